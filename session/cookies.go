@@ -1,0 +1,201 @@
+package session
+
+import (
+	"iter"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Cookies are read from the raw header, because net/http trims what it should compare: "name =x" is not the cookie that
+// browsers guard by the prefix of "name". A name is ours byte for byte or not at all.
+
+// maxLogins bounds how many login cookies of one request are looked at.
+const maxLogins = 64
+
+// names knows the names of our cookies.
+type names struct {
+	base  string // the first cookie of a session; further ones are base_1, base_2…
+	login string // what every login cookie's name begins with
+}
+
+func newNames(base string) names {
+	return names{base: base, login: base + "-login-"}
+}
+
+// chunk is the name of a session's i-th cookie.
+func (n names) chunk(i int) string {
+	if i == 0 {
+		return n.base
+	}
+	return n.base + "_" + strconv.Itoa(i)
+}
+
+// index tells which of a session's cookies bears that name.
+func (n names) index(name string) (int, bool) {
+	if name == n.base {
+		return 0, true
+	}
+	digits, ok := strings.CutPrefix(name, n.base+"_")
+	if !ok || len(digits) > 2 {
+		return 0, false
+	}
+	i, err := strconv.Atoi(digits)
+	return i, err == nil && 0 < i && i < maxChunks && digits == strconv.Itoa(i)
+}
+
+// chunkRoom is how much of a sealed value every cookie holds.
+func (n names) chunkRoom() int {
+	last := maxChunks - 1
+	return maxCookie - len(n.chunk(last)) - len(strconv.Itoa(last)) - len("..") - markSize
+}
+
+// sentBytes is the length of the Cookie header that holds these values, and nothing else: "a=x; a_1=y".
+func (n names) sentBytes(values []string) int {
+	total := (len(values) - 1) * len("; ")
+	for i, value := range values {
+		total += len(n.chunk(i)) + len("=") + len(value)
+	}
+	return total
+}
+
+// Owns says whether a cookie of that name is one of ours, so that upstreams can neither read nor set it.
+func (m *Manager) Owns(cookieName string) bool {
+	return m.names.own(cookieName)
+}
+
+func (n names) own(name string) bool {
+	_, ok := n.index(name)
+	return ok || strings.HasPrefix(name, n.login)
+}
+
+// jar is what a request carries under our names.
+type jar struct {
+	session [maxChunks]string // values by the index of the cookie
+	seen    [maxChunks]int    // how often it came
+	logins  []loginCookie
+}
+
+// scan reads Cookie headers once and copies nothing.
+func (n names) scan(headers []string) *jar {
+	j := &jar{}
+	for name, value := range pairs(headers) {
+		if i, ok := n.index(name); ok {
+			j.session[i] = value
+			j.seen[i]++
+		} else if strings.HasPrefix(name, n.login) && len(j.logins) < maxLogins {
+			j.logins = append(j.logins, loginCookie{name: name, value: value})
+		}
+	}
+	return j
+}
+
+// only gives the value of the one cookie of that name.
+func only(headers []string, name string) (value string, ok bool) {
+	seen := 0
+	for other, v := range pairs(headers) {
+		if other == name {
+			value, seen = v, seen+1
+		}
+	}
+	return value, seen == 1
+}
+
+// pairs yields the cookies of Cookie headers. Blanks before a name separate it from the cookie before (RFC 6265bis 5.8);
+// all else belongs to name or value. What has no name, or no "=", yields the empty name, which is never ours.
+func pairs(headers []string) iter.Seq2[string, string] {
+	return func(yield func(name, value string) bool) {
+		for _, header := range headers {
+			for pair := range strings.SplitSeq(header, ";") {
+				if !yield(split(pair)) {
+					return
+				}
+			}
+		}
+	}
+}
+
+func split(pair string) (name, value string) {
+	name, value, ok := strings.Cut(strings.TrimLeft(pair, " \t"), "=")
+	if !ok {
+		return "", name
+	}
+	return name, value
+}
+
+// Strip gives the Cookie headers without our cookies. Everything else stays byte for byte as it was; a header that held
+// nothing else goes.
+func (m *Manager) Strip(cookieHeaders []string) []string {
+	var kept []string
+	for _, header := range cookieHeaders {
+		if rest := m.names.strip(header); rest != "" || header == "" {
+			kept = append(kept, rest)
+		}
+	}
+	return kept
+}
+
+func (n names) strip(header string) string {
+	parts := strings.Split(header, ";")
+	others := slices.DeleteFunc(slices.Clone(parts), func(pair string) bool {
+		name, _ := split(pair)
+		return n.own(name)
+	})
+	if len(others) == len(parts) {
+		return header
+	}
+	return strings.TrimLeft(strings.Join(others, ";"), " \t")
+}
+
+// dropChunks takes back the session cookies that a header sets already.
+func (m *Manager) dropChunks(h http.Header) {
+	dropLines(h, func(name string) bool {
+		_, ok := m.names.index(name)
+		return ok
+	})
+}
+
+// clearChunks clears the session cookies that a request carries, from an index on.
+func (m *Manager) clearChunks(h http.Header, r *http.Request, from int) {
+	for i, seen := range m.names.scan(r.Header["Cookie"]).seen {
+		if i >= from && seen > 0 {
+			m.clear(h, m.names.chunk(i))
+		}
+	}
+}
+
+// dropLines removes the Set-Cookie lines whose cookie has such a name.
+func dropLines(h http.Header, drop func(name string) bool) {
+	lines := slices.DeleteFunc(h["Set-Cookie"], func(line string) bool {
+		name, _, _ := strings.Cut(line, "=")
+		return drop(name)
+	})
+	if len(lines) == 0 {
+		h.Del("Set-Cookie")
+		return
+	}
+	h["Set-Cookie"] = lines
+}
+
+// set sets a cookie of ours until the browser's session ends.
+func (m *Manager) set(h http.Header, name, value string) { m.write(h, name, value, 0) }
+
+// clear makes the browser forget a cookie of ours.
+func (m *Manager) clear(h http.Header, name string) { m.write(h, name, "", -1) }
+
+// write sets a cookie in the place of any line for the same name. Path=/, Secure and no Domain are what the prefix __Host-
+// asks for (RFC 6265bis 4.1.3.2), when a cookie is cleared too. SameSite is always there: browsers that have to guess
+// allow cross-site POSTs for two minutes.
+func (m *Manager) write(h http.Header, name, value string, maxAge int) {
+	sameSite := m.options.SameSite
+	if strings.HasPrefix(name, m.names.login) {
+		sameSite = m.options.LoginSameSite
+	}
+	dropLines(h, func(other string) bool { return other == name })
+	cookie := http.Cookie{
+		Name: name, Value: value, Path: "/", MaxAge: maxAge,
+		Secure: m.options.Secure, HttpOnly: true, SameSite: sameSite,
+	}
+	h.Add("Set-Cookie", cookie.String())
+}

@@ -1,0 +1,121 @@
+package session
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+)
+
+// minSecret is the shortest secret, in bytes: the strength of AES-256 and HMAC-SHA-256.
+const minSecret = 32
+
+// maxName bounds the base name, so that names never eat up the room for values.
+const maxName = 64
+
+// Options are the settings of a Manager.
+type Options struct {
+	// Secrets are the cookie secrets, each of 32 random bytes or more. The first seals, all open.
+	Secrets [][]byte
+
+	// Audience is whom the cookies are for, for example issuer and client ID. Cookies sealed for one audience do not open
+	// for another, though the secrets be the same. It may be empty.
+	Audience string
+
+	// CookieName is the base name: the first cookie of a session bears it, further ones have _1, _2… after it, and login
+	// cookies -login- and a hash of their state.
+	CookieName string
+
+	// Secure keeps the cookies to https. Without it they are for plain http on loopback.
+	Secure bool
+
+	// SameSite is the session cookies' attribute: Lax (also when it is zero), Strict or None.
+	SameSite http.SameSite
+
+	// LoginSameSite is the login cookies' attribute: Lax (also when it is zero), or None for response_mode=form_post, whose
+	// callback is a POST from the provider's site.
+	LoginSameSite http.SameSite
+
+	// MaxBytes bounds the session's cookies together, names and values, as a browser sends them; zero means 8192.
+	MaxBytes int
+
+	// OnOpen, when set, is called for every session found, with the index of the secret that opened it.
+	OnOpen func(key int)
+
+	// OnSave, when set, is called for every session made, with the bytes of its cookies as a browser sends them.
+	OnSave func(bytes int)
+}
+
+func (o Options) withDefaults() Options {
+	o.SameSite = cmp.Or(o.SameSite, http.SameSiteLaxMode)
+	o.LoginSameSite = cmp.Or(o.LoginSameSite, http.SameSiteLaxMode)
+	o.MaxBytes = cmp.Or(o.MaxBytes, 8192)
+	return o
+}
+
+// check reports every problem at once.
+func (o Options) check() error {
+	problems := append(checkSecrets(o.Secrets), checkName(o.CookieName, o.Secure)...)
+	if o.MaxBytes < 0 || o.MaxBytes > maxChunks*maxCookie {
+		problems = append(problems, fmt.Errorf("DOORWARD_SESSION_COOKIE_MAX_BYTES is %d; write 1 to %d", o.MaxBytes, maxChunks*maxCookie))
+	}
+	switch o.SameSite {
+	case http.SameSiteLaxMode, http.SameSiteStrictMode, http.SameSiteNoneMode:
+	default:
+		problems = append(problems, errors.New("DOORWARD_COOKIE_SAMESITE is unknown; write lax, strict or none"))
+	}
+	if o.SameSite == http.SameSiteNoneMode && !o.Secure {
+		problems = append(problems, errors.New("DOORWARD_COOKIE_SAMESITE: browsers refuse none on plain http; write lax, or use https"))
+	}
+	switch {
+	case o.LoginSameSite == http.SameSiteNoneMode && !o.Secure:
+		problems = append(problems, errors.New("DOORWARD_RESPONSE_MODE: form_post needs https, because its login cookie is SameSite=None; write query"))
+	case o.LoginSameSite != http.SameSiteLaxMode && o.LoginSameSite != http.SameSiteNoneMode:
+		problems = append(problems, errors.New("the login cookie's SameSite must be Lax or None, or the callback would come without it"))
+	}
+	return errors.Join(problems...)
+}
+
+// checkSecrets refuses what gorilla/securecookie would take in silence: short keys, and none at all.
+func checkSecrets(secrets [][]byte) (problems []error) {
+	if len(secrets) == 0 {
+		problems = append(problems, errors.New("DOORWARD_COOKIE_SECRETS is empty; doorward secret prints a fresh one"))
+	}
+	for i, secret := range secrets {
+		switch {
+		case len(secret) < minSecret:
+			problems = append(problems, fmt.Errorf("DOORWARD_COOKIE_SECRETS: secret %d has %d bytes, it needs %d; doorward secret prints a fresh one", i+1, len(secret), minSecret))
+		case distinctBytes(secret) < 8:
+			// 32 random bytes hold about 30 distinct ones, and fewer than 8 never.
+			problems = append(problems, fmt.Errorf("DOORWARD_COOKIE_SECRETS: secret %d is a pattern, not random; doorward secret prints a fresh one", i+1))
+		}
+	}
+	return problems
+}
+
+func distinctBytes(b []byte) int {
+	seen := map[byte]bool{}
+	for _, c := range b {
+		seen[c] = true
+	}
+	return len(seen)
+}
+
+// checkName wants a token (RFC 6265 4.1.1) whose prefix browsers will accept (RFC 6265bis 4.1.3, where case does not
+// count).
+func checkName(name string, secure bool) (problems []error) {
+	if name == "" || len(name) > maxName || strings.ContainsFunc(name, notToken) {
+		problems = append(problems, fmt.Errorf("DOORWARD_COOKIE_NAME %q is no cookie name; write 1 to %d letters, digits, - or _", name, maxName))
+	}
+	lower := strings.ToLower(name)
+	prefixed := strings.HasPrefix(lower, "__host-") || strings.HasPrefix(lower, "__secure-") || strings.HasPrefix(lower, "__http-")
+	if prefixed && !secure {
+		problems = append(problems, fmt.Errorf("DOORWARD_COOKIE_NAME %q: browsers refuse this prefix on plain http; leave the prefix away, or use https", name))
+	}
+	return problems
+}
+
+func notToken(r rune) bool {
+	return r <= ' ' || r >= 0x7f || strings.ContainsRune(`()<>@,;:\"/[]?={}`, r)
+}

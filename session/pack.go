@@ -1,0 +1,278 @@
+package session
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// What is sealed begins with the version of its format and with how it is stored, and goes on with fields in a fixed order,
+// each preceded by its length. Sessions are deflated where that makes them smaller: browsers and proxies bound cookies, and
+// the two tokens say much the same. All of a session comes from the provider, nothing from a request, so that nobody learns
+// of its secrets by trying what compresses well beside them.
+
+const (
+	// format is the version of the layouts below. What has another one does not open.
+	format = 1
+
+	stored   = 0
+	deflated = 1
+
+	// maxPacked bounds a session before it is deflated, and so what inflating may yield, which happens after the MAC was
+	// found right. A larger one is stored as it is, and is then too large for its cookies.
+	maxPacked = 64 << 10
+)
+
+// errFormat says that something was sealed in a form that this version does not know.
+var errFormat = errors.New("unpacking cookie: unknown format")
+
+// coder goes through the fields of a value, either to append them or to read them back. Each layout is written down once,
+// for both ways, so that they cannot part.
+type coder interface {
+	text(*string)
+	texts(*[]string)
+	moment(*time.Time)
+	token(*string)
+	claims(*map[string]any)
+}
+
+func (s *Session) layout(c coder) {
+	c.text(&s.ID)
+	c.token(&s.IDToken)
+	c.token(&s.AccessToken)
+	for _, text := range []*string{
+		&s.Issuer, &s.Subject, &s.ProviderSession, &s.User, &s.Email, &s.PreferredUsername, &s.ACR,
+	} {
+		c.text(text)
+	}
+	c.texts(&s.Groups)
+	c.claims(&s.Claims)
+	for _, moment := range []*time.Time{&s.AuthTime, &s.CreatedAt, &s.ExpiresAt, &s.TokenExpiresAt} {
+		c.moment(moment)
+	}
+}
+
+func (l *Login) layout(c coder) {
+	for _, text := range []*string{&l.State, &l.Nonce, &l.Verifier, &l.RedirectURI, &l.ReturnTo} {
+		c.text(text)
+	}
+	c.moment(&l.StartedAt)
+}
+
+func (m *Manager) packSession(s *Session) ([]byte, error) {
+	p := &packer{buf: []byte{format, stored}}
+	s.layout(p)
+	if p.err != nil {
+		return nil, fmt.Errorf("sealing session: %w", p.err)
+	}
+	if len(p.buf) > maxPacked {
+		return p.buf, nil
+	}
+	small := m.deflater.deflate([]byte{format, deflated}, p.buf[2:])
+	if len(small) < len(p.buf) {
+		return small, nil
+	}
+	return p.buf, nil
+}
+
+func (m *Manager) unpackSession(plain []byte) (*Session, error) {
+	if len(plain) < 2 || plain[0] != format {
+		return nil, errFormat
+	}
+	body := plain[2:]
+	switch plain[1] {
+	case stored:
+	case deflated:
+		var err error
+		if body, err = m.deflater.inflate(body, maxPacked); err != nil {
+			return nil, err
+		}
+	default:
+		return nil, errFormat
+	}
+	s := &Session{}
+	return s, unpack(body, s.layout)
+}
+
+func packLogin(l *Login) []byte {
+	p := &packer{buf: []byte{format, stored}}
+	l.layout(p)
+	return p.buf
+}
+
+func unpackLogin(plain []byte) (*Login, error) {
+	body, ok := bytes.CutPrefix(plain, []byte{format, stored})
+	if !ok {
+		return nil, errFormat
+	}
+	l := &Login{}
+	return l, unpack(body, l.layout)
+}
+
+// unpack reads a layout, to the last byte.
+func unpack(body []byte, layout func(coder)) error {
+	u := &unpacker{rest: body}
+	layout(u)
+	if u.err == nil && len(u.rest) > 0 {
+		u.err = errFormat
+	}
+	return u.err
+}
+
+// packer appends fields.
+type packer struct {
+	buf []byte
+	err error
+}
+
+func (p *packer) number(n int) { p.buf = binary.AppendUvarint(p.buf, uint64(n)) }
+
+func (p *packer) bytes(b []byte) {
+	p.number(len(b))
+	p.buf = append(p.buf, b...)
+}
+
+func (p *packer) text(s *string) { p.bytes([]byte(*s)) }
+
+func (p *packer) texts(list *[]string) {
+	p.number(len(*list))
+	for i := range *list {
+		p.text(&(*list)[i])
+	}
+}
+
+// moment appends seconds and nanoseconds: no time that a provider may name overflows them, and the zero time comes back.
+func (p *packer) moment(t *time.Time) {
+	p.buf = binary.AppendVarint(p.buf, t.Unix())
+	p.number(t.Nanosecond())
+}
+
+// token appends a JWT by its decoded segments, where encoding them again yields the same token: base64 hides from deflate
+// that tokens are JSON, and that they repeat each other. Any other token is one segment of text.
+func (p *packer) token(s *string) {
+	segments := decodeJWT(*s)
+	p.number(len(segments))
+	if segments == nil {
+		p.text(s)
+	}
+	for _, segment := range segments {
+		p.bytes(segment)
+	}
+}
+
+// claims appends JSON; nothing for no claims.
+func (p *packer) claims(c *map[string]any) {
+	var doc bytes.Buffer
+	if len(*c) > 0 {
+		e := json.NewEncoder(&doc)
+		e.SetEscapeHTML(false)
+		p.err = e.Encode(*c)
+	}
+	p.bytes(doc.Bytes())
+}
+
+// unpacker reads what packer appended. After its first error it yields zero values.
+type unpacker struct {
+	rest []byte
+	err  error
+}
+
+func (u *unpacker) fail() {
+	u.rest, u.err = nil, errFormat
+}
+
+// number reads a length or a count. None can exceed the bytes that are left, but for nanoseconds.
+func (u *unpacker) number(limit int) int {
+	n, size := binary.Uvarint(u.rest)
+	if size <= 0 || n > uint64(limit) {
+		u.fail()
+		return 0
+	}
+	u.rest = u.rest[size:]
+	return int(n)
+}
+
+func (u *unpacker) bytes() []byte {
+	n := u.number(len(u.rest))
+	if n > len(u.rest) {
+		u.fail()
+		return nil
+	}
+	b := u.rest[:n]
+	u.rest = u.rest[n:]
+	return b
+}
+
+func (u *unpacker) text(s *string) { *s = string(u.bytes()) }
+
+func (u *unpacker) texts(list *[]string) {
+	n := u.number(len(u.rest))
+	if n == 0 {
+		return
+	}
+	*list = make([]string, n)
+	for i := range *list {
+		u.text(&(*list)[i])
+	}
+}
+
+func (u *unpacker) moment(t *time.Time) {
+	seconds, size := binary.Varint(u.rest)
+	if size <= 0 {
+		u.fail()
+		return
+	}
+	u.rest = u.rest[size:]
+	*t = time.Unix(seconds, int64(u.number(int(time.Second)))).UTC()
+}
+
+func (u *unpacker) token(s *string) {
+	n := u.number(3)
+	if n == 0 {
+		u.text(s)
+		return
+	}
+	var token []byte
+	for i := range n {
+		if i > 0 {
+			token = append(token, '.')
+		}
+		token = base64.RawURLEncoding.AppendEncode(token, u.bytes())
+	}
+	*s = string(token)
+}
+
+func (u *unpacker) claims(c *map[string]any) {
+	doc := u.bytes()
+	if len(doc) == 0 {
+		return
+	}
+	d := json.NewDecoder(bytes.NewReader(doc))
+	d.UseNumber()
+	if err := d.Decode(c); err != nil {
+		u.fail()
+	}
+}
+
+// decodeJWT gives the three segments of a JWT (RFC 7515 7.1), or nil when the token is none or would not come back
+// byte for byte.
+func decodeJWT(token string) [][]byte {
+	parts := strings.Split(token, ".")
+	if len(parts) != 3 {
+		return nil
+	}
+	segments := make([][]byte, len(parts))
+	for i, part := range parts {
+		segment, err := base64.RawURLEncoding.DecodeString(part)
+		if err != nil || base64.RawURLEncoding.EncodeToString(segment) != part {
+			return nil
+		}
+		segments[i] = segment
+	}
+	return segments
+}

@@ -1,0 +1,142 @@
+package session
+
+import (
+	"bytes"
+	"encoding/base64"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+)
+
+// sealed is a Cookie header that holds a plain text sealed as a session.
+func sealed(t *testing.T, m *Manager, plain []byte) string {
+	t.Helper()
+	values, err := m.sealChunks(bytes.Clone(plain))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cookies := map[string]string{}
+	for i, value := range values {
+		cookies[m.names.chunk(i)] = value
+	}
+	return header(cookies)
+}
+
+func TestKeycloakTokensFitOneCookie(t *testing.T) {
+	m, b, s := newManager(t), newBrowser(t), keycloakSession()
+	b.login(m, s)
+	tokens := len(s.IDToken) + len(s.AccessToken)
+	if len(b.cookies) != 1 || len(b.header()) > 2100 {
+		t.Errorf("%d bytes of tokens became %d cookies of %d bytes", tokens, len(b.cookies), len(b.header()))
+	}
+}
+
+func TestTokensComeBackByteForByte(t *testing.T) {
+	e := base64.RawURLEncoding.EncodeToString
+	for _, token := range []string{
+		"", "opaque", "a.b", "..", "...", "a.b.c", "a.b.c.d", jwt(`{"sub":"alice"}`), jwt(`{}`) + "=", jwt(`{}`) + "\n",
+		e([]byte("{}")) + ".." + e([]byte("x")), "QQ.QR.QQ", "QQ.QQ.QQ", "QQ==.QQ.QQ", "+/.QQ.QQ", "\x00\xff", strings.Repeat("ü", 300),
+		strings.Repeat("x", 3000),
+	} {
+		m, b, s := newManager(t), newBrowser(t), newSession("alice", 0)
+		s.AccessToken = token
+		b.login(m, s)
+		if got, err := m.Get(b.request()); err != nil || got.AccessToken != token {
+			t.Errorf("%.40q came back as %.40q, %v", token, got.AccessToken, err)
+		}
+	}
+}
+
+func TestOtherFormatsDoNotOpen(t *testing.T) {
+	m := newManager(t)
+	p := &packer{buf: []byte{format, stored}}
+	newSession("alice", 0).layout(p)
+	plain := p.buf
+	if _, err := m.Get(withCookies(sealed(t, m, plain))); err != nil {
+		t.Fatalf("as it is: %v", err)
+	}
+	for name, other := range map[string][]byte{
+		"newer version":   append([]byte{format + 1}, plain[1:]...),
+		"version 0":       append([]byte{0}, plain[1:]...),
+		"unknown storage": append([]byte{format, 9}, plain[2:]...),
+		"nothing":         {},
+		"version alone":   {format},
+		"one byte more":   append(bytes.Clone(plain), 0),
+		"one byte less":   plain[:len(plain)-1],
+		"bad deflate":     append([]byte{format, deflated}, "garbage"...),
+		"a login":         packLogin(typicalLogin("s")),
+	} {
+		none(t, m, name, sealed(t, m, other))
+	}
+}
+
+// Bombs can be made only by somebody who has the secret.
+func TestInflatingIsBounded(t *testing.T) {
+	m := newManager(t)
+	bomb := m.deflater.deflate([]byte{format, deflated}, make([]byte, 32<<20))
+	none(t, m, "a bomb", sealed(t, m, bomb[:min(len(bomb), 40_000)]))
+	small := m.deflater.deflate(nil, make([]byte, maxPacked+1))
+	if out, err := m.deflater.inflate(small, maxPacked); err == nil {
+		t.Errorf("%d bytes were inflated", len(out))
+	}
+	if _, err := m.deflater.inflate(m.deflater.deflate(nil, make([]byte, maxPacked)), maxPacked); err != nil {
+		t.Errorf("exactly the limit: %v", err)
+	}
+}
+
+func TestSessionsShareNothingThroughTheDeflater(t *testing.T) {
+	m := newManager(t)
+	var sizes []int
+	for range 3 {
+		body := m.deflater.deflate(nil, []byte(strings.Repeat("one and the same text", 9)))
+		sizes = append(sizes, len(body))
+	}
+	if sizes[0] != sizes[1] || sizes[1] != sizes[2] {
+		t.Errorf("sizes %v: one text is shorter after another", sizes)
+	}
+}
+
+func TestClaimsThatCannotBeSealedAreAnError(t *testing.T) {
+	s := newSession("alice", 0)
+	s.Claims = map[string]any{"f": func() {}}
+	if err := newManager(t).Create(http.Header{}, withCookies(), s); err == nil || !strings.HasPrefix(err.Error(), "sealing session: ") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func FuzzUnpack(f *testing.F) {
+	m := newManager(f)
+	s := keycloakSession()
+	s.Claims = map[string]any{"a": "b"}
+	plain, err := m.packSession(s)
+	if err != nil {
+		f.Fatal(err)
+	}
+	body, err := m.deflater.inflate(plain[2:], maxPacked)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(plain)
+	f.Add(append([]byte{format, stored}, body...))
+	f.Add(packLogin(&Login{State: "s", StartedAt: time.Now()}))
+	f.Fuzz(func(t *testing.T, plain []byte) {
+		if l, err := unpackLogin(plain); err == nil {
+			if again, err := unpackLogin(packLogin(l)); err != nil || *again != *l {
+				t.Errorf("login %+v came back as %+v, %v", l, again, err)
+			}
+		}
+		s, err := m.unpackSession(plain)
+		if err != nil {
+			return
+		}
+		packed, err := m.packSession(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := m.unpackSession(packed)
+		if err != nil || again.User != s.User || again.AccessToken != s.AccessToken || !again.ExpiresAt.Equal(s.ExpiresAt) {
+			t.Errorf("session %+v came back as %+v, %v", s, again, err)
+		}
+	})
+}

@@ -1,0 +1,161 @@
+// Package session keeps who is signed in, and which logins are in flight, in sealed cookies.
+//
+// The rules it keeps:
+//
+//   - A browser can neither read a value nor change, cut, mix or lengthen it: all of it is under one MAC, which is checked
+//     before anything inside is looked at.
+//   - A value opens for its own purpose alone: sessions and logins have keys of their own.
+//   - Whatever does not open is no session. It is never an error, and nobody outside learns why.
+//   - Every lifetime is sealed inside. What the browser or the cookie's attributes say about time counts for nothing.
+//   - Whatever a request carries, the work done for it is bounded.
+package session
+
+import (
+	"crypto/rand"
+	"errors"
+	"net/http"
+	"time"
+)
+
+// ErrNone says that a request carries no cookie that opens: absent, foreign, damaged, doubled, or sealed with a secret
+// that has gone. Which of these it was makes no difference to anybody.
+var ErrNone = errors.New("no cookie that opens")
+
+// ErrExpired says that a session was genuine and is over.
+var ErrExpired = errors.New("session has ended")
+
+// leeway is how far the clock that wrote a time may have run ahead of the one that reads it.
+const leeway = time.Minute
+
+// codecAge is how long a session's seal holds at most; browsers forget any cookie after 400 days (RFC 6265bis 5.5). The
+// session's own end, inside, comes long before.
+const codecAge = 400 * 24 * time.Hour
+
+// Session is a person who is signed in. CreatedAt, ExpiresAt and TokenExpiresAt must be set; other zero values mean that the
+// provider did not say.
+type Session struct {
+	// ID is random and new at every login. Create fills it when it is empty.
+	ID string
+
+	// Issuer, Subject and ProviderSession are the ID token's iss, sub and sid.
+	Issuer, Subject, ProviderSession string
+
+	// User, Email and PreferredUsername are what upstreams are told. Email is empty when the provider does not vouch for it.
+	User, Email, PreferredUsername string
+
+	// Groups are the person's groups as the provider named them; nil when there are none.
+	Groups []string
+
+	// Claims are the claims that rules or headers name, by the path as it is written there. Numbers come back as
+	// json.Number, so that no digit is lost.
+	Claims map[string]any
+
+	// ACR and AuthTime are how and when the person proved who they are.
+	ACR      string
+	AuthTime time.Time
+
+	// IDToken and AccessToken are the tokens as the provider sent them.
+	IDToken, AccessToken string
+
+	// CreatedAt is when the login was completed, ExpiresAt the absolute end of the session, TokenExpiresAt that of the
+	// access token. A session without a living access token has ended too.
+	CreatedAt, ExpiresAt, TokenExpiresAt time.Time
+}
+
+// endsAt is the moment from which the session is over.
+func (s *Session) endsAt() time.Time {
+	if s.TokenExpiresAt.Before(s.ExpiresAt) {
+		return s.TokenExpiresAt
+	}
+	return s.ExpiresAt
+}
+
+// Manager makes, finds and ends sessions and logins. It is safe for concurrent use, and holds nothing about anybody.
+type Manager struct {
+	options  Options
+	names    names
+	sessions *sealer
+	logins   *sealer
+	deflater deflater
+}
+
+// NewManager checks the options and derives the keys. Its error names the setting, what is wrong and the mend.
+func NewManager(o Options) (*Manager, error) {
+	o = o.withDefaults()
+	if err := o.check(); err != nil {
+		return nil, err
+	}
+	sessions, err := newSealer(o, "session", codecAge)
+	if err != nil {
+		return nil, err
+	}
+	logins, err := newSealer(o, "login", loginLifetime)
+	if err != nil {
+		return nil, err
+	}
+	return &Manager{options: o, names: newNames(o.CookieName), sessions: sessions, logins: logins}, nil
+}
+
+// Get finds the session of a request. Its error is ErrNone or ErrExpired.
+func (m *Manager) Get(r *http.Request) (*Session, error) {
+	plain, key, ok := m.openChunks(r.Header["Cookie"])
+	if !ok {
+		return nil, ErrNone
+	}
+	s, err := m.unpackSession(plain)
+	now := time.Now()
+	if err != nil || s.CreatedAt.After(now.Add(leeway)) {
+		return nil, ErrNone
+	}
+	if !now.Before(s.endsAt()) {
+		return nil, ErrExpired
+	}
+	if m.options.OnOpen != nil {
+		m.options.OnOpen(key)
+	}
+	return s, nil
+}
+
+// Create writes the session's cookies to the header h of the answer to r, in the place of any that h sets already, and
+// clears what r carries beyond them, so that nothing of an older session stays behind. It fills s.ID when it is empty. A
+// session that does not fit is a *TooLargeError, and h is untouched.
+//
+// The cookies have neither Max-Age nor Expires: the end is sealed inside, where neither the browser's clock nor its owner
+// moves it, and a browser that is closed for good forgets its owner.
+func (m *Manager) Create(h http.Header, r *http.Request, s *Session) error {
+	if s.CreatedAt.IsZero() || s.ExpiresAt.IsZero() || s.TokenExpiresAt.IsZero() {
+		return errors.New("sealing session: CreatedAt, ExpiresAt and TokenExpiresAt must be set")
+	}
+	if s.ID == "" {
+		s.ID = rand.Text()
+	}
+	plain, err := m.packSession(s)
+	if err != nil {
+		return err
+	}
+	values, err := m.sealChunks(plain)
+	if err != nil {
+		return err
+	}
+	bytes := m.names.sentBytes(values)
+	if len(values) > maxChunks || bytes > m.options.MaxBytes {
+		return &TooLargeError{Bytes: bytes, Max: m.options.MaxBytes}
+	}
+	m.dropChunks(h)
+	for i, value := range values {
+		m.set(h, m.names.chunk(i), value)
+	}
+	m.clearChunks(h, r, len(values))
+	if m.options.OnSave != nil {
+		m.options.OnSave(bytes)
+	}
+	return nil
+}
+
+// Destroy ends the session in the browser: it clears every cookie of a session that r carries, and the first one always,
+// and takes back those that h sets already.
+func (m *Manager) Destroy(h http.Header, r *http.Request) {
+	m.dropChunks(h)
+	m.clear(h, m.names.base)
+	m.clearChunks(h, r, 1)
+}
