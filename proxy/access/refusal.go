@@ -1,0 +1,26 @@
+package access
+
+// Refusal says why a person may not pass.
+type Refusal struct {
+	Rule   string // label of the rule that refuses
+	Asks   string // what it asks for, as written: "group:Admin"; empty where there is no rule
+	Reason string // "group", "user", "email", "claim", "acr", "max-age", "ip", "negated", "deny" or "no-rule"
+
+	// NeedsGroups is true where the rule asks for a group and the person has none at all: perhaps the provider sent none.
+	NeedsGroups bool
+}
+
+// refusal asks the rule about a person.
+func (r *rule) refusal(s *Subject, b bindings) *Refusal {
+	refusal := &Refusal{Rule: r.label, Asks: r.text, Reason: "deny"}
+	if r.access == Deny {
+		return refusal
+	}
+	blamed, allowed := r.blame(s, b)
+	if allowed {
+		return nil
+	}
+	refusal.Reason = blamed.reason()
+	refusal.NeedsGroups = len(s.Groups) == 0 && r.asksForGroup()
+	return refusal
+}
