@@ -1,0 +1,118 @@
+package provider
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// cached is the last good value of something that is fetched from the provider: its metadata, its keys.
+//
+//   - Nothing is fetched before somebody asks, and one fetch serves all who ask meanwhile.
+//   - A fetch belongs to nobody: an asker who goes away does not end it. It ends by its own time limit.
+//   - A failure is remembered for a short pause, in which askers get it at once instead of waiting in a queue.
+//   - A good value is kept for ever. When it is old it is still given out, while a fetch in the background renews it; when that
+//     fails, the old value stays.
+type cached[T any] struct {
+	fetch  func(context.Context) (T, error) // must end by itself
+	maxAge time.Duration                    // older values are renewed in the background
+	pause  time.Duration                    // after a failure, before the next try
+
+	mu        sync.Mutex
+	value     T
+	fetchedAt time.Time // of value; zero: there is none yet
+	err       error     // of the latest fetch, nil when it was good
+	failedAt  time.Time
+	demanded  time.Time     // when renew last began a fetch
+	running   chan struct{} // closed when the fetch under way ends; nil when there is none
+}
+
+// get gives the value, and fetches it when there is none yet.
+func (c *cached[T]) get(ctx context.Context) (T, error) {
+	c.mu.Lock()
+	if !c.fetchedAt.IsZero() {
+		defer c.mu.Unlock()
+		if time.Since(c.fetchedAt) > c.maxAge && !c.paused() {
+			c.start()
+		}
+		return c.value, nil
+	}
+	if c.running == nil && c.paused() {
+		defer c.mu.Unlock()
+		return c.value, c.err
+	}
+	running := c.start()
+	c.mu.Unlock()
+	return c.wait(ctx, running)
+}
+
+// renew fetches the value anew because it was found wanting, but not within the interval since the last such demand: then it
+// gives what there is.
+func (c *cached[T]) renew(ctx context.Context, interval time.Duration) (T, error) {
+	c.mu.Lock()
+	if c.running == nil && time.Since(c.demanded) < interval {
+		defer c.mu.Unlock()
+		return c.value, c.errUnlessGood()
+	}
+	if c.running == nil {
+		c.demanded = time.Now()
+	}
+	running := c.start()
+	c.mu.Unlock()
+	return c.wait(ctx, running)
+}
+
+// start begins a fetch unless one is under way. The caller holds mu.
+func (c *cached[T]) start() chan struct{} {
+	if c.running == nil {
+		c.running = make(chan struct{})
+		go c.run(c.running)
+	}
+	return c.running
+}
+
+func (c *cached[T]) run(running chan struct{}) {
+	value, err := c.fetch(context.Background())
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.running, c.err = nil, err
+	if err == nil {
+		c.value, c.fetchedAt = value, time.Now()
+	} else {
+		c.failedAt = time.Now()
+	}
+	close(running)
+}
+
+// wait waits for a fetch, or until the asker gives up.
+func (c *cached[T]) wait(ctx context.Context, running chan struct{}) (T, error) {
+	select {
+	case <-running:
+	case <-ctx.Done():
+		var none T
+		return none, ctx.Err()
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.value, c.errUnlessGood()
+}
+
+// paused tells whether the latest fetch failed just now. The caller holds mu.
+func (c *cached[T]) paused() bool {
+	return c.err != nil && time.Since(c.failedAt) < c.pause
+}
+
+// errUnlessGood is the latest failure, unless a good value makes up for it. The caller holds mu.
+func (c *cached[T]) errUnlessGood() error {
+	if c.fetchedAt.IsZero() {
+		return c.err
+	}
+	return nil
+}
+
+// state tells when the value was fetched (zero: never) and how the latest fetch failed (nil: it did not).
+func (c *cached[T]) state() (fetchedAt time.Time, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.fetchedAt, c.err
+}

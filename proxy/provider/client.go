@@ -1,0 +1,144 @@
+package provider
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+// The rules of every request to the provider:
+//
+//   - It has a deadline that covers connecting, headers and body, so that neither silence nor a slow drip holds anybody up.
+//   - Redirects are not followed. They would carry the client secret, the code or a token to another host.
+//   - At most maxBody bytes are read, and nothing is decompressed: a small gzip bomb stays small.
+//   - TLS 1.2 or newer, verified; a CA of the operator's adds to the system's and replaces none.
+//   - HTTPS_PROXY and NO_PROXY are honoured.
+
+const (
+	maxBody      = 1 << 20
+	fetchTimeout = 5 * time.Second  // metadata, keys
+	askTimeout   = 10 * time.Second // token, userinfo: somebody's login hangs on it, and the provider may have to think
+)
+
+// client sends requests to the provider. It uses a bare transport, which knows no redirects, cookies or retries of its own.
+type client struct {
+	transport http.RoundTripper
+	onRequest func(endpoint, code string, took time.Duration)
+}
+
+func newClient(o Options) (*client, error) {
+	roots, err := x509.SystemCertPool()
+	if err != nil {
+		roots = x509.NewCertPool()
+	}
+	if len(o.CA) > 0 && !roots.AppendCertsFromPEM(o.CA) {
+		return nil, errors.New("the provider's CA holds no certificate in PEM")
+	}
+	c := &client{
+		onRequest: o.OnRequest,
+		transport: &http.Transport{
+			Proxy:                  http.ProxyFromEnvironment,
+			TLSClientConfig:        &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
+			DisableCompression:     true,
+			ForceAttemptHTTP2:      true,
+			MaxResponseHeaderBytes: 64 << 10,
+			MaxIdleConnsPerHost:    8,
+			IdleConnTimeout:        90 * time.Second,
+		},
+	}
+	if c.onRequest == nil {
+		c.onRequest = func(string, string, time.Duration) {}
+	}
+	return c, nil
+}
+
+// answer is what an endpoint answered, read to the end.
+type answer struct {
+	status    int
+	mediaType string // without parameters, "" when absent or malformed
+	header    http.Header
+	body      []byte
+}
+
+// get asks an endpoint for a document and insists on 200.
+func (c *client) get(ctx context.Context, endpoint, address string) (*answer, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return nil, errors.New("the endpoint's address is malformed")
+	}
+	req.Header.Set("Accept", "application/json")
+	got, err := c.send(req, endpoint, fetchTimeout)
+	if err != nil {
+		return nil, err
+	}
+	return got, got.ok()
+}
+
+// send sends one request, once, and reads the answer.
+func (c *client) send(req *http.Request, endpoint string, timeout time.Duration) (*answer, error) {
+	ctx, cancel := context.WithTimeout(req.Context(), timeout)
+	defer cancel()
+	req = req.Clone(ctx)
+	req.Header.Set("User-Agent", "doorward")
+
+	began := time.Now()
+	got, err := c.roundTrip(req)
+	code := "error"
+	if got != nil {
+		code = strconv.Itoa(got.status)
+	}
+	c.onRequest(endpoint, code, time.Since(began))
+	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return nil, fmt.Errorf("the %s endpoint did not answer in time", endpoint)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("the %s endpoint: %w", endpoint, err)
+	}
+	return got, nil
+}
+
+func (c *client) roundTrip(req *http.Request) (*answer, error) {
+	resp, err := c.transport.RoundTrip(req)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	if encoding := resp.Header.Get("Content-Encoding"); encoding != "" && encoding != "identity" {
+		return nil, fmt.Errorf("the answer is encoded as %s, which nobody asked for", quoted(encoding))
+	}
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody+1))
+	if err != nil {
+		return nil, fmt.Errorf("reading the answer: %w", err)
+	}
+	if len(body) > maxBody {
+		return nil, fmt.Errorf("the answer is larger than %d bytes", maxBody)
+	}
+	mediaType, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
+	return &answer{status: resp.StatusCode, mediaType: mediaType, header: resp.Header, body: body}, nil
+}
+
+// ok refuses every status but 200, a redirect among them.
+func (a *answer) ok() error {
+	switch {
+	case a.status == http.StatusOK:
+		return nil
+	case a.status >= 300 && a.status < 400:
+		return fmt.Errorf("the answer is a redirect (%d), and redirects are not followed", a.status)
+	}
+	return fmt.Errorf("the answer's status is %d", a.status)
+}
+
+// json reads an answer that must say that it is JSON.
+func (a *answer) json() (object, error) {
+	if a.mediaType != "application/json" {
+		return nil, fmt.Errorf("the answer's content type is %s, not application/json", quoted(a.mediaType))
+	}
+	return parseObject(a.body)
+}

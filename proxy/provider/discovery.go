@@ -1,0 +1,169 @@
+package provider
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/coreos/go-oidc/v3/oidc"
+	"golang.org/x/oauth2"
+)
+
+// The rules of discovery (OpenID Connect Discovery 1.0, RFC 8414):
+//
+//   - `issuer` equals the configured issuer, byte for byte (Discovery 4.3). It is never trimmed or normalised.
+//   - Every endpoint is an address that check allows; authorization, token and keys must be there (Discovery 3).
+//   - A provider that announces PKCE must announce S256: we never fall back to plain (RFC 7636 7.2).
+//   - Signature algorithms are ours and the provider's in common; `none` and those with a shared secret are not ours.
+
+const (
+	metadataMaxAge = time.Hour
+	failurePause   = 2 * time.Second // after a failed fetch, before the next; people who ask meanwhile are told at once
+)
+
+// metadata is what the provider publishes about itself, checked.
+type metadata struct {
+	oidc.ProviderConfig // endpoints as published; Algorithms are those that we accept
+
+	endSession   string   // "" when the provider has no end_session_endpoint
+	announcesIss bool     // each answer to the callback carries iss (RFC 9207 3)
+	scopes       []string // nil when the provider does not say
+	pkce         []string // nil when the provider does not say
+	date         time.Time
+}
+
+// wellKnown is where the metadata lie: below the issuer, whose one trailing slash does not become two (Discovery 4).
+func wellKnown(issuer string) string {
+	return strings.TrimSuffix(issuer, "/") + "/.well-known/openid-configuration"
+}
+
+// fetchMetadata asks the provider for its metadata and checks them.
+func (p *Provider) fetchMetadata(ctx context.Context) (*metadata, error) {
+	got, err := p.client.get(ctx, "discovery", p.addresses.reach(wellKnown(p.options.Issuer)))
+	if err != nil {
+		return nil, &Error{Kind: KindUnavailable, cause: err}
+	}
+	document, err := parseObject(got.body)
+	if err != nil {
+		return nil, &Error{Kind: KindInvalidMetadata, cause: err}
+	}
+	m, err := p.readMetadata(document)
+	if err != nil {
+		return nil, &Error{Kind: KindInvalidMetadata, cause: err}
+	}
+	m.date, _ = http.ParseTime(got.header.Get("Date"))
+	return m, nil
+}
+
+// readMetadata reads the metadata that doorward uses, and checks each.
+func (p *Provider) readMetadata(o object) (*metadata, error) {
+	if err := p.checkIssuer(o); err != nil {
+		return nil, err
+	}
+	m := &metadata{ProviderConfig: oidc.ProviderConfig{IssuerURL: p.options.Issuer}}
+	if err := p.readEndpoints(m, o); err != nil {
+		return nil, err
+	}
+	var err error
+	if m.announcesIss, err = o.flag("authorization_response_iss_parameter_supported"); err != nil {
+		return nil, err
+	}
+	if m.scopes, err = o.texts("scopes_supported"); err != nil {
+		return nil, err
+	}
+	if m.pkce, err = o.texts("code_challenge_methods_supported"); err != nil {
+		return nil, err
+	}
+	if m.pkce != nil && !slices.Contains(m.pkce, "S256") {
+		return nil, errors.New("code_challenge_methods_supported does not contain S256, and nothing weaker is used")
+	}
+	m.Algorithms, err = readAlgorithms(o)
+	return m, err
+}
+
+func (p *Provider) checkIssuer(o object) error {
+	if err := o.exactly("issuer"); err != nil {
+		return err
+	}
+	issuer, err := o.needText("issuer")
+	if err == nil && issuer != p.options.Issuer {
+		return fmt.Errorf("issuer is %s, but the configured one is %s; they must be equal to the letter", quoted(issuer), quoted(p.options.Issuer))
+	}
+	return err
+}
+
+func (p *Provider) readEndpoints(m *metadata, o object) error {
+	endpoints := []struct {
+		name     string
+		to       *string
+		required bool
+	}{
+		{"authorization_endpoint", &m.AuthURL, true},
+		{"token_endpoint", &m.TokenURL, true},
+		{"jwks_uri", &m.JWKSURL, true},
+		{"userinfo_endpoint", &m.UserInfoURL, false},
+		{"end_session_endpoint", &m.endSession, false},
+	}
+	for _, e := range endpoints {
+		if err := o.exactly(e.name); err != nil {
+			return err
+		}
+		if !e.required && o[e.name] == nil {
+			continue
+		}
+		address, err := o.needText(e.name)
+		if err != nil {
+			return err
+		}
+		if err := p.addresses.check(address); err != nil {
+			return fmt.Errorf("%s %w", e.name, err)
+		}
+		*e.to = address
+	}
+	return nil
+}
+
+// readAlgorithms gives the signature algorithms that both sides know; RS256 when the provider does not say.
+func readAlgorithms(o object) ([]string, error) {
+	const name = "id_token_signing_alg_values_supported"
+	theirs, err := o.texts(name)
+	if err != nil {
+		return nil, err
+	}
+	if theirs == nil {
+		return []string{oidc.RS256}, nil
+	}
+	common := slices.DeleteFunc(theirs, func(alg string) bool { return keyTypeOf(alg) == "" })
+	if len(common) == 0 {
+		return nil, fmt.Errorf("%s contains no asymmetric algorithm that doorward knows", name)
+	}
+	return common, nil
+}
+
+// oauth is the x/oauth2 view of the provider. The style of client authentication is fixed: left to itself, x/oauth2 would try a
+// second style after any failure, and so send the code twice.
+func (p *Provider) oauth(m *metadata, redirectURI string) *oauth2.Config {
+	return &oauth2.Config{
+		ClientID:     p.options.ClientID,
+		ClientSecret: p.options.ClientSecret,
+		Scopes:       p.options.Scopes,
+		RedirectURL:  redirectURI,
+		Endpoint: oauth2.Endpoint{
+			AuthURL:   p.addresses.publish(m.AuthURL),
+			TokenURL:  p.addresses.reach(m.TokenURL),
+			AuthStyle: oauth2.AuthStyleInHeader,
+		},
+	}
+}
+
+// asError makes sure that a failure to get metadata or keys has a Kind: a bare one is the asker's own end.
+func asError(err error) *Error {
+	if known, ok := errors.AsType[*Error](err); ok {
+		return known
+	}
+	return &Error{Kind: KindUnavailable, cause: err}
+}

@@ -1,0 +1,138 @@
+package provider
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"unicode"
+)
+
+// Kind says at which point of the conversation something went wrong. Its String is a fixed word that suits a metric label.
+type Kind int
+
+// The kinds of failure, in the order of the conversation.
+const (
+	// KindUnavailable: the provider's metadata or keys cannot be had right now. Trying again later may help.
+	KindUnavailable Kind = iota
+	// KindInvalidMetadata: the provider answers, but its metadata are wrong for us (another issuer, plain http, no PKCE with S256).
+	KindInvalidMetadata
+	// KindInvalidAnswer: the callback's parameters are malformed: doubled, contradictory, without code, or with a foreign state.
+	KindInvalidAnswer
+	// KindIssuerMismatch: the callback's iss is missing though announced, or names another issuer (RFC 9207).
+	KindIssuerMismatch
+	// KindProviderError: the provider itself reports an error in the callback; Code and Description hold it.
+	KindProviderError
+	// KindTokenRequestFailed: the token endpoint cannot be reached or refuses the code; Code and Description hold what it said.
+	KindTokenRequestFailed
+	// KindInvalidTokenResponse: the token endpoint's success is malformed.
+	KindInvalidTokenResponse
+	// KindInvalidIDToken: the ID token fails a check.
+	KindInvalidIDToken
+	// KindNonceMismatch: the ID token is genuine but belongs to another login.
+	KindNonceMismatch
+	// KindInvalidAccessToken: the access token fails a check, or belongs to somebody else.
+	KindInvalidAccessToken
+	// KindInvalidUserinfo: userinfo was needed and cannot be had, is malformed, or is about somebody else.
+	KindInvalidUserinfo
+)
+
+// Kinds lists every kind, so that their metrics can exist from the start.
+func Kinds() []Kind {
+	kinds := make([]Kind, 0, KindInvalidUserinfo+1)
+	for k := range KindInvalidUserinfo + 1 {
+		kinds = append(kinds, k)
+	}
+	return kinds
+}
+
+// String is the kind's fixed word for metrics.
+func (k Kind) String() string {
+	word, _ := k.words()
+	return word
+}
+
+// words are the kind's metric label and the gerund that opens its errors.
+func (k Kind) words() (label, doing string) {
+	switch k {
+	case KindUnavailable:
+		return "provider_unavailable", "asking the provider"
+	case KindInvalidMetadata:
+		return "invalid_metadata", "reading the provider's metadata"
+	case KindInvalidAnswer:
+		return "invalid_answer", "reading the provider's answer"
+	case KindIssuerMismatch:
+		return "issuer_mismatch", "comparing the answer's issuer"
+	case KindProviderError:
+		return "provider_error", "reading the provider's answer"
+	case KindTokenRequestFailed:
+		return "token_request_failed", "exchanging the code"
+	case KindInvalidTokenResponse:
+		return "invalid_token_response", "reading the token response"
+	case KindInvalidIDToken:
+		return "invalid_id_token", "checking the ID token"
+	case KindNonceMismatch:
+		return "nonce_mismatch", "checking the ID token"
+	case KindInvalidAccessToken:
+		return "invalid_access_token", "checking the access token"
+	case KindInvalidUserinfo:
+		return "invalid_userinfo", "asking for userinfo"
+	}
+	return "unknown", "talking to the provider"
+}
+
+// Error is what every failing method of this package returns. Error() is meant for the log: it says exactly what was wrong and
+// holds no token, code, nonce, state or secret. Show people the Kind in words of your own, and for KindProviderError and
+// KindTokenRequestFailed the Code and Description.
+type Error struct {
+	Kind Kind
+	// Code and Description are `error` and `error_description` as the provider sent them, printable and at most 500
+	// characters each; empty for other kinds.
+	Code, Description string
+
+	cause error
+}
+
+// Error says for the log what went wrong.
+func (e *Error) Error() string {
+	_, doing := e.Kind.words()
+	if e.Code == "" {
+		return fmt.Sprintf("%s: %v", doing, e.cause)
+	}
+	return fmt.Sprintf("%s: %v: error %q, description %q", doing, e.cause, e.Code, e.Description)
+}
+
+// Unwrap gives the cause, such as context.Canceled.
+func (e *Error) Unwrap() error { return e.cause }
+
+// fail makes an Error; format and args are those of fmt.Errorf.
+func fail(kind Kind, format string, args ...any) *Error {
+	return &Error{Kind: kind, cause: fmt.Errorf(format, args...)}
+}
+
+const (
+	maxSaid  = 500 // characters of a provider's error that we repeat to people
+	maxValue = 200 // characters of a claim that we repeat in the log
+)
+
+// printable is text with everything that is not printable replaced by a blank and cut to limit characters: no line breaks that
+// forge log lines, no direction marks that turn a page around.
+func printable(text string, limit int) string {
+	var b strings.Builder
+	count := 0
+	for _, r := range text {
+		if count == limit {
+			return b.String() + "…"
+		}
+		if !unicode.IsPrint(r) || r == unicode.ReplacementChar {
+			r = ' '
+		}
+		b.WriteRune(r)
+		count++
+	}
+	return strings.TrimSpace(b.String())
+}
+
+// quoted shows a value that came from outside in an error.
+func quoted(value string) string {
+	return strconv.Quote(printable(value, maxValue))
+}

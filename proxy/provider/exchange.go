@@ -1,0 +1,174 @@
+package provider
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"golang.org/x/oauth2"
+)
+
+// The rules of the token request (RFC 6749 4.1.3, 4.1.4, 5.1; OIDC Core 3.1.3):
+//
+//   - One POST, never a second: the code is good for one use, and using it twice makes the provider revoke what it gave.
+//   - The client authenticates with HTTP Basic, both parts form-urlencoded (RFC 6749 2.3.1). The body holds grant_type, code,
+//     redirect_uri and code_verifier and nothing else.
+//   - A success is 200 with application/json, read strictly: x/oauth2 would also take text/plain, forms and members in the wrong
+//     letter case. It holds access_token, token_type Bearer and id_token.
+//   - Errors name the provider's error code at most. The body may hold tokens.
+
+const maxAccessToken = 64 << 10 // bytes; no header of any server is so long
+
+// tokens is a token response that was read strictly. The ID token is not verified yet.
+type tokens struct {
+	id, access string
+	expiry     time.Time // zero when the provider does not say
+}
+
+// exchange exchanges the code for tokens. x/oauth2 makes the request and reads the answer; tokenTransport stands between it and
+// the network.
+func (p *Provider) exchange(ctx context.Context, m *metadata, r Request, code string) (*tokens, []Check, error) {
+	transport := &tokenTransport{client: p.client}
+	ctx = context.WithValue(ctx, oauth2.HTTPClient, &http.Client{Transport: transport})
+	got, err := p.oauth(m, r.RedirectURI).Exchange(ctx, code, oauth2.VerifierOption(r.Verifier))
+	if known, ok := errors.AsType[*Error](err); ok {
+		return nil, nil, known
+	}
+	if err != nil { // the words of x/oauth2 may quote the body
+		return nil, nil, fail(KindTokenRequestFailed, "the token response cannot be used")
+	}
+	id, _ := got.Extra("id_token").(string)
+	return &tokens{id: id, access: got.AccessToken, expiry: got.Expiry}, transport.list.made, nil
+}
+
+// tokenTransport sends the token request and lets only a token response through that is as it must be, in its plainest form.
+type tokenTransport struct {
+	client *client
+	list   checklist
+}
+
+// RoundTrip implements http.RoundTripper. Redirects end here: whatever is not 200 is an error.
+func (t *tokenTransport) RoundTrip(req *http.Request) (*http.Response, error) {
+	req = req.Clone(req.Context())
+	req.Header.Set("Accept", "application/json")
+	got, err := t.client.send(req, "token", askTimeout)
+	if err != nil {
+		return nil, &Error{Kind: KindTokenRequestFailed, cause: err}
+	}
+	if err := got.ok(); err != nil {
+		return nil, refusal(got, err)
+	}
+	response, err := t.read(got)
+	if err != nil {
+		return nil, err
+	}
+	body, err := json.Marshal(response)
+	if err != nil {
+		return nil, err
+	}
+	return &http.Response{
+		StatusCode: http.StatusOK,
+		Header:     http.Header{"Content-Type": {"application/json"}},
+		Body:       io.NopCloser(bytes.NewReader(body)),
+		Request:    req,
+	}, nil
+}
+
+// refusal is an answer that is no success, with the OAuth error when it holds one (RFC 6749 5.2).
+func refusal(got *answer, err error) *Error {
+	refused := fail(KindTokenRequestFailed, "the token endpoint: %w", err)
+	if o, err := got.json(); err == nil {
+		code, _ := o.text("error")
+		description, _ := o.text("error_description")
+		refused.Code, refused.Description = printable(code, maxSaid), printable(description, maxSaid)
+	}
+	return refused
+}
+
+// read checks a success and keeps of it what is used.
+func (t *tokenTransport) read(got *answer) (map[string]any, error) {
+	t.list = checklist{of: "token response", kind: KindInvalidTokenResponse}
+	var o object
+	clean := map[string]any{}
+	err := t.list.run([]rule{
+		{"RFC 6749 5.1", func() (found string, err error) {
+			o, err = got.json()
+			if err == nil {
+				err = o.exactly("access_token", "token_type", "id_token", "expires_in", "error")
+			}
+			return "it is JSON, sent as application/json, and has one reading only", err
+		}},
+		{"RFC 6749 5.2", func() (string, error) { return "", noError(got, o) }},
+		{"RFC 6749 7.1, OIDC Core 3.1.3.3", func() (string, error) { return checkTokenType(o, clean) }},
+		{"RFC 6749 5.1, A.12", func() (string, error) { return checkAccessTokenText(o, clean) }},
+		{"OIDC Core 3.1.3.3", func() (string, error) { return checkIDTokenText(o, clean) }},
+		{"RFC 6749 5.1", func() (string, error) { return checkLifetime(o, clean) }},
+	})
+	return clean, err
+}
+
+// noError: some servers report an error with status 200.
+func noError(got *answer, o object) error {
+	if o.has("error") {
+		return refusal(got, errors.New("the answer is an error, though its status is 200"))
+	}
+	return nil
+}
+
+func checkTokenType(o, clean object) (string, error) {
+	kind, err := o.needText("token_type")
+	if err != nil {
+		return "", err
+	}
+	if !strings.EqualFold(kind, "Bearer") {
+		return "", fmt.Errorf("token_type is %s, and only Bearer can be passed on", quoted(kind))
+	}
+	clean["token_type"] = "Bearer"
+	return "token_type is Bearer: whoever holds the token may use it, so it is passed on to the upstream alone", nil
+}
+
+func checkAccessTokenText(o, clean object) (string, error) {
+	access, err := o.needText("access_token")
+	if err != nil {
+		return "", err
+	}
+	if len(access) > maxAccessToken {
+		return "", fmt.Errorf("access_token has %d bytes, more than any header holds", len(access))
+	}
+	if strings.ContainsFunc(access, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return "", errors.New("access_token contains a character that no header may carry")
+	}
+	clean["access_token"] = access
+	return "access_token is there", nil
+}
+
+func checkIDTokenText(o, clean object) (string, error) {
+	id, err := o.needText("id_token")
+	if err != nil {
+		return "", err
+	}
+	clean["id_token"] = id
+	return "id_token is there, as always when the scope holds openid", nil
+}
+
+// checkLifetime: expires_in is optional and a number. x/oauth2 wants it whole.
+func checkLifetime(o, clean object) (string, error) {
+	if !o.has("expires_in") {
+		return "", nil
+	}
+	seconds, err := o.number("expires_in")
+	if err != nil {
+		return "", err
+	}
+	if seconds < 1 {
+		return "", errors.New("expires_in is not positive: the access token has expired already")
+	}
+	clean["expires_in"] = int64(seconds)
+	return fmt.Sprintf("expires_in says that the access token is good for %d seconds", int64(seconds)), nil
+}

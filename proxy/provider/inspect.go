@@ -1,0 +1,136 @@
+package provider
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Finding is one thing that Inspect looked at.
+type Finding struct {
+	OK      bool
+	Subject string // what was looked at: "issuer", "keys", "scope groups"
+	Says    string // what was found
+	Mend    string // what to do about it; "" when it is well
+}
+
+// Inspect asks the provider afresh for its metadata and keys and says, point by point, how they suit the options. It is for people
+// who set doorward up, and changes nothing. Its error is the context's: what the provider gets wrong is in the findings.
+func (p *Provider) Inspect(ctx context.Context) ([]Finding, error) {
+	m, err := p.fetchMetadata(ctx)
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	if err != nil {
+		return []Finding{p.inspectFailure(asError(err))}, nil
+	}
+	findings := []Finding{
+		{OK: true, Subject: "discovery", Says: "answered, and names exactly the issuer " + p.options.Issuer},
+		p.inspectKeys(ctx, m),
+		inspectPKCE(m),
+	}
+	findings = append(findings, p.inspectScopes(m)...)
+	findings = append(findings, p.inspectUserinfo(m), inspectLogout(m), inspectIssuerParameter(m))
+	if !m.date.IsZero() {
+		findings = append(findings, inspectClock(m))
+	}
+	return findings, ctx.Err()
+}
+
+func (p *Provider) inspectFailure(err *Error) Finding {
+	f := Finding{Subject: "discovery", Says: err.Error(), Mend: "see that " + p.addresses.reach(wellKnown(p.options.Issuer)) + " can be reached from here"}
+	if err.Kind == KindInvalidMetadata {
+		f.Mend = "set ISSUER_URL to the issuer as the provider itself writes it, or mend the provider's settings"
+	}
+	return f
+}
+
+func (p *Provider) inspectKeys(ctx context.Context, m *metadata) Finding {
+	f := Finding{Subject: "keys"}
+	got, err := p.client.get(ctx, "jwks", p.addresses.reach(m.JWKSURL))
+	var keys []key
+	if err == nil {
+		keys, err = parseKeys(got.body)
+	}
+	if err != nil {
+		f.Says, f.Mend = err.Error(), "see that jwks_uri can be reached from here and holds a public key for signatures"
+		return f
+	}
+	usable := map[string]bool{}
+	for _, k := range keys {
+		for _, algorithm := range m.Algorithms {
+			if k.fits(header{algorithm: algorithm}) {
+				usable[algorithm] = true
+			}
+		}
+	}
+	if len(usable) == 0 {
+		f.Says = "no key suits the announced algorithms " + strings.Join(m.Algorithms, ", ")
+		f.Mend = "let the provider sign ID tokens with an algorithm that it announces"
+		return f
+	}
+	f.OK = true
+	f.Says = fmt.Sprintf("%d usable, for %s", len(keys), strings.Join(slices.Sorted(maps.Keys(usable)), ", "))
+	return f
+}
+
+func inspectPKCE(m *metadata) Finding {
+	if m.pkce == nil {
+		return Finding{OK: true, Subject: "PKCE", Says: "not announced; S256 is sent all the same"}
+	}
+	return Finding{OK: true, Subject: "PKCE", Says: "S256 is announced"}
+}
+
+// inspectScopes looks for each of our scopes among those that the provider announces. Providers need not announce all.
+func (p *Provider) inspectScopes(m *metadata) []Finding {
+	if m.scopes == nil {
+		return []Finding{{OK: true, Subject: "scopes", Says: "the provider does not say which it offers"}}
+	}
+	var findings []Finding
+	for _, scope := range p.options.Scopes {
+		f := Finding{OK: slices.Contains(m.scopes, scope), Subject: "scope " + scope, Says: "offered"}
+		if !f.OK {
+			f.Says = "not among those that the provider announces"
+			f.Mend = "define the scope at the provider, or take it out of SCOPES; announced are " + printable(strings.Join(m.scopes, " "), maxSaid)
+		}
+		findings = append(findings, f)
+	}
+	return findings
+}
+
+func (p *Provider) inspectUserinfo(m *metadata) Finding {
+	f := Finding{OK: true, Subject: "userinfo", Says: "there is an endpoint"}
+	if m.UserInfoURL == "" {
+		f.Says = "there is no endpoint: every claim that is needed must be in a token"
+	}
+	return f
+}
+
+func inspectLogout(m *metadata) Finding {
+	f := Finding{OK: true, Subject: "logout", Says: "there is an end_session_endpoint: signing out here signs out at the provider"}
+	if m.endSession == "" {
+		f.Says = "there is no end_session_endpoint: signing out here leaves people signed in at the provider"
+	}
+	return f
+}
+
+func inspectIssuerParameter(m *metadata) Finding {
+	f := Finding{OK: true, Subject: "iss in the answer", Says: "announced, and so demanded (RFC 9207)"}
+	if !m.announcesIss {
+		f.Says = "not announced; it is compared where it comes"
+	}
+	return f
+}
+
+// inspectClock compares clocks. The Date header counts whole seconds and is a journey old.
+func inspectClock(m *metadata) Finding {
+	skew := time.Since(m.date).Round(time.Second)
+	f := Finding{OK: skew.Abs() < leeway, Subject: "clock", Says: fmt.Sprintf("the provider's differs by %s", skew.Abs())}
+	if !f.OK {
+		f.Mend = "set both clocks by NTP: tokens are refused beyond " + leeway.String()
+	}
+	return f
+}

@@ -1,0 +1,312 @@
+package provider
+
+import (
+	"bytes"
+	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rsa"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/big"
+	"slices"
+	"time"
+
+	"github.com/coreos/go-oidc/v3/oidc"
+	"github.com/go-jose/go-jose/v4"
+)
+
+// The rules of the key set (RFC 7517, OIDC Core 10.1). go-oidc's own key set is not used: one key that it does not understand
+// spoils the whole set, a fetch that hangs blocks everybody, and every forged token costs a fetch.
+//
+//   - A key that cannot verify anything of ours (for encryption, of an unknown kind, malformed, too small, too big) is passed
+//     over; the others stay good.
+//   - A key verifies a token only if everything that either says of the other agrees: kid, kty and crv, alg, use, key_ops. A key
+//     set may hold decoys that agree in kid alone.
+//   - A token without kid is tried with every key that fits.
+//   - A kid that is not in the set makes us fetch the set anew, but not more often than unknownKeyPause, counted from the last
+//     fetch that an unknown key caused. The ordinary fetch does not count: a rotation right after the start works.
+//   - A fetch that fails or finds no good key leaves the old keys in place.
+
+const (
+	keysMaxAge      = 15 * time.Minute
+	unknownKeyPause = 10 * time.Second
+	maxKeys         = 100 // usable keys of a set; what comes after is passed over
+	minRSA          = 2048
+	maxRSA          = 8192 // verifying with a larger one costs more than any login is worth
+)
+
+// key is one usable public key of the provider.
+type key struct {
+	id        string // kid, "" when it has none
+	algorithm string // alg, "" when it is good for all that its type can do
+	keyType   string // "RSA", a curve's name, or "Ed25519"
+	public    crypto.PublicKey
+}
+
+// keyTypeOf is the type of key that an algorithm takes; "" for algorithms that are not accepted at all: none, those with a
+// shared secret (HS256…), and unknown ones (RFC 8725 3.1, 3.2).
+func keyTypeOf(algorithm string) string {
+	switch algorithm {
+	case oidc.RS256, oidc.RS384, oidc.RS512, oidc.PS256, oidc.PS384, oidc.PS512:
+		return "RSA"
+	case oidc.ES256:
+		return "P-256"
+	case oidc.ES384:
+		return "P-384"
+	case oidc.ES512:
+		return "P-521"
+	case oidc.EdDSA:
+		return "Ed25519"
+	}
+	return ""
+}
+
+// fits tells whether the key may verify a token with such a header.
+func (k key) fits(h header) bool {
+	return k.keyType == keyTypeOf(h.algorithm) &&
+		(k.algorithm == "" || k.algorithm == h.algorithm) &&
+		(h.keyID == "" || k.id == h.keyID)
+}
+
+// parseKeys reads a JWK set and keeps the keys that are usable.
+func parseKeys(body []byte) ([]key, error) {
+	raw, err := splitKeys(body)
+	if err != nil {
+		return nil, err
+	}
+	var keys []key
+	for _, one := range raw {
+		k, err := parseKey(one)
+		if err == nil && len(keys) < maxKeys {
+			keys = append(keys, k)
+		}
+	}
+	if len(keys) == 0 {
+		return nil, errors.New("the key set holds no key that could verify a signature")
+	}
+	return keys, nil
+}
+
+// splitKeys finds the keys of a set without reading them, since each may be malformed in its own way.
+func splitKeys(body []byte) (keys []json.RawMessage, err error) {
+	bad := errors.New("the key set is not a JSON object with one array named keys")
+	var members map[string]json.RawMessage
+	if json.Unmarshal(body, &members) != nil || json.Unmarshal(members["keys"], &keys) != nil || keys == nil {
+		return nil, bad
+	}
+	d := json.NewDecoder(bytes.NewReader(body))
+	d.Token() // the opening brace
+	for seen := false; d.More(); {
+		name, _ := d.Token()
+		if name == "keys" && seen {
+			return nil, bad
+		}
+		seen = seen || name == "keys"
+		var skipped json.RawMessage
+		if d.Decode(&skipped) != nil {
+			return nil, bad
+		}
+	}
+	return keys, nil
+}
+
+// parseKey reads one JWK; its error says why the key is of no use.
+func parseKey(raw []byte) (key, error) {
+	o, err := parseObject(raw)
+	if err != nil {
+		return key{}, err
+	}
+	if err := forVerifying(o); err != nil {
+		return key{}, err
+	}
+	k := key{}
+	if k.id, err = o.text("kid"); err != nil {
+		return key{}, err
+	}
+	if k.algorithm, err = o.text("alg"); err != nil {
+		return key{}, err
+	}
+	if k.public, k.keyType, err = publicKey(o); err != nil {
+		return key{}, err
+	}
+	if k.algorithm != "" && keyTypeOf(k.algorithm) != k.keyType {
+		return key{}, errors.New("alg does not go with the type of key")
+	}
+	return k, nil
+}
+
+// forVerifying refuses keys that are declared for something else (RFC 7517 4.2, 4.3).
+func forVerifying(o object) error {
+	use, err := o.text("use")
+	if err != nil {
+		return err
+	}
+	if o.has("use") && use != "sig" {
+		return errors.New("use is not sig")
+	}
+	operations, err := o.texts("key_ops")
+	if err != nil {
+		return err
+	}
+	if o.has("key_ops") && !slices.Contains(operations, "verify") {
+		return errors.New("key_ops does not contain verify")
+	}
+	return nil
+}
+
+// publicKey reads the key itself (RFC 7518 6, RFC 8037 2).
+func publicKey(o object) (crypto.PublicKey, string, error) {
+	family, err := o.text("kty")
+	if err != nil {
+		return nil, "", err
+	}
+	curve, err := o.text("crv")
+	if err != nil {
+		return nil, "", err
+	}
+	switch {
+	case family == "RSA":
+		public, err := rsaKey(o)
+		return public, "RSA", err
+	case family == "EC" && curve == "P-256":
+		public, err := curveKey(o, elliptic.P256())
+		return public, curve, err
+	case family == "EC" && curve == "P-384":
+		public, err := curveKey(o, elliptic.P384())
+		return public, curve, err
+	case family == "EC" && curve == "P-521":
+		public, err := curveKey(o, elliptic.P521())
+		return public, curve, err
+	case family == "OKP" && curve == "Ed25519":
+		public, err := edwardsKey(o)
+		return public, curve, err
+	}
+	return nil, "", errors.New("unknown type of key")
+}
+
+func rsaKey(o object) (*rsa.PublicKey, error) {
+	modulus, err := o.octets("n")
+	if err != nil {
+		return nil, err
+	}
+	exponent, err := o.octets("e")
+	if err != nil {
+		return nil, err
+	}
+	n, e := new(big.Int).SetBytes(modulus), new(big.Int).SetBytes(exponent)
+	if n.BitLen() < minRSA || n.BitLen() > maxRSA || n.Bit(0) == 0 {
+		return nil, fmt.Errorf("the modulus is not an odd number of %d to %d bits", minRSA, maxRSA)
+	}
+	if e.BitLen() > 31 || e.Cmp(big.NewInt(3)) < 0 || e.Bit(0) == 0 {
+		return nil, errors.New("the exponent is not an odd number from 3 to 2^31-1")
+	}
+	return &rsa.PublicKey{N: n, E: int(e.Int64())}, nil
+}
+
+func curveKey(o object, curve elliptic.Curve) (*ecdsa.PublicKey, error) {
+	x, err := o.octets("x")
+	if err != nil {
+		return nil, err
+	}
+	y, err := o.octets("y")
+	if err != nil {
+		return nil, err
+	}
+	if size := (curve.Params().BitSize + 7) / 8; len(x) != size || len(y) != size {
+		return nil, errors.New("a coordinate has the wrong length")
+	}
+	// Refuses points that are not on the curve, with which a signature would mean nothing.
+	return ecdsa.ParseUncompressedPublicKey(curve, slices.Concat([]byte{4}, x, y))
+}
+
+func edwardsKey(o object) (ed25519.PublicKey, error) {
+	x, err := o.octets("x")
+	if err != nil {
+		return nil, err
+	}
+	if len(x) != ed25519.PublicKeySize {
+		return nil, errors.New("the key has the wrong length")
+	}
+	return x, nil
+}
+
+// octets is a member that is base64url without padding.
+func (o object) octets(name string) ([]byte, error) {
+	text, err := o.needText(name)
+	if err != nil {
+		return nil, err
+	}
+	return base64.RawURLEncoding.DecodeString(text)
+}
+
+// keyring is the provider's key set as it is known now.
+type keyring struct {
+	cached *cached[[]key]
+}
+
+// fetchKeys asks the provider for its keys.
+func (p *Provider) fetchKeys(ctx context.Context) ([]key, error) {
+	m, err := p.metadata.get(ctx)
+	if err != nil {
+		return nil, err
+	}
+	got, err := p.client.get(ctx, "jwks", p.addresses.reach(m.JWKSURL))
+	if err != nil {
+		return nil, &Error{Kind: KindUnavailable, cause: err}
+	}
+	keys, err := parseKeys(got.body)
+	if err != nil {
+		return nil, &Error{Kind: KindInvalidMetadata, cause: err}
+	}
+	return keys, nil
+}
+
+// verify checks the token's signature and gives its payload. An *Error means that the keys cannot be had; every
+// other error that no key of the provider made the signature.
+func (k *keyring) verify(ctx context.Context, t *token) ([]byte, error) {
+	keys, err := k.cached.get(ctx)
+	if err != nil {
+		return nil, asError(err)
+	}
+	payload, known := t.verifyWith(keys)
+	if payload != nil {
+		return payload, nil
+	}
+	if known && t.header.keyID != "" {
+		return nil, errors.New("the signature is wrong")
+	}
+	if keys, err = k.cached.renew(ctx, unknownKeyPause); err != nil {
+		return nil, asError(err)
+	}
+	payload, known = t.verifyWith(keys)
+	switch {
+	case payload != nil:
+		return payload, nil
+	case known:
+		return nil, errors.New("the signature is wrong")
+	}
+	return nil, fmt.Errorf("no key of the provider has kid %s and is good for %s", quoted(t.header.keyID), t.header.algorithm)
+}
+
+// verifyWith tries every key that fits. known tells whether there was any.
+func (t *token) verifyWith(keys []key) (payload []byte, known bool) {
+	signed, err := jose.ParseSignedCompact(t.raw, []jose.SignatureAlgorithm{jose.SignatureAlgorithm(t.header.algorithm)})
+	if err != nil {
+		return nil, true // no other key would help
+	}
+	for _, k := range keys {
+		if !k.fits(t.header) {
+			continue
+		}
+		known = true
+		if payload, err := signed.Verify(k.public); err == nil {
+			return payload, true
+		}
+	}
+	return nil, known
+}

@@ -1,0 +1,33 @@
+package provider
+
+import (
+	"context"
+	"net/url"
+)
+
+// EndSessionURL is the address at the provider that ends its session, to which the browser is sent after the session here has
+// ended (OIDC RP-Initiated Logout 2). false when the provider has none, or cannot be asked now: sign-out here must not depend on
+// it. Empty arguments are left out. postLogoutRedirectURI must be registered at the provider.
+func (p *Provider) EndSessionURL(ctx context.Context, idTokenHint, postLogoutRedirectURI, state string) (string, bool) {
+	m, err := p.metadata.get(ctx)
+	if err != nil || m.endSession == "" {
+		return "", false
+	}
+	u, err := url.Parse(p.addresses.publish(m.endSession))
+	if err != nil {
+		return "", false
+	}
+	query := u.Query()
+	query.Set("client_id", p.options.ClientID)
+	for name, value := range map[string]string{
+		"id_token_hint":            idTokenHint,
+		"post_logout_redirect_uri": postLogoutRedirectURI,
+		"state":                    state,
+	} {
+		if value != "" {
+			query.Set(name, value)
+		}
+	}
+	u.RawQuery = query.Encode()
+	return u.String(), true
+}

@@ -1,0 +1,92 @@
+package provider
+
+import (
+	"slices"
+	"time"
+)
+
+// Person is somebody whom the provider has signed in, and what it says about them. Everything in it was checked.
+type Person struct {
+	Issuer    string    // iss, the configured issuer
+	Subject   string    // sub; Issuer and Subject together name the person (OIDC Core 5.7)
+	SessionID string    // sid, the provider's session; "" when it does not say
+	ACR       string    // acr, how they authenticated; "" when the provider does not say
+	AuthTime  time.Time // auth_time, when they authenticated; zero when the provider does not say
+
+	IDToken     string // as issued, for id_token_hint
+	AccessToken string // as issued, for the upstream
+	// TokenExpiry is when the access token expires: by expires_in; else by its own exp when it was verified, else by the ID
+	// token's.
+	TokenExpiry time.Time
+
+	// Checks are all checks that were made, in their order.
+	Checks []Check
+
+	sources []object // of claims: ID token, verified access token, userinfo
+}
+
+// Claim gives a claim by its exact name, else by a dotted path through objects ("realm_access.roles"). The ID token is asked
+// first, then the access token (when it was verified), then userinfo (when it was needed). The value is a string, json.Number,
+// bool, []any or map[string]any; a claim that is null counts as absent.
+//
+// The claims that say who it is and how they signed in (iss, sub, aud, sid, acr, auth_time and their like) are the ID token's
+// alone.
+func (p *Person) Claim(path string) (any, bool) {
+	for i, source := range p.sources {
+		if i > 0 && ofIDToken(path) {
+			break
+		}
+		if value, ok := source.lookup(path); ok {
+			return value, true
+		}
+	}
+	return nil, false
+}
+
+// Email gives the claim at path, an e-mail address, and whether the provider vouches for it: whether a source that names the same
+// address has email_verified true. "" when there is no such claim or it is no string.
+func (p *Person) Email(path string) (address string, verified bool) {
+	value, _ := p.Claim(path)
+	address, _ = value.(string)
+	for _, source := range p.sources {
+		same, _ := source.lookup(path)
+		if address != "" && same == address && source.has("email_verified") {
+			return address, source["email_verified"] == true
+		}
+	}
+	return address, false
+}
+
+// ofIDToken names the claims for which only the ID token counts.
+func ofIDToken(name string) bool {
+	return slices.Contains([]string{"iss", "sub", "aud", "azp", "exp", "iat", "nbf", "nonce", "sid", "acr", "amr", "auth_time", "at_hash"}, name)
+}
+
+// newPerson gathers what the checked tokens say. access is nil when the access token was not verified.
+func newPerson(t *tokens, id, access *token) *Person {
+	person := &Person{IDToken: t.id, AccessToken: t.access, TokenExpiry: t.expiry, sources: []object{id.claims}}
+	// The checks have made sure of the types.
+	person.Issuer, _ = id.claims.text("iss")
+	person.Subject, _ = id.claims.text("sub")
+	person.SessionID, _ = id.claims.text("sid")
+	person.ACR, _ = id.claims.text("acr")
+	person.AuthTime, _ = id.claims.date("auth_time")
+
+	expiry, _ := id.claims.date("exp")
+	if access != nil {
+		person.sources = append(person.sources, access.claims)
+		expiry, _ = access.claims.date("exp")
+	}
+	if person.TokenExpiry.IsZero() || access != nil && expiry.Before(person.TokenExpiry) {
+		person.TokenExpiry = expiry
+	}
+	return person
+}
+
+// lacks tells whether one of the claims is in no source.
+func (p *Person) lacks(claims []string) bool {
+	return slices.ContainsFunc(claims, func(path string) bool {
+		_, ok := p.Claim(path)
+		return !ok && !ofIDToken(path)
+	})
+}

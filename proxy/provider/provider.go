@@ -1,0 +1,232 @@
+// Package provider is our end of the OpenID Connect conversation: the Authorization Code Flow (OIDC Core 3.1) of one confidential
+// client with one provider. It has no HTTP handlers and no cookies; the caller has those.
+//
+// The conversation:
+//
+//  1. Somebody without a session arrives. NewRequest draws three random values for this one login: state, nonce and the PKCE
+//     verifier. The caller seals them into a cookie and redirects the browser to AuthorizationURL, which holds state, nonce and a
+//     hash of the verifier.
+//  2. The provider signs the person in and redirects the browser back to the callback with an Answer: a code and the state, or
+//     an error. ParseAnswer reads it; by the state the caller finds the cookie of this login.
+//  3. Complete does the rest without the browser. It compares state and iss, exchanges the code and the verifier for tokens
+//     (client authentication proves that it is us, the verifier that it is the one who began), and checks the tokens.
+//  4. The ID token says who it is. Its signature, issuer, audience, time and nonce are checked, and then some.
+//  5. The access token is for the upstream. When an audience is configured, it is checked as the upstream would, and that it is
+//     about the same person.
+//  6. When a claim that the rules need is in neither token, userinfo is asked with the access token.
+//  7. The result is a Person. Everything in it was checked, and Person.Checks says what was checked and where the rule stands.
+//
+// The provider's metadata and keys are fetched when first needed and kept. Every failure is an *Error whose Kind is a fixed word;
+// nothing in it is secret.
+//
+// This package alone imports go-oidc and x/oauth2. Both do their part and are then checked: where they are more lenient than the
+// standards, the files here say so.
+package provider
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/oauth2"
+)
+
+// Options configures New.
+type Options struct {
+	// Issuer is the provider's issuer URL. It is compared byte for byte and never normalised.
+	Issuer string
+	// InternalURL is the origin through which the provider is reached from here, when that differs from the issuer's. Empty: it
+	// does not.
+	InternalURL string
+	// AllowHTTP allows plain http where it is not loopback: for tests of a deployment, not for people.
+	AllowHTTP bool
+	// CA are certificates in PEM that are trusted besides the system's.
+	CA []byte
+
+	// ClientID and ClientSecret are sent as HTTP Basic (RFC 6749 2.3.1).
+	ClientID, ClientSecret string
+	// Scopes are asked for; openid must be one of them.
+	Scopes []string
+	// ResponseMode is "query", "form_post", or "" to leave it to the provider.
+	ResponseMode string
+	// AuthParams are further parameters of the authorization request. With max_age, auth_time is checked; with acr_values, acr.
+	AuthParams url.Values
+
+	// Audience makes the access token be checked: it must be a JWT for one of these audiences. Empty: it is opaque.
+	Audience []string
+	// NeededClaims are names or dotted paths of claims that will be asked for. When one is in no token, userinfo is asked.
+	NeededClaims []string
+
+	// OnRequest is told of each request to the provider: endpoint is "discovery", "jwks", "token" or "userinfo"; code is the
+	// status, or "error" when there was no answer. May be nil.
+	OnRequest func(endpoint, code string, took time.Duration)
+}
+
+// Provider is one OpenID provider as seen by one client. It is safe for concurrent use.
+type Provider struct {
+	options   Options
+	addresses *addresses
+	client    *client
+	metadata  *cached[*metadata]
+	keys      *keyring
+
+	maxAge    *time.Duration // asked for, nil: not
+	acrValues []string       // asked for, nil: not
+}
+
+// New prepares the conversation. It sends nothing; its error is about the options.
+func New(o Options) (*Provider, error) {
+	if o.ClientID == "" || o.ClientSecret == "" {
+		return nil, errors.New("client id and client secret are required")
+	}
+	if !slices.Contains(o.Scopes, "openid") {
+		return nil, errors.New("the scopes must contain openid; without it there is no ID token (OIDC Core 3.1.2.1)")
+	}
+	if !slices.Contains([]string{"", "query", "form_post"}, o.ResponseMode) {
+		return nil, fmt.Errorf("response mode %q is not query or form_post", o.ResponseMode)
+	}
+	p := &Provider{options: o}
+	var err error
+	if p.addresses, err = newAddresses(o); err != nil {
+		return nil, err
+	}
+	if p.client, err = newClient(o); err != nil {
+		return nil, err
+	}
+	if err := p.readAuthParams(o.AuthParams); err != nil {
+		return nil, err
+	}
+	p.metadata = &cached[*metadata]{fetch: p.fetchMetadata, maxAge: metadataMaxAge, pause: failurePause}
+	p.keys = &keyring{&cached[[]key]{fetch: p.fetchKeys, maxAge: keysMaxAge, pause: failurePause}}
+	return p, nil
+}
+
+// readAuthParams remembers what the further parameters ask for and must be checked, and refuses those that are not theirs to set.
+func (p *Provider) readAuthParams(params url.Values) error {
+	for name := range params {
+		switch name {
+		case "client_id", "response_type", "response_mode", "scope", "state", "nonce", "redirect_uri", "code_challenge",
+			"code_challenge_method", "request", "request_uri", "id_token_hint", "":
+			return fmt.Errorf("the authorization parameter %q is not one to add", name)
+		}
+	}
+	if params.Has("acr_values") {
+		p.acrValues = strings.Fields(params.Get("acr_values"))
+	}
+	if params.Has("max_age") {
+		seconds, err := strconv.ParseUint(params.Get("max_age"), 10, 31)
+		if err != nil {
+			return errors.New("the authorization parameter max_age is not a number of seconds")
+		}
+		age := time.Duration(seconds) * time.Second
+		p.maxAge = &age
+	}
+	return nil
+}
+
+// Request is what one login sends and must find again: keep it, sealed, until the callback.
+type Request struct {
+	State    string // ties the answer to the browser (RFC 6749 10.12)
+	Nonce    string // ties the ID token to the browser (OIDC Core 15.5.2)
+	Verifier string // ties the code to us (RFC 7636 4.1)
+	// RedirectURI is the callback's address, as registered at the provider.
+	RedirectURI string
+}
+
+// NewRequest draws the random values of one login, 256 bits each.
+func NewRequest(redirectURI string) Request {
+	return Request{State: random(), Nonce: random(), Verifier: oauth2.GenerateVerifier(), RedirectURI: redirectURI}
+}
+
+// random is 43 characters that are safe in a URL. Longer values trouble some providers.
+func random() string {
+	secret := make([]byte, 32)
+	rand.Read(secret) // never fails
+	return base64.RawURLEncoding.EncodeToString(secret)
+}
+
+// AuthorizationURL is the address at the provider where the login begins (OIDC Core 3.1.2.1). It needs the provider's metadata and
+// fails with KindUnavailable or KindInvalidMetadata when they cannot be had.
+func (p *Provider) AuthorizationURL(ctx context.Context, r Request) (string, error) {
+	m, err := p.metadata.get(ctx)
+	if err != nil {
+		return "", asError(err)
+	}
+	options := []oauth2.AuthCodeOption{
+		oauth2.SetAuthURLParam("nonce", r.Nonce),
+		oauth2.S256ChallengeOption(r.Verifier),
+	}
+	if p.options.ResponseMode != "" {
+		options = append(options, oauth2.SetAuthURLParam("response_mode", p.options.ResponseMode))
+	}
+	address := p.oauth(m, r.RedirectURI).AuthCodeURL(r.State, options...)
+	if len(p.options.AuthParams) > 0 {
+		address += "&" + p.options.AuthParams.Encode()
+	}
+	return address, nil
+}
+
+// Complete finishes a login: it checks the answer, exchanges the code, checks the tokens, and asks userinfo when it must. Its
+// error is an *Error. It sends the code at most once, so never call it twice with one answer.
+func (p *Provider) Complete(ctx context.Context, r Request, a Answer) (*Person, error) {
+	m, err := p.metadata.get(ctx)
+	if err != nil {
+		return nil, asError(err)
+	}
+	answered, err := p.checkAnswer(m, r, a)
+	if err != nil {
+		return nil, err
+	}
+	got, exchanged, err := p.exchange(ctx, m, r, a.Code)
+	if err != nil {
+		return nil, err
+	}
+	id, identified, err := p.verifyIDToken(ctx, m, r, got.id, got.access)
+	if err != nil {
+		return nil, err
+	}
+	access, authorized, err := p.verifyAccessToken(ctx, m, got.access, id)
+	if err != nil {
+		return nil, err
+	}
+	person := newPerson(got, id, access)
+	person.Checks = slices.Concat(answered, exchanged, identified, authorized)
+	if m.UserInfoURL == "" || !person.lacks(p.options.NeededClaims) {
+		return person, nil
+	}
+	claims, asked, err := p.askUserinfo(ctx, m, got.access, id)
+	if err != nil {
+		return nil, err
+	}
+	person.sources = append(person.sources, claims)
+	person.Checks = append(person.Checks, asked...)
+	return person, nil
+}
+
+// Up tells whether the latest fetches of metadata and keys were good. It sends nothing; before the first fetch it is false.
+func (p *Provider) Up() bool {
+	fetchedAt, metadataErr := p.metadata.state()
+	_, keysErr := p.keys.cached.state()
+	return !fetchedAt.IsZero() && metadataErr == nil && keysErr == nil
+}
+
+// Ready makes sure that the provider's metadata and keys are known, and fetches them when they are not.
+func (p *Provider) Ready(ctx context.Context) error {
+	if _, err := p.keys.cached.get(ctx); err != nil {
+		return asError(err)
+	}
+	return nil
+}
+
+// KeysFetchedAt is when the provider's keys were last fetched; zero when they never were.
+func (p *Provider) KeysFetchedAt() time.Time {
+	fetchedAt, _ := p.keys.cached.state()
+	return fetchedAt
+}
