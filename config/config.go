@@ -1,0 +1,112 @@
+// Package config holds doorward's settings: what they are called, what they
+// take, and everything that can be wrong with them.
+//
+// [Load] reads them from the environment and reports every problem at once,
+// each with its mend. Who has no environment to read (tests, the demo) starts
+// from [Defaults], sets fields and calls [Config.Validate].
+//
+// No problem, note or table ever holds the value of a secret.
+package config
+
+import (
+	"reflect"
+	"time"
+)
+
+// Prefix begins the name of every variable: DOORWARD_PUBLIC_URL is [Config.PublicURL].
+const Prefix = "DOORWARD"
+
+// Config is the whole configuration, one field a variable, in the order in
+// which the table of settings lists them.
+//
+// The tags are the documentation: desc says what a setting means and takes,
+// default and required what holds without it, values lists the words it
+// accepts, kind says how its text is read where the type does not, unset what
+// takes its place when it is left out, example what a mend shows, secret that
+// its value is never shown.
+type Config struct {
+	PublicURL               []string      `split_words:"true" required:"true" example:"https://app.example.com" desc:"Origins that browsers use (scheme, host and port, no path); the first is the canonical one. Register …/oauth2/callback of each at the provider. A request for another host gets 421, unless a rule or an upstream names that host. http only on loopback, unless INSECURE_PUBLIC_HTTP."`
+	Upstreams               string        `split_words:"true" required:"true" kind:"table" example:"http://127.0.0.1:8080" desc:"Where requests go, one entry a line or between semicolons: [PATTERN] URL [option…]. A URL alone stands for /. Schemes: http, https, h2c, unix (unix:/run/app.sock). Options: host=preserve (default) or upstream; strip=/prefix; token=bearer, x-forwarded-access-token or none; timeout=30s (until the answer's headers; 0 waits for ever); paths=case-sensitive,opaque-slash (what the upstream promises about paths)."`
+	AccessRules             string        `split_words:"true" required:"true" kind:"table" example:"/ authenticated" desc:"Who may go where, one entry a line or between semicolons: PATTERN REQUIREMENT. What no rule covers is denied."`
+	IssuerURL               string        `split_words:"true" required:"true" example:"https://id.example.com" desc:"The provider's issuer, exactly as the provider writes it, trailing slash or not."`
+	ProviderInternalURL     string        `split_words:"true" desc:"Origin through which doorward itself reaches the provider, where browsers reach it by another."`
+	ClientID                string        `split_words:"true" required:"true" example:"doorward" desc:"The client's identifier at the provider."`
+	ClientSecret            string        `split_words:"true" required:"true" secret:"true" example:"<the client's secret>" desc:"The client's secret, sent to the provider as HTTP Basic."`
+	Scopes                  string        `split_words:"true" default:"openid profile email" desc:"Scopes asked for, between blanks. Add groups where the provider wants it for groups."`
+	ResponseMode            string        `split_words:"true" values:"query,form_post" desc:"How the provider sends the code back. With form_post the login cookie is SameSite=None; Secure, so https only."`
+	AuthParams              []string      `split_words:"true" desc:"Further parameters of the authorization request, name=value: prompt, acr_values, audience…"`
+	Audience                []string      `split_words:"true" desc:"When set, the access token must be a JWT of the issuer for this audience, or for one of these."`
+	GroupsClaim             string        `split_words:"true" default:"groups" desc:"Claim with the user's groups: its exact name, or a dotted path such as realm_access.roles. Looked for in the ID token, then the verified access token, then userinfo."`
+	UserClaim               string        `split_words:"true" default:"sub" desc:"Claim that X-Forwarded-User carries."`
+	EmailClaim              string        `split_words:"true" default:"email" desc:"Claim that X-Forwarded-Email carries. An e-mail whose email_verified is not true is neither used by rules nor forwarded, unless INSECURE_UNVERIFIED_EMAIL."`
+	CookieSecrets           []string      `split_words:"true" required:"true" secret:"true" desc:"Secrets that seal the cookies, base64 of 32 bytes or more each: the first seals, all open. doorward secret prints one; doorward secret --rotate says how to change it."`
+	CookieName              string        `split_words:"true" default:"__Host-doorward" desc:"Name of the session cookie. On plain http its __Host- or __Secure- is left out."`
+	CookieSamesite          string        `split_words:"true" default:"lax" values:"lax,strict,none" desc:"SameSite of the session cookie; none needs https."`
+	SessionCookieMaxBytes   int           `split_words:"true" default:"8192" kind:"bytes" desc:"Total bytes of the session's cookies, names and values. A larger session refuses the login and says so."`
+	ForwardAccessToken      bool          `split_words:"true" default:"true" desc:"Whether upstreams get the access token: token=bearer for those that do not say, else token=none."`
+	ForwardGroups           string        `split_words:"true" default:"all" values:"all,matched" desc:"Which groups X-Forwarded-Groups carries: all, or only those that a rule names. 8 KiB at most."`
+	Headers                 []string      `split_words:"true" desc:"Further identity headers, Name=claim."`
+	ListenAddr              string        `split_words:"true" default:":4180" desc:"Address of the public listener, host:port."`
+	MetricsAddr             string        `split_words:"true" default:":9180" desc:"Address of the listener with /metrics, /healthz and /readyz, host:port."`
+	ReadyRequires           []string      `split_words:"true" values:"provider" desc:"What must have been reached before /readyz says ready. Unset: ready once listening."`
+	EndpointPrefix          string        `split_words:"true" default:"/oauth2" desc:"Path under which doorward's own endpoints live, for applications that use that path themselves."`
+	PostLogoutURL           string        `split_words:"true" unset:"ENDPOINT_PREFIX/sign_out of the first PUBLIC_URL" desc:"Where the provider sends people after logout. Register it at the provider."`
+	ShutdownDelay           time.Duration `split_words:"true" default:"5s" desc:"How long /readyz says not ready at shutdown before the listener closes."`
+	ShutdownTimeout         time.Duration `split_words:"true" default:"20s" desc:"How long requests in flight may then take."`
+	LogLevel                string        `split_words:"true" default:"info" values:"debug,info,warn,error" desc:"The least level that is logged."`
+	LogFormat               string        `split_words:"true" default:"json" values:"json,text" desc:"json for machines, text for people."`
+	AccessLog               string        `split_words:"true" default:"all" values:"all,errors,off" desc:"Which requests are logged: all, those with an error status, none."`
+	ProviderCA              string        `split_words:"true" kind:"PEM" desc:"Certificates trusted for the provider beside the system's. Usually given as PROVIDER_CA_FILE."`
+	InsecurePublicHTTP      bool          `split_words:"true" default:"false" desc:"Allows plain http in PUBLIC_URL beyond loopback: cookies and pages travel in the clear."`
+	InsecureProviderHTTP    bool          `split_words:"true" default:"false" desc:"Allows plain http for ISSUER_URL and PROVIDER_INTERNAL_URL beyond loopback: tokens and keys travel in the clear."`
+	InsecureUnverifiedEmail bool          `split_words:"true" default:"false" desc:"Believes e-mail addresses that the provider does not vouch for."`
+}
+
+// Load reads the configuration from the process environment. Its error is a
+// [Problems] with everything that is wrong, in the order of the table. The
+// Config is filled as far as it could be read even then, for `doorward
+// explain`, which needs only a part of it.
+func Load() (*Config, error) {
+	values, problems := readEnvironment()
+	c := new(Config)
+	if err := decode(c, values); err != nil {
+		return c, append(problems, Problem{Variable: Prefix, Wrong: err.Error()})
+	}
+	for _, p := range c.problems() {
+		if !problems.concern(p.Variable) {
+			problems = append(problems, p)
+		}
+	}
+	return c, problems.result()
+}
+
+// Validate checks everything that [Load] checks beyond the spelling of the
+// values. Its error is a [Problems].
+func (c *Config) Validate() error {
+	return c.problems().result()
+}
+
+func (c *Config) problems() Problems {
+	var all Problems
+	for _, check := range []func(*Config) Problems{
+		checkRequired, checkChoices, checkDurations,
+		checkOrigins, checkPolicy,
+		checkIssuer, checkInternalURL, checkClient, checkScopes, checkResponseMode, checkAuthParams, checkClaims, checkProviderCA,
+		checkSecrets, checkCookie, checkHeaders,
+		checkAddresses, checkEndpointPrefix, checkPostLogoutURL,
+	} {
+		all = append(all, check(c)...)
+	}
+	return all
+}
+
+// Defaults returns a Config in which every setting has its default and the
+// required ones are empty.
+func Defaults() *Config {
+	c := new(Config)
+	fields := reflect.ValueOf(c).Elem()
+	for _, s := range settings() {
+		s.setDefault(fields.Field(s.field))
+	}
+	return c
+}

@@ -1,0 +1,586 @@
+package config_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"doorward/config"
+)
+
+// Two secrets that are random and known, and one value that must never be shown.
+const (
+	secretA = "q1d6rI8l3CyYx5Zk0mJw7sTgHnVbUeOaP4fR2KcDiXQ="
+	secretB = "Zt8uYw1nKp5sVx9eRq3mLb7cJd0fGh2aTi4oUy6kNz8="
+	canary  = "hunter2-canary"
+)
+
+// environment makes the process environment a valid configuration with the
+// given changes ("NAME": value without prefix; unset takes a variable away).
+func environment(t *testing.T, changes map[string]string) {
+	t.Helper()
+	for _, entry := range os.Environ() {
+		if name, _, _ := strings.Cut(entry, "="); strings.HasPrefix(name, config.Prefix+"_") {
+			t.Setenv(name, "") // so that it comes back after the test
+			os.Unsetenv(name)
+		}
+	}
+	values := map[string]string{
+		"PUBLIC_URL":     "https://app.example.com",
+		"UPSTREAMS":      "http://127.0.0.1:8080",
+		"ACCESS_RULES":   "/ authenticated",
+		"ISSUER_URL":     "https://id.example.com",
+		"CLIENT_ID":      "doorward",
+		"CLIENT_SECRET":  canary,
+		"COOKIE_SECRETS": secretA,
+	}
+	for name, value := range changes {
+		values[name] = value
+	}
+	for name, value := range values {
+		if value != unset {
+			t.Setenv(config.Prefix+"_"+name, value)
+		}
+	}
+}
+
+const unset = "\x01"
+
+// load loads a configuration that must be fine.
+func load(t *testing.T, changes map[string]string) *config.Config {
+	t.Helper()
+	environment(t, changes)
+	c, err := config.Load()
+	if err != nil {
+		t.Fatalf("loading: %v", err)
+	}
+	return c
+}
+
+// problems loads a configuration that must not be fine.
+func problems(t *testing.T, changes map[string]string) config.Problems {
+	t.Helper()
+	environment(t, changes)
+	_, err := config.Load()
+	ps, ok := errors.AsType[config.Problems](err)
+	if !ok {
+		t.Fatalf("error is %T (%v), want Problems", err, err)
+	}
+	return ps
+}
+
+func TestLoadNeedsOnlyTheRequired(t *testing.T) {
+	c := load(t, nil)
+	want := config.Defaults()
+	want.PublicURL = []string{"https://app.example.com"}
+	want.Upstreams = "http://127.0.0.1:8080"
+	want.AccessRules = "/ authenticated"
+	want.IssuerURL = "https://id.example.com"
+	want.ClientID = "doorward"
+	want.ClientSecret = canary
+	want.CookieSecrets = []string{secretA}
+	if !reflect.DeepEqual(c, want) {
+		t.Errorf("loaded\n%+v\nwant the defaults\n%+v", c, want)
+	}
+}
+
+func TestDefaults(t *testing.T) {
+	c := config.Defaults()
+	for _, d := range []struct{ got, want any }{
+		{c.Scopes, "openid profile email"},
+		{c.GroupsClaim, "groups"},
+		{c.UserClaim, "sub"},
+		{c.EmailClaim, "email"},
+		{c.CookieName, "__Host-doorward"},
+		{c.CookieSamesite, "lax"},
+		{c.SessionCookieMaxBytes, 8192},
+		{c.ForwardAccessToken, true},
+		{c.ForwardGroups, "all"},
+		{c.ListenAddr, ":4180"},
+		{c.MetricsAddr, ":9180"},
+		{c.EndpointPrefix, "/oauth2"},
+		{c.ShutdownDelay, 5 * time.Second},
+		{c.ShutdownTimeout, 20 * time.Second},
+		{c.LogLevel, "info"},
+		{c.LogFormat, "json"},
+		{c.AccessLog, "all"},
+		{c.InsecurePublicHTTP, false},
+	} {
+		if d.got != d.want {
+			t.Errorf("default %v, want %v", d.got, d.want)
+		}
+	}
+}
+
+func TestLoadReadsEveryKindOfValue(t *testing.T) {
+	c := load(t, map[string]string{
+		"PUBLIC_URL":               " https://app.example.com , https://b.example.com",
+		"SESSION_COOKIE_MAX_BYTES": "16KiB",
+		"FORWARD_ACCESS_TOKEN":     "false",
+		"SHUTDOWN_DELAY":           "1m30s",
+		"COOKIE_SECRETS":           secretB + ", " + secretA,
+		"READY_REQUIRES":           "provider",
+	})
+	if want := []string{"https://app.example.com", "https://b.example.com"}; !reflect.DeepEqual(c.PublicURL, want) {
+		t.Errorf("PublicURL = %q", c.PublicURL)
+	}
+	if c.SessionCookieMaxBytes != 16384 || c.ForwardAccessToken || c.ShutdownDelay != 90*time.Second {
+		t.Errorf("got %d, %v, %v", c.SessionCookieMaxBytes, c.ForwardAccessToken, c.ShutdownDelay)
+	}
+	if c.CookieSecrets[1] != secretA {
+		t.Error("the second secret still has its blank")
+	}
+}
+
+func TestNumbersAreDecimal(t *testing.T) {
+	if c := load(t, map[string]string{"SESSION_COOKIE_MAX_BYTES": "04096"}); c.SessionCookieMaxBytes != 4096 {
+		t.Errorf("04096 read as %d", c.SessionCookieMaxBytes)
+	}
+}
+
+func TestOptionalSetButEmptyCountsAsUnset(t *testing.T) {
+	c := load(t, map[string]string{"SCOPES": "", "AUDIENCE": "", "SHUTDOWN_DELAY": "", "FORWARD_ACCESS_TOKEN": "", "CLIENT_ID_FILE": ""})
+	if c.Scopes != "openid profile email" || c.ShutdownDelay != 5*time.Second || !c.ForwardAccessToken || len(c.Audience) != 0 {
+		t.Errorf("got %+v", c)
+	}
+}
+
+func TestLoadLeavesTheEnvironmentAsItWas(t *testing.T) {
+	environment(t, map[string]string{"SCOPES": "", "AUDIENCE": " a , b", "ISSUER_URL": unset})
+	before := strings.Join(os.Environ(), "\n")
+	config.Load()
+	if after := strings.Join(os.Environ(), "\n"); len(after) != len(before) {
+		t.Errorf("the environment changed:\n%s\nto\n%s", before, after)
+	}
+	if _, set := os.LookupEnv("DOORWARD_ISSUER_URL"); set {
+		t.Error("ISSUER_URL is set now")
+	}
+	if os.Getenv("DOORWARD_AUDIENCE") != " a , b" {
+		t.Error("AUDIENCE changed")
+	}
+}
+
+func TestPlainNamesAreNotRead(t *testing.T) {
+	t.Setenv("SCOPES", "openid other")
+	if c := load(t, nil); c.Scopes != "openid profile email" {
+		t.Errorf("a variable without the prefix was read: %q", c.Scopes)
+	}
+}
+
+func TestAllProblemsAtOnceInTheOrderOfTheTable(t *testing.T) {
+	ps := problems(t, map[string]string{
+		"PUBLIC_URL":     "ftp://x",
+		"ISSUER_URL":     unset,
+		"SHUTDOWN_DELAY": "30",
+		"CLIENT_SECRET":  "",
+		"LOG_LEVEL":      "loud",
+		"UPSTREEMS":      "http://x",
+		"COOKIE_SECRETS": unset,
+		"HEADERS":        "X-A=a,,X-B=b",
+	})
+	want := []string{"PUBLIC_URL", "ISSUER_URL", "CLIENT_SECRET", "COOKIE_SECRETS", "HEADERS", "SHUTDOWN_DELAY", "LOG_LEVEL", "UPSTREEMS"}
+	var got []string
+	for _, p := range ps {
+		got = append(got, strings.TrimPrefix(p.Variable, "DOORWARD_"))
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("problems of %v, want of %v\n%v", got, want, ps)
+	}
+	if lines := strings.Count(ps.Error(), "\n") + 1; lines != len(ps) {
+		t.Errorf("%d lines for %d problems", lines, len(ps))
+	}
+}
+
+func TestEverythingMissing(t *testing.T) {
+	ps := problems(t, map[string]string{
+		"PUBLIC_URL": unset, "UPSTREAMS": unset, "ACCESS_RULES": unset, "ISSUER_URL": unset,
+		"CLIENT_ID": unset, "CLIENT_SECRET": unset, "COOKIE_SECRETS": unset,
+	})
+	if len(ps) != 7 {
+		t.Errorf("%d problems, want one for each required setting:\n%v", len(ps), ps)
+	}
+	for _, p := range ps {
+		if !strings.Contains(p.Mend, p.Variable+"=") {
+			t.Errorf("the mend of %s shows no line to write: %q", p.Variable, p.Mend)
+		}
+	}
+}
+
+func TestMissingCookieSecretsPrintsAFreshOneThatWorks(t *testing.T) {
+	ps := problems(t, map[string]string{"COOKIE_SECRETS": unset})
+	_, fresh, found := strings.Cut(ps[0].Mend, "DOORWARD_COOKIE_SECRETS=")
+	if !found || len(ps) != 1 {
+		t.Fatalf("no line to copy in %v", ps)
+	}
+	load(t, map[string]string{"COOKIE_SECRETS": fresh})
+	again := problems(t, map[string]string{"COOKIE_SECRETS": unset})
+	if strings.Contains(again[0].Mend, fresh) {
+		t.Error("the same secret twice")
+	}
+}
+
+// wrongValues are values that must be refused, with a part of what the problem
+// says and a part of its mend.
+var wrongValues = []struct {
+	name, value string
+	wrong, mend string
+}{
+	{"PUBLIC_URL", "app.example.com", "no absolute URL", "https://app.example.com"},
+	{"PUBLIC_URL", "https://", "host name", "https://app.example.com"},
+	{"PUBLIC_URL", "https://app.example.com/app", "path", "origin"},
+	{"PUBLIC_URL", "https://app.example.com?x", "query", "origin"},
+	{"PUBLIC_URL", "https://app.example.com#x", "fragment", "origin"},
+	{"PUBLIC_URL", "https://app.example.com:", "port", "origin"},
+	{"PUBLIC_URL", "https://app.example.com:0", "port", "origin"},
+	{"PUBLIC_URL", "https://app.example.com:99999", "port", "origin"},
+	{"PUBLIC_URL", "https://*.example.com", "host name", "origin"},
+	{"PUBLIC_URL", "https://münchen.example", "xn--", "origin"},
+	{"PUBLIC_URL", "ftp://app.example.com", "neither https nor http", "origin"},
+	{"PUBLIC_URL", "http://app.example.com", "plain http", "INSECURE_PUBLIC_HTTP"},
+	{"PUBLIC_URL", "http://128.0.0.1", "plain http", "INSECURE_PUBLIC_HTTP"},
+	{"PUBLIC_URL", "http://localhost.example.com", "plain http", "https"},
+	{"PUBLIC_URL", "https://a.example.com,https://A.example.com:443", "twice", "once"},
+	{"PUBLIC_URL", "https://a.example.com,http://localhost:4180", "mixes", "https"},
+	{"PUBLIC_URL", "https://a.example.com,,https://b.example.com", "item 2 is empty", "comma"},
+	{"PUBLIC_URL", "https://a.example.com,", "item 2 is empty", "comma"},
+	{"PUBLIC_URL", " ", "item 1 is empty", "comma"},
+	{"PUBLIC_URL", "", "empty", "DOORWARD_PUBLIC_URL=https://"},
+	{"PUBLIC_URL", `"https://a.example.com"`, "quotation marks", "without"},
+	{"PUBLIC_URL", `https://b.example.com,'https://a.example.com'`, "item 2 still wears quotation marks", "without"},
+
+	{"UPSTREAMS", "", "empty", "UPSTREAMS=http://"},
+	{"UPSTREAMS", "\n# nothing\n", "no entry", "http://"},
+	{"UPSTREAMS", "127.0.0.1:8080", "no URL", "http://"},
+	{"UPSTREAMS", "GET /api/ http://127.0.0.1:8080", "no URL", "no methods"},
+	{"UPSTREAMS", "ftp://x", "neither http", "http://"},
+	{"UPSTREAMS", "http://", "host name", "http://"},
+	{"UPSTREAMS", "http://x/base", "path", "http://"},
+	{"UPSTREAMS", "http://x?y", "query", "http://"},
+	{"UPSTREAMS", "http://x:port", "URL", "http://"},
+	{"UPSTREAMS", "unix:app.sock", "absolute path", "unix:/run"},
+	{"UPSTREAMS", "unix:/run/app.sock host=upstream", "socket", "preserve"},
+	{"UPSTREAMS", "http://x host=other", "host= does not know", "preserve or upstream"},
+	{"UPSTREAMS", "http://x token=basic", "token= does not know", "bearer"},
+	{"UPSTREAMS", "http://x strip=api", "strip=", "strip=/api"},
+	{"UPSTREAMS", "http://x strip=/api/", "strip=", "strip=/api"},
+	{"UPSTREAMS", "/app/ http://x strip=/api", "beginning", "prefix"},
+	{"UPSTREAMS", "http://x timeout=30", "duration", "30s"},
+	{"UPSTREAMS", "http://x timeout=-1s", "less than nothing", "30s"},
+	{"UPSTREAMS", "http://x timeout=1s timeout=2s", "twice", "once"},
+	{"UPSTREAMS", "http://x paths=fast", "paths= does not know", "case-sensitive or opaque-slash"},
+	{"UPSTREAMS", "http://x ca=/ca.pem", `unknown option "ca"`, "timeout="},
+	{"UPSTREAMS", "http://x\nhttp://y", "", ""},
+	{"UPSTREAMS", "http://x\n/a/ ftp://y", "line 2", "http://"},
+	{"UPSTREAMS", `/a" http://x`, "quotation mark", ""},
+
+	{"ACCESS_RULES", "", "empty", "/ authenticated"},
+	{"ACCESS_RULES", "# nothing", "", ""},
+	{"ACCESS_RULES", "/", "", ""},
+	{"ACCESS_RULES", "/ nonsense", "nonsense", ""},
+	{"ACCESS_RULES", "/ authenticated\n/ deny", "", ""},
+
+	{"ISSUER_URL", "", "empty", "ISSUER_URL=https://"},
+	{"ISSUER_URL", "id.example.com", "no absolute URL", "https://id"},
+	{"ISSUER_URL", "http://id.example.com", "plain http", "INSECURE_PROVIDER_HTTP"},
+	{"ISSUER_URL", "https://id.example.com?a=b", "query", "https://id"},
+	{"ISSUER_URL", "https://id.example.com/#a", "fragment", "https://id"},
+	{"ISSUER_URL", "https://id.example.com/.well-known/openid-configuration", "discovery document", "alone"},
+	{"ISSUER_URL", " https://id.example.com", "blank", "take it off"},
+	{"ISSUER_URL", "'https://id.example.com'", "quotation marks", "without"},
+	{"PROVIDER_INTERNAL_URL", "https://id.internal/path", "path", "origin"},
+	{"PROVIDER_INTERNAL_URL", "http://id.internal", "plain http", "INSECURE_PROVIDER_HTTP"},
+
+	{"CLIENT_ID", "", "empty", "CLIENT_ID=doorward"},
+	{"CLIENT_ID", "a\tb", "control character", "one line"},
+	{"CLIENT_SECRET", "", "empty", "CLIENT_SECRET="},
+	{"CLIENT_SECRET", canary + " ", "blank", "take it off"},
+	{"CLIENT_SECRET", "\n" + canary, "blank or a newline", "take it off"},
+	{"CLIENT_SECRET", `"` + canary + `"`, "quotation marks", "without"},
+
+	{"SCOPES", "profile email", "lacks openid", "add it"},
+	{"SCOPES", "openid,email", "no scope", "between blanks"},
+	{"SCOPES", `openid "email`, "no scope", "between blanks"},
+	{"RESPONSE_MODE", "fragment", "does not know", "query or form_post"},
+	{"AUTH_PARAMS", "prompt", "no name=value", "prompt=login"},
+	{"AUTH_PARAMS", "prompt=", "no value", "leave it out"},
+	{"AUTH_PARAMS", "prompt=login,prompt=consent", "twice", "once"},
+	{"AUTH_PARAMS", "scope=openid", "doorward's", "DOORWARD_SCOPES"},
+	{"AUTH_PARAMS", "state=x", "doorward's", "leave it out"},
+	{"AUTH_PARAMS", "redirect_uri=https://evil.example", "doorward's", "leave it out"},
+	{"AUTH_PARAMS", "code_challenge_method=plain", "doorward's", "leave it out"},
+	{"AUTH_PARAMS", "request_uri=x", "doorward's", "leave it out"},
+	{"AUTH_PARAMS", "max_age=-1", "no number", "max_age=3600"},
+	{"AUTH_PARAMS", "max_age=1h", "no number", "max_age=3600"},
+	{"AUTH_PARAMS", "max_age=0,prompt=none", "nobody", "one of them"},
+	{"AUTH_PARAMS", "prompt=none login", "none", "alone"},
+	{"AUDIENCE", "a,,b", "item 2 is empty", "comma"},
+	{"GROUPS_CLAIM", " ", "blank", ""},
+
+	{"COOKIE_SECRETS", "", "empty", "DOORWARD_COOKIE_SECRETS="},
+	{"COOKIE_SECRETS", "secret", "32 bytes", "fresh"},
+	{"COOKIE_SECRETS", "not base64!", "base64", "fresh"},
+	{"COOKIE_SECRETS", secretA[:40], "32 bytes", "fresh"},
+	{"COOKIE_SECRETS", strings.Repeat("A", 43) + "=", "not random", "fresh"},
+	{"COOKIE_SECRETS", strings.Repeat("c2VjcmV0", 8), "not random", "fresh"},
+	{"COOKIE_SECRETS", "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=", "not random", "fresh"},
+	{"COOKIE_SECRETS", secretA + "," + secretA, "secret 2 is there already", "fresh"},
+	{"COOKIE_SECRETS", secretA + ",", "item 2 is empty", "comma"},
+	{"COOKIE_NAME", "a b", "no cookie name", "__Host-doorward"},
+	{"COOKIE_NAME", "a;b", "no cookie name", "__Host-doorward"},
+	{"COOKIE_SAMESITE", "Lax", "does not know", "lax, strict or none"},
+	{"SESSION_COOKIE_MAX_BYTES", "many", "no size", "8192"},
+	{"SESSION_COOKIE_MAX_BYTES", "8kb", "no size", "8KiB"},
+	{"SESSION_COOKIE_MAX_BYTES", "-1", "no size", "8192"},
+	{"SESSION_COOKIE_MAX_BYTES", "100", "out of bounds", "512"},
+	{"SESSION_COOKIE_MAX_BYTES", "1MiB", "out of bounds", "65536"},
+	{"FORWARD_ACCESS_TOKEN", "yes", "neither true nor false", "true or false"},
+	{"FORWARD_GROUPS", "some", "does not know", "all or matched"},
+
+	{"HEADERS", "X-Dept", "no Name=claim", "X-Department=department"},
+	{"HEADERS", "X Dept=a", "no Name=claim", "X-Department"},
+	{"HEADERS", "X-Dept=", "no Name=claim", "X-Department"},
+	{"HEADERS", "x_forwarded_user=sub", "not free", "another name"},
+	{"HEADERS", "X.Forwarded.User=sub", "not free", "another name"},
+	{"HEADERS", "Authorization=sub", "not free", "another name"},
+	{"HEADERS", "Content-Length=sub", "not free", "another name"},
+	{"HEADERS", "Transfer_Encoding=sub", "not free", "another name"},
+	{"HEADERS", "cookie=sub", "not free", "another name"},
+	{"HEADERS", "Host=sub", "not free", "another name"},
+	{"HEADERS", "X-Doorward-Reason=sub", "not free", "another name"},
+	{"HEADERS", "X-Dept=a,x_dept=b", "twice", "once"},
+
+	{"LISTEN_ADDR", "4180", "no host:port", ":4180"},
+	{"LISTEN_ADDR", ":http", "no host:port", ":4180"},
+	{"LISTEN_ADDR", ":70000", "no host:port", ":4180"},
+	{"METRICS_ADDR", ":4180", "LISTEN_ADDR too", "another port"},
+	{"METRICS_ADDR", "127.0.0.1:4180", "LISTEN_ADDR too", "another port"},
+	{"READY_REQUIRES", "redis", "does not know", "provider"},
+	{"ENDPOINT_PREFIX", "oauth2", "no path", "/oauth2"},
+	{"ENDPOINT_PREFIX", "/", "no path", "/oauth2"},
+	{"ENDPOINT_PREFIX", "/oauth2/", "slash", "/oauth2"},
+	{"ENDPOINT_PREFIX", "/a//b", "empty", "/a/b"},
+	{"ENDPOINT_PREFIX", "/a/../b", "dot segments", "/b"},
+	{"ENDPOINT_PREFIX", "/a%20b", "encodes", "letters"},
+	{"POST_LOGOUT_URL", "/bye", "no absolute URL", "https://"},
+	{"POST_LOGOUT_URL", "javascript://x/%0aalert(1)", "neither https nor http", "https://"},
+	{"SHUTDOWN_DELAY", "30", "no duration", "30s"},
+	{"SHUTDOWN_DELAY", "-5s", "less than nothing", "0s"},
+	{"SHUTDOWN_TIMEOUT", "1d", "no duration", "12h"},
+	{"LOG_LEVEL", "INFO", "does not know", "debug, info, warn or error"},
+	{"LOG_LEVEL", "info ", "blank", "take it off"},
+	{"LOG_FORMAT", "xml", "does not know", "json or text"},
+	{"ACCESS_LOG", "none", "does not know", "all, errors or off"},
+	{"PROVIDER_CA", "/etc/ca.pem", "no PEM certificate", "PROVIDER_CA_FILE"},
+	{"PROVIDER_CA", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "does not parse", "PROVIDER_CA_FILE"},
+	{"PROVIDER_CA", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", "something else", "PROVIDER_CA_FILE"},
+	{"INSECURE_PUBLIC_HTTP", "on", "neither true nor false", "true or false"},
+}
+
+func TestWrongValues(t *testing.T) {
+	for _, w := range wrongValues {
+		t.Run(w.name+"="+w.value, func(t *testing.T) {
+			ps := problems(t, map[string]string{w.name: w.value})
+			for _, p := range ps {
+				if p.Variable != "DOORWARD_"+w.name {
+					t.Errorf("a problem of %s: %v", p.Variable, p)
+				}
+			}
+			if p := ps[0]; !strings.Contains(p.Wrong, w.wrong) || !strings.Contains(p.Mend, w.mend) || p.Mend == "" {
+				t.Errorf("wrong %q, mend %q; want %q and %q in them", p.Wrong, p.Mend, w.wrong, w.mend)
+			}
+			if text := ps.Error(); strings.Contains(text, canary) || strings.Contains(text, secretA) {
+				t.Errorf("a secret is shown: %s", text)
+			}
+		})
+	}
+}
+
+func TestRightValues(t *testing.T) {
+	for name, values := range map[string][]string{
+		"PUBLIC_URL":               {"https://app.example.com/", "http://localhost:4180", "http://127.9.9.9", "http://[::1]:80", "http://a.localhost,http://b.localhost"},
+		"UPSTREAMS":                {"h2c://x:1", "unix:/run/a.sock", "unix:///run/a.sock", "/a/ http://x strip=/a;/ https://y host=upstream token=none timeout=0", "http://x/"},
+		"ISSUER_URL":               {"https://id.example.com/", "https://id.example.com/realms/a", "http://localhost:9998"},
+		"PROVIDER_INTERNAL_URL":    {"http://127.0.0.1:9998", "https://provider:8443"},
+		"SCOPES":                   {"openid", "openid groups https://api.example.com/read"},
+		"RESPONSE_MODE":            {"query", "form_post"},
+		"AUTH_PARAMS":              {"prompt=login, acr_values=urn:a urn:b", "max_age=0", "audience=https://api.example.com/?a=b"},
+		"COOKIE_SECRETS":           {strings.TrimRight(secretA, "="), secretA + "," + secretB, "q1d6rI8l3CyYx5Zk0mJw7sTgHnVbUeOaP4fR2KcD-_Q="},
+		"COOKIE_NAME":              {"app", "__Secure-app"},
+		"COOKIE_SAMESITE":          {"none", "strict"},
+		"SESSION_COOKIE_MAX_BYTES": {"4096", "64KiB"},
+		"HEADERS":                  {"X-Department=department, X-Roles=realm_access.roles"},
+		"LISTEN_ADDR":              {"127.0.0.1:0", "[::1]:4180", "localhost:80"},
+		"ENDPOINT_PREFIX":          {"/_auth", "/a/b"},
+		"POST_LOGOUT_URL":          {"https://example.com/bye?x=y"},
+		"SHUTDOWN_DELAY":           {"0", "0s", "1h"},
+	} {
+		for _, value := range values {
+			t.Run(name+"="+value, func(t *testing.T) { load(t, map[string]string{name: value}) })
+		}
+	}
+}
+
+func TestInsecureSettingsOpenPlainHTTP(t *testing.T) {
+	load(t, map[string]string{"PUBLIC_URL": "http://app.example.com", "INSECURE_PUBLIC_HTTP": "true"})
+	load(t, map[string]string{"ISSUER_URL": "http://id.example.com", "PROVIDER_INTERNAL_URL": "http://id", "INSECURE_PROVIDER_HTTP": "true"})
+}
+
+func TestSettingsThatNeedHTTPS(t *testing.T) {
+	for name, value := range map[string]string{"RESPONSE_MODE": "form_post", "COOKIE_SAMESITE": "none"} {
+		ps := problems(t, map[string]string{"PUBLIC_URL": "http://localhost:4180", name: value})
+		if len(ps) != 1 || ps[0].Variable != "DOORWARD_"+name || !strings.Contains(ps[0].Wrong, "https") {
+			t.Errorf("%s=%s on plain http: %v", name, value, ps)
+		}
+	}
+}
+
+func TestSecretsAreNeverShown(t *testing.T) {
+	for name, value := range map[string]string{
+		"CLIENT_SECRET":         canary + "\x7f",
+		"CLIENT_SECRET_FILE":    "/" + canary, // a secret written where its file's path belongs
+		"COOKIE_SECRETS":        canary,
+		"COOKIE_SECRETS_FILE":   canary,
+		"COOKIE_SECRET":         canary,
+		"PUBLIC_URL":            "https://me:" + canary + "@app.example.com",
+		"ISSUER_URL":            "https://me:" + canary + "/@id.example.com",
+		"PROVIDER_INTERNAL_URL": "https://me:" + canary + "@id.example.com:x",
+		"POST_LOGOUT_URL":       "https://me:" + canary + "@id.example.com",
+		"UPSTREAMS":             "/a/ http://me:" + canary + "@x:y; me:" + canary + "@x; http://x http://me:" + canary + "@y; http://z \"me:" + canary,
+		"AUTH_PARAMS":           "state=" + canary,
+		"PROVIDER_CA":           canary,
+	} {
+		t.Run(name, func(t *testing.T) {
+			changes := map[string]string{name: value}
+			if setting, ok := strings.CutSuffix(name, "_FILE"); ok {
+				changes[setting] = unset
+			}
+			if text := problems(t, changes).Error(); strings.Contains(text, canary) {
+				t.Errorf("shown: %s", text)
+			}
+		})
+	}
+}
+
+func writeFile(t *testing.T, content string) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "value")
+	if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+func TestFileHoldsTheValue(t *testing.T) {
+	for _, newline := range []string{"", "\n", "\r\n"} {
+		c := load(t, map[string]string{"CLIENT_SECRET": unset, "CLIENT_SECRET_FILE": writeFile(t, canary+newline)})
+		if c.ClientSecret != canary {
+			t.Errorf("with %q at its end: %q", newline, c.ClientSecret)
+		}
+	}
+}
+
+func TestFileOfATable(t *testing.T) {
+	c := load(t, map[string]string{"ACCESS_RULES": unset, "ACCESS_RULES_FILE": writeFile(t, "# ours\n/ authenticated\n\n/a/ deny\n\n")})
+	if !strings.Contains(c.AccessRules, "/a/ deny") {
+		t.Errorf("AccessRules = %q", c.AccessRules)
+	}
+}
+
+func TestFileProblems(t *testing.T) {
+	for _, f := range []struct{ name, value, file, variable, wrong string }{
+		{"both at once", canary, writeFile(t, "x"), "CLIENT_SECRET", "and so is DOORWARD_CLIENT_SECRET_FILE"},
+		{"missing", unset, "/does/not/exist", "CLIENT_SECRET_FILE", "no such file"},
+		{"directory", unset, t.TempDir(), "CLIENT_SECRET_FILE", "directory"},
+		{"empty", unset, writeFile(t, "\n"), "CLIENT_SECRET_FILE", "empty"},
+		{"too large", unset, writeFile(t, strings.Repeat(canary, 1<<17)), "CLIENT_SECRET_FILE", "1 MiB"},
+		{"two newlines", unset, writeFile(t, canary+"\n\n"), "CLIENT_SECRET", "newline"},
+		{"NUL", unset, writeFile(t, canary+"\x00"), "CLIENT_SECRET", "no text"},
+		{"not UTF-8", unset, writeFile(t, canary+"\xff"), "CLIENT_SECRET", "no text"},
+	} {
+		t.Run(f.name, func(t *testing.T) {
+			ps := problems(t, map[string]string{"CLIENT_SECRET": f.value, "CLIENT_SECRET_FILE": f.file})
+			if len(ps) != 1 || ps[0].Variable != "DOORWARD_"+f.variable || !strings.Contains(ps[0].Wrong, f.wrong) || ps[0].Mend == "" {
+				t.Errorf("got %q, want %q of %s", ps, f.wrong, f.variable)
+			}
+			if strings.Contains(ps.Error(), canary) {
+				t.Error("the content is shown")
+			}
+		})
+	}
+}
+
+func TestUnknownVariableNamesTheNearest(t *testing.T) {
+	for name, nearest := range map[string]string{
+		"PUBLIC_URLS":         "DOORWARD_PUBLIC_URL;",
+		"UPSTREAM":            "DOORWARD_UPSTREAMS;",
+		"COOKIE_SECRET":       "DOORWARD_COOKIE_SECRETS;",
+		"COOKIE_SECRET_FILE":  "DOORWARD_COOKIE_SECRETS_FILE;",
+		"ISSUER":              "DOORWARD_ISSUER_URL;",
+		"COOKIE_SAME_SITE":    "DOORWARD_COOKIE_SAMESITE;",
+		"public_url":          "DOORWARD_",
+		"PUBLIC_URL_FILE_FIL": "DOORWARD_",
+	} {
+		ps := problems(t, map[string]string{name: canary})
+		if len(ps) != 1 || ps[0].Variable != "DOORWARD_"+name || !strings.Contains(ps[0].Mend, nearest) {
+			t.Errorf("%s: %v; want %s named", name, ps, nearest)
+		}
+	}
+}
+
+// Settings whose feature does not exist must not be accepted and ignored.
+func TestSettingsOfFeaturesThatDoNotExistAreUnknown(t *testing.T) {
+	for _, name := range []string{
+		"CLIENT_AUTH", "CLIENT_KEY", "PAR", "USERINFO", "COOKIE_DOMAIN", "SESSION_STORE", "REDIS_URL", "SESSION_MAX_AGE",
+		"SESSION_IDLE_TIMEOUT", "REFRESH_BEFORE", "BEARER_TOKENS", "GROUP_ALIASES", "ASSERTION_KEYS", "FORWARD_AUTH",
+		"TRUSTED_PROXIES", "ALLOWED_ORIGINS", "CSRF_PROTECTION", "ADMIN_TOKEN", "REVOCATIONS_PATH", "TLS_CERT",
+		"PAGES_DIR", "BRAND_NAME", "MAX_HEADER_BYTES", "MAX_CONNECTIONS", "FAST_TRANSPORT",
+	} {
+		if ps := problems(t, map[string]string{name: "x"}); len(ps) != 1 || ps[0].Variable != "DOORWARD_"+name {
+			t.Errorf("%s: %v", name, ps)
+		}
+	}
+}
+
+func TestVariablesThatKubernetesInjectsAreIgnored(t *testing.T) {
+	load(t, map[string]string{
+		"SERVICE_HOST":               "10.0.0.1",
+		"SERVICE_PORT":               "80",
+		"SERVICE_PORT_HTTP":          "80",
+		"PORT":                       "tcp://10.0.0.1:80",
+		"PORT_80_TCP":                "tcp://10.0.0.1:80",
+		"PORT_80_TCP_PROTO":          "tcp",
+		"PORT_80_TCP_PORT":           "80",
+		"PORT_80_TCP_ADDR":           "10.0.0.1",
+		"METRICS_SERVICE_HOST":       "10.0.0.2",
+		"METRICS_SERVICE_PORT":       "9180",
+		"METRICS_PORT":               "tcp://10.0.0.2:9180",
+		"METRICS_PORT_9180_UDP_ADDR": "10.0.0.2",
+	})
+}
+
+func TestVariablesThatOnlyLookLikeKubernetesAreNot(t *testing.T) {
+	for _, name := range []string{"SERVICE_HOSTS", "PORTS", "PORT_X_TCP", "PORT_80_HTTP", "PORT_80", "SERVICEPORT", "XSERVICE_HOST_X"} {
+		if ps := problems(t, map[string]string{name: "1"}); len(ps) != 1 {
+			t.Errorf("%s: %v", name, ps)
+		}
+	}
+}
+
+func TestLoadFillsWhatItCan(t *testing.T) {
+	environment(t, map[string]string{"CLIENT_SECRET": unset, "SHUTDOWN_DELAY": "30"})
+	c, err := config.Load()
+	if err == nil || c.AccessRules != "/ authenticated" || c.Upstreams == "" || c.ShutdownDelay != 5*time.Second {
+		t.Errorf("Config %+v, error %v", c, err)
+	}
+}
+
+func TestProblemsOfASetting(t *testing.T) {
+	ps := config.Problems{{Variable: "DOORWARD_ACCESS_RULES_FILE"}, {Variable: "DOORWARD_CLIENT_ID"}, {Variable: "DOORWARD_UPSTREAMS"}}
+	if some := ps.Of("ACCESS_RULES", "UPSTREAMS"); len(some) != 2 {
+		t.Errorf("got %v", some)
+	}
+}

@@ -1,0 +1,51 @@
+package config
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Bounds of SESSION_COOKIE_MAX_BYTES. Below, no session fits; above, no server
+// takes the request headers.
+const (
+	leastCookieBytes = 512
+	mostCookieBytes  = 64 << 10
+)
+
+// SessionCookieName returns COOKIE_NAME as browsers will accept it: __Host-
+// and __Secure- stand for https, so plain http goes without.
+func (c *Config) SessionCookieName() string {
+	if c.Secure() {
+		return c.CookieName
+	}
+	for _, prefix := range []string{"__Host-", "__Secure-"} {
+		if len(c.CookieName) > len(prefix) && strings.EqualFold(c.CookieName[:len(prefix)], prefix) {
+			return c.CookieName[len(prefix):]
+		}
+	}
+	return c.CookieName
+}
+
+func checkCookie(c *Config) Problems {
+	name := verdict{variable: "COOKIE_NAME"}
+	if !token(c.CookieName) || len(c.CookieName) > 64 {
+		name.add(quote(c.CookieName)+" is no cookie name", "write letters, digits, - and _ (64 at most), e.g. __Host-doorward")
+	}
+	sameSite := verdict{variable: "COOKIE_SAMESITE"}
+	if c.CookieSamesite == "none" && len(c.Origins()) > 0 && !c.Secure() {
+		sameSite.add("none needs https in "+Prefix+"_PUBLIC_URL", "write lax, or use https")
+	}
+	size := verdict{variable: "SESSION_COOKIE_MAX_BYTES"}
+	if c.SessionCookieMaxBytes < leastCookieBytes || c.SessionCookieMaxBytes > mostCookieBytes {
+		size.add(fmt.Sprintf("%d is out of bounds", c.SessionCookieMaxBytes),
+			fmt.Sprintf("write a size from %d to %d, e.g. 8192", leastCookieBytes, mostCookieBytes))
+	}
+	return append(append(name.problems, sameSite.problems...), size.problems...)
+}
+
+// token reports a token of RFC 9110 5.6.2: what cookie and header names are.
+func token(text string) bool {
+	return text != "" && !strings.ContainsFunc(text, func(r rune) bool {
+		return r <= ' ' || r > '~' || strings.ContainsRune(`"(),/:;<=>?@[\]{}`, r)
+	})
+}

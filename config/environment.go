@@ -1,0 +1,205 @@
+package config
+
+// The strict layer in front of envconfig. envconfig trims nothing, lets empty
+// list items and empty required values through, ignores variables that it does
+// not know, stops at the first error and prints the value in it. So:
+//
+//   - every variable with the prefix is a setting, the file of a setting, or
+//     one that Kubernetes injects; anything else is a problem;
+//   - every value is cleaned and checked here, and envconfig gets only values
+//     that it cannot fail on;
+//   - no message holds a value of a secret, nor the path in X_FILE of a secret,
+//     where the secret itself may have been written by mistake.
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"regexp"
+	"strings"
+
+	"github.com/kelseyhightower/envconfig"
+)
+
+// maxFileBytes bounds a file that holds a value.
+const maxFileBytes = 1 << 20
+
+// readEnvironment gathers the cleaned value of every setting that is set, by
+// the variable's name, and what is wrong with the others. A setting that is
+// set to nothing counts as unset, but a required one is a problem.
+func readEnvironment() (map[string]string, Problems) {
+	values := make(map[string]string)
+	problems := unknownVariables(os.Environ())
+	for _, s := range settings() {
+		text, err := s.lookup()
+		if err == nil && text != "" {
+			text, err = s.clean(text)
+		}
+		var problem Problem
+		switch {
+		case errors.As(err, &problem):
+			problems = append(problems, problem)
+		case text != "":
+			values[s.name] = text
+		}
+	}
+	return values, problems
+}
+
+// lookup returns the setting's value as it was written, from the variable or
+// from the file. Its error is a [Problem].
+func (s setting) lookup() (string, error) {
+	value, set := os.LookupEnv(s.name)
+	path := os.Getenv(s.name + fileSuffix)
+	switch {
+	case value != "" && path != "":
+		return "", s.problem("is set, and so is "+s.name+fileSuffix, "leave one of them out")
+	case path != "":
+		return s.readFile(path)
+	case value == "" && set && s.required:
+		return "", s.problem("is set but empty", s.mendMissing())
+	}
+	return value, nil
+}
+
+// readFile returns what the file holds without its final newline.
+func (s setting) readFile(path string) (string, error) {
+	problem := Problem{Variable: s.name + fileSuffix, Mend: "name a file that holds the value of " + s.name}
+	file := "the file"
+	if !s.secret {
+		file = quote(path)
+	}
+	text, err := readBounded(path)
+	if err != nil {
+		problem.Wrong = "reading " + file + ": " + reason(err)
+		return "", problem
+	}
+	text = strings.TrimSuffix(strings.TrimSuffix(text, "\n"), "\r")
+	if text == "" {
+		problem.Wrong = file + " is empty"
+		return "", problem
+	}
+	return text, nil
+}
+
+func readBounded(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxFileBytes+1))
+	if err == nil && len(data) > maxFileBytes {
+		err = errors.New("it is larger than 1 MiB")
+	}
+	return string(data), err
+}
+
+// reason is the cause of a file error without the path, which may be a secret.
+func reason(err error) string {
+	var pathError *fs.PathError
+	if errors.As(err, &pathError) {
+		err = pathError.Err
+	}
+	return err.Error()
+}
+
+func (s setting) problem(wrong, mend string) Problem {
+	return Problem{Variable: s.name, Wrong: wrong, Mend: mend}
+}
+
+// unknownVariables reports the variables with the prefix that no setting bears.
+func unknownVariables(environment []string) Problems {
+	known := make(map[string]bool)
+	for _, s := range settings() {
+		known[s.name], known[s.name+fileSuffix] = true, true
+	}
+	var problems Problems
+	for _, entry := range environment {
+		name, _, _ := strings.Cut(entry, "=")
+		if strings.HasPrefix(name, Prefix+"_") && !known[name] && !fromKubernetes(name) {
+			problems = append(problems, Problem{
+				Variable: name,
+				Wrong:    "no setting bears this name",
+				Mend:     fmt.Sprintf("the nearest is %s; `doorward config` lists all", nearest(name)),
+			})
+		}
+	}
+	return problems
+}
+
+// fromKubernetes reports whether Kubernetes injects a variable of this name
+// for a Service whose own name begins with doorward.
+func fromKubernetes(name string) bool {
+	matched, _ := regexp.MatchString(`_(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT|PORT_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)$`, name)
+	return matched
+}
+
+// nearest returns the known variable that differs in the fewest letters.
+func nearest(name string) string {
+	suffix := strings.TrimPrefix(name, withoutFile(name))
+	best, fewest := "", len(name)+len(Prefix)*10
+	for _, s := range settings() {
+		if d := distance(withoutFile(name), s.name); d < fewest {
+			best, fewest = s.name, d
+		}
+	}
+	return best + suffix
+}
+
+// distance counts the letters to insert, drop or replace (Levenshtein).
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			replaced := diagonal
+			if a[i] != b[j] {
+				replaced++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(replaced, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}
+
+// decode lets envconfig read the cleaned values into c. It reads the process
+// environment alone, so they stand there for the moment of the call.
+func decode(c *Config, values map[string]string) error {
+	for _, s := range settings() {
+		value, set := values[s.name]
+		restore, err := swapVariable(s.name, value, set || s.required)
+		if err != nil {
+			return fmt.Errorf("setting %s: %w", s.name, err)
+		}
+		defer restore()
+	}
+	err := envconfig.Process(Prefix, c)
+	// A ParseError prints the value, which may be a secret.
+	if bad, ok := errors.AsType[*envconfig.ParseError](err); ok {
+		return fmt.Errorf("reading %s: it is no %s", bad.KeyName, bad.TypeName)
+	}
+	return err
+}
+
+// swapVariable sets or unsets a variable and returns how to undo that.
+// A required variable without a value is set to nothing: else envconfig would
+// stop at it, and the other problems would not be seen.
+func swapVariable(name, value string, set bool) (restore func(), err error) {
+	before, was := os.LookupEnv(name)
+	restore = func() { os.Unsetenv(name) }
+	if was {
+		restore = func() { os.Setenv(name, before) }
+	}
+	if set {
+		return restore, os.Setenv(name, value)
+	}
+	return restore, os.Unsetenv(name)
+}

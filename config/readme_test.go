@@ -1,0 +1,28 @@
+package config_test
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"strings"
+	"testing"
+)
+
+// The README's table of settings is what `doorward config --markdown` prints.
+func TestReadmeListsTheSettings(t *testing.T) {
+	readme, err := os.ReadFile("../README.md")
+	if errors.Is(err, fs.ErrNotExist) {
+		t.Skip("there is no README yet")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, begins := strings.Cut(string(readme), "<!-- settings -->\n")
+	listed, _, ends := strings.Cut(rest, "<!-- /settings -->")
+	if !begins || !ends {
+		t.Fatal("README.md has no <!-- settings --> and <!-- /settings --> on lines of their own")
+	}
+	if strings.TrimSpace(listed) != strings.TrimSpace(table(true)) {
+		t.Error("the settings in README.md are not those of the program: put the output of `go run ./cmd/doorward config --markdown` between the marks")
+	}
+}

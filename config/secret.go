@@ -1,0 +1,99 @@
+package config
+
+import (
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// secretBytes is the least length of a cookie secret (security of 256 bits).
+const secretBytes = 32
+
+// NewSecret returns a fresh cookie secret as COOKIE_SECRETS takes it: 32
+// random bytes in base64.
+func NewSecret() string {
+	secret := make([]byte, secretBytes)
+	rand.Read(secret) // never fails
+	return base64.StdEncoding.EncodeToString(secret)
+}
+
+// Secrets returns the decoded cookie secrets: the first seals, all open. Its
+// error is a [Problems].
+func (c *Config) Secrets() ([][]byte, error) {
+	secrets, problems := c.secrets()
+	return secrets, problems.result()
+}
+
+func checkSecrets(c *Config) Problems {
+	_, problems := c.secrets()
+	return problems
+}
+
+func (c *Config) secrets() ([][]byte, Problems) {
+	v := verdict{variable: "COOKIE_SECRETS"}
+	var secrets [][]byte
+	for i, text := range c.CookieSecrets {
+		secret, err := decodeSecret(text)
+		if err == nil && slices.ContainsFunc(secrets, func(s []byte) bool { return string(s) == string(secret) }) {
+			err = errors.New("is there already")
+		}
+		if err != nil {
+			v.add(fmt.Sprintf("secret %d %v", i+1, err), "write a fresh one in its place: "+NewSecret())
+			continue
+		}
+		secrets = append(secrets, secret)
+	}
+	return secrets, v.problems
+}
+
+// decodeSecret reads base64 of either alphabet, padded or not.
+func decodeSecret(text string) ([]byte, error) {
+	text = strings.NewReplacer("-", "+", "_", "/").Replace(strings.TrimRight(text, "="))
+	secret, err := base64.RawStdEncoding.DecodeString(text)
+	switch {
+	case err != nil:
+		return nil, errors.New("is not base64")
+	case len(secret) < secretBytes:
+		return nil, errors.New("is shorter than 32 bytes")
+	case predictable(secret):
+		return nil, errors.New("is not random")
+	}
+	return secret, nil
+}
+
+// predictable reports bytes that no random source ever gives: few different
+// ones (32 random bytes hold 20 or more), a pattern that repeats, or counting.
+func predictable(secret []byte) bool {
+	return different(secret) < secretBytes/2 || repeats(secret) || counts(secret)
+}
+
+func different(secret []byte) int {
+	sorted := slices.Sorted(slices.Values(secret))
+	return len(slices.Compact(sorted))
+}
+
+func repeats(secret []byte) bool {
+	for period := 1; period <= len(secret)/2; period++ {
+		if string(secret[period:]) == string(secret[:len(secret)-period]) {
+			return true
+		}
+	}
+	return false
+}
+
+func counts(secret []byte) bool {
+	for i := 2; i < len(secret); i++ {
+		if secret[i]-secret[i-1] != secret[1]-secret[0] {
+			return false
+		}
+	}
+	return true
+}
+
+// readable reports a secret that is text: perhaps a passphrase.
+func readable(secret []byte) bool {
+	return !slices.ContainsFunc(secret, func(b byte) bool { return b < ' ' || b > '~' })
+}

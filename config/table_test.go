@@ -1,0 +1,65 @@
+package config_test
+
+import (
+	"bytes"
+	"reflect"
+	"strings"
+	"testing"
+
+	"doorward/config"
+)
+
+func table(markdown bool) string {
+	var b bytes.Buffer
+	config.Table(&b, markdown)
+	return b.String()
+}
+
+// The names in the table are doorward's own reading of the fields; that
+// envconfig reads them alike is what TestLoadNeedsOnlyTheRequired shows for
+// some, and this for all.
+func TestTableListsEveryFieldUnderTheNameThatIsRead(t *testing.T) {
+	rows := strings.Split(strings.TrimSpace(table(true)), "\n")[2:]
+	fields := reflect.TypeFor[config.Config]()
+	if len(rows) != fields.NumField() {
+		t.Fatalf("%d rows for %d fields", len(rows), fields.NumField())
+	}
+	for i, row := range rows {
+		name := strings.TrimPrefix(strings.Split(row, "`")[1], "DOORWARD_")
+		environment(t, map[string]string{name: "fake"})
+		c, _ := config.Load()
+		got := reflect.ValueOf(c).Elem().Field(i)
+		if got.Kind() == reflect.String && got.String() != "fake" || got.Kind() == reflect.Slice && got.Len() != 1 {
+			t.Errorf("%s is not the variable of %s: %v", name, fields.Field(i).Name, got)
+		}
+	}
+}
+
+func TestEverySettingIsDocumented(t *testing.T) {
+	for _, row := range strings.Split(strings.TrimSpace(table(true)), "\n")[2:] {
+		cells := strings.Split(strings.ReplaceAll(row, `\|`, ""), " | ")
+		if len(cells) != 4 {
+			t.Errorf("%d cells in %s", len(cells), row)
+			continue
+		}
+		for _, cell := range cells {
+			if strings.Trim(cell, " |") == "" {
+				t.Errorf("an empty cell in %s", row)
+			}
+		}
+	}
+}
+
+func TestTableForATerminal(t *testing.T) {
+	text := table(false)
+	for _, want := range []string{"DOORWARD_PUBLIC_URL\n    list; default: required\n", "DOORWARD_SHUTDOWN_DELAY\n    duration; default: 5s\n", "X_FILE"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%q is missing in\n%s", want, text)
+		}
+	}
+	for line := range strings.Lines(text) {
+		if len(line) > 101 {
+			t.Errorf("a line of %d bytes: %s", len(line), line)
+		}
+	}
+}

@@ -1,0 +1,236 @@
+package config
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"net/url"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"doorward/proxy/access"
+)
+
+// upstreamTimeout is how long an upstream may take to its answer's headers
+// when its entry does not say.
+const upstreamTimeout = 30 * time.Second
+
+// Upstream is one entry of UPSTREAMS.
+type Upstream struct {
+	// Pattern says which requests it gets; "/" where the entry names none.
+	Pattern string
+	// URL is its origin: http, https or h2c with a host; or unix with the
+	// socket's Path.
+	URL *url.URL
+	// Host is "preserve" (the Host that the client sent) or "upstream".
+	Host string
+	// Strip is the path prefix taken off before forwarding; empty for none.
+	Strip string
+	// Token says how the access token goes along: "bearer",
+	// "x-forwarded-access-token" or "none".
+	Token string
+	// Timeout bounds the wait for the answer's headers; 0 waits for ever.
+	Timeout time.Duration
+	// Paths are the promises that the upstream makes about paths:
+	// "case-sensitive", "opaque-slash".
+	Paths []string
+}
+
+// Name labels the upstream in logs and metrics: scheme://host[:port] as
+// written, unix:/path for a socket. It never holds credentials.
+func (u Upstream) Name() string {
+	if u.URL.Scheme == "unix" {
+		return "unix:" + u.URL.Path
+	}
+	return u.URL.Scheme + "://" + u.URL.Host
+}
+
+// UpstreamTable returns the entries of UPSTREAMS. Its error is a [Problems].
+func (c *Config) UpstreamTable() ([]Upstream, error) {
+	upstreams, problems := c.upstreams()
+	return upstreams, problems.result()
+}
+
+func (c *Config) upstreams() ([]Upstream, Problems) {
+	v := verdict{variable: "UPSTREAMS"}
+	entries, err := access.SplitTable(c.Upstreams)
+	if err != nil {
+		v.addSplitting(err)
+	} else if len(entries) == 0 {
+		v.add("holds no entry", "write e.g. http://127.0.0.1:8080")
+	}
+	var upstreams []Upstream
+	for _, entry := range entries {
+		upstream, problems := c.parseUpstream(entry.Text)
+		for _, p := range problems {
+			v.add(fmt.Sprintf("line %d: %s", entry.Line, p.Wrong), p.Mend)
+		}
+		if problems == nil {
+			upstreams = append(upstreams, upstream)
+		}
+	}
+	return upstreams, v.problems
+}
+
+// addSplitting reports what keeps a text from being split, without the text,
+// which may hold a password.
+func (v *verdict) addSplitting(err error) {
+	if p, ok := errors.AsType[*access.Problem](err); ok {
+		v.add(p.Wrong, p.Mend)
+	} else if err != nil {
+		v.add("cannot be split into its parts", "look at its quotation marks")
+	}
+}
+
+// parseUpstream reads "[PATTERN] URL [option…]". Its problems never show the
+// URL, which may hold a password.
+func (c *Config) parseUpstream(entry string) (Upstream, Problems) {
+	var v verdict
+	fields, err := access.SplitFields(entry)
+	v.addSplitting(err)
+	u := Upstream{Pattern: "/", Host: "preserve", Token: "none", Timeout: upstreamTimeout}
+	if c.ForwardAccessToken {
+		u.Token = "bearer"
+	}
+	if len(fields) > 0 && !absolute(fields[0]) {
+		u.Pattern, fields = fields[0], fields[1:]
+	}
+	if len(fields) == 0 || !absolute(fields[0]) {
+		v.add("the entry of "+quote(u.Pattern)+" has no URL after the pattern", "write [PATTERN] URL [option…], e.g. /api/ http://127.0.0.1:8080; patterns have no methods here")
+		return u, v.problems
+	}
+	if u.URL, err = parseUpstreamURL(fields[0]); err != nil {
+		v.add("the URL of "+quote(u.Pattern)+" "+err.Error(), "write scheme, host and port, e.g. http://127.0.0.1:8080, or unix:/run/app.sock")
+	}
+	u.applyOptions(&v, fields[1:])
+	return u, v.problems
+}
+
+// absolute tells a URL from a pattern: no pattern has a scheme.
+func absolute(field string) bool {
+	return strings.Contains(field, "://") || strings.HasPrefix(field, "unix:")
+}
+
+// parseUpstreamURL reads an origin or a socket.
+func parseUpstreamURL(text string) (*url.URL, error) {
+	if rest, ok := strings.CutPrefix(text, "unix:"); ok {
+		return parseSocket(rest)
+	}
+	u, err := parseURL(text)
+	switch {
+	case err != nil:
+		return nil, err
+	case u.Scheme != "http" && u.Scheme != "https" && u.Scheme != "h2c":
+		return nil, errors.New("is neither http, https, h2c nor unix")
+	case u.Path != "" && u.Path != "/":
+		return nil, errors.New("has a path; requests keep their own (strip=/prefix takes a prefix off)")
+	case u.RawQuery != "" || u.ForceQuery:
+		return nil, errors.New("has a query")
+	}
+	return &url.URL{Scheme: u.Scheme, Host: strings.ToLower(u.Host)}, nil
+}
+
+// parseSocket reads what follows "unix:": an absolute path, also as ///path.
+func parseSocket(text string) (*url.URL, error) {
+	file := strings.TrimPrefix(text, "//")
+	if !strings.HasPrefix(file, "/") || file == "/" || strings.ContainsAny(file, `?#"'`) {
+		return nil, errors.New("names no socket by an absolute path")
+	}
+	return &url.URL{Scheme: "unix", Path: path.Clean(file)}, nil
+}
+
+// applyOptions reads name=value options, each once.
+func (u *Upstream) applyOptions(v *verdict, options []string) {
+	seen := make(map[string]bool)
+	for _, option := range options {
+		name, value, _ := strings.Cut(option, "=")
+		if seen[name] {
+			v.add(name+"= is there twice in the entry of "+quote(u.Pattern), "write it once")
+		}
+		seen[name] = true
+		if wrong, mend := u.applyOption(name, value); wrong != "" {
+			v.add(wrong+" in the entry of "+quote(u.Pattern), mend)
+		}
+	}
+	if u.URL != nil && u.URL.Scheme == "unix" && u.Host == "upstream" {
+		v.add("host=upstream in the entry of "+quote(u.Pattern)+": a socket has no host name", "write host=preserve")
+	}
+}
+
+func (u *Upstream) applyOption(name, value string) (wrong, mend string) {
+	switch name {
+	case "host":
+		u.Host = value
+		return choose(name, value, "preserve", "upstream")
+	case "token":
+		u.Token = value
+		return choose(name, value, "bearer", "x-forwarded-access-token", "none")
+	case "strip":
+		u.Strip = value
+		return u.checkStrip()
+	case "timeout":
+		return u.setTimeout(value)
+	case "paths":
+		return u.setPaths(value)
+	}
+	return "unknown option " + quote(name), "write host=, strip=, token=, timeout= or paths="
+}
+
+func choose(name, value string, values ...string) (wrong, mend string) {
+	if slices.Contains(values, value) {
+		return "", ""
+	}
+	return name + "= does not know " + quote(value), "write " + alternatives(values)
+}
+
+// checkStrip wants a plain prefix that requests of the pattern can begin with.
+func (u *Upstream) checkStrip() (wrong, mend string) {
+	if !strings.HasPrefix(u.Strip, "/") || u.Strip == "/" || path.Clean(u.Strip) != u.Strip || !plainPath(u.Strip) {
+		return "strip= takes a plain path without a slash at its end", "write e.g. strip=/api"
+	}
+	prefix := u.Strip + "/"
+	covered := strings.TrimSuffix(u.Pattern[strings.Index(u.Pattern, "/")+1:], "{$}")
+	covered = "/" + strings.TrimSuffix(covered, "/") + "/"
+	if strings.Contains(covered, "{") || strings.HasPrefix(covered, prefix) || strings.HasPrefix(prefix, strings.Replace(covered, "//", "/", 1)) {
+		return "", ""
+	}
+	return "strip=" + u.Strip + " is no beginning of the pattern's paths", "write a prefix of the pattern"
+}
+
+func (u *Upstream) setTimeout(value string) (wrong, mend string) {
+	timeout, err := time.ParseDuration(value)
+	if err != nil {
+		return "timeout=" + quote(value) + " is no duration", durationMend(value)
+	}
+	if timeout < 0 {
+		return "timeout= is less than nothing", "write e.g. timeout=30s, or timeout=0 to wait for ever"
+	}
+	u.Timeout = timeout
+	return "", ""
+}
+
+func (u *Upstream) setPaths(value string) (wrong, mend string) {
+	for trait := range strings.SplitSeq(value, ",") {
+		wrong, mend = choose("paths", trait, "case-sensitive", "opaque-slash")
+		if wrong != "" {
+			return wrong, mend
+		}
+		u.Paths = append(u.Paths, trait)
+	}
+	return "", ""
+}
+
+// StripPath returns the path without the prefix that Strip names, and whether
+// it has that prefix in just that spelling; without Strip every path is kept.
+func (u Upstream) StripPath(path string) (string, bool) {
+	if u.Strip == "" {
+		return path, true
+	}
+	rest, found := strings.CutPrefix(path, u.Strip)
+	if !found || rest != "" && rest[0] != '/' {
+		return "", false
+	}
+	return cmp.Or(rest, "/"), true
+}

@@ -1,0 +1,263 @@
+package config_test
+
+import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/pem"
+	"math/big"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"doorward/config"
+)
+
+// valid is a configuration made by hand, as the demo makes its own.
+func valid() *config.Config {
+	c := config.Defaults()
+	c.PublicURL = []string{"https://App.example.com:443"}
+	c.Upstreams = "http://127.0.0.1:8080"
+	c.AccessRules = "/ authenticated"
+	c.IssuerURL = "https://id.example.com"
+	c.ClientID = "doorward"
+	c.ClientSecret = canary
+	c.CookieSecrets = []string{secretA}
+	return c
+}
+
+func TestValidateAcceptsAConfigMadeByHand(t *testing.T) {
+	if err := valid().Validate(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestValidateFindsTheSameProblemsAsLoad(t *testing.T) {
+	c := valid()
+	c.ClientID, c.CookieSecrets, c.GroupsClaim, c.ShutdownDelay = "", nil, "", -time.Second
+	err := c.Validate()
+	for _, variable := range []string{"CLIENT_ID", "COOKIE_SECRETS", "GROUPS_CLAIM", "SHUTDOWN_DELAY"} {
+		if err == nil || !strings.Contains(err.Error(), "DOORWARD_"+variable+": ") {
+			t.Errorf("%s is not named: %v", variable, err)
+		}
+	}
+}
+
+func TestValidateFindsEverythingWrongWithAnEmptyConfig(t *testing.T) {
+	if err := new(config.Config).Validate(); err == nil {
+		t.Error("an empty Config is fine")
+	}
+}
+
+func TestOriginsAreNormalised(t *testing.T) {
+	c := valid()
+	c.PublicURL = []string{"HTTPS://App.Example.com:443/", "https://b.example.com:8443", "https://[2001:DB8::1]"}
+	var got []string
+	for _, origin := range c.Origins() {
+		got = append(got, origin.String())
+	}
+	if want := []string{"https://app.example.com", "https://b.example.com:8443", "https://[2001:db8::1]"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestCallbackAndLogoutURLs(t *testing.T) {
+	c := valid()
+	c.PublicURL = append(c.PublicURL, "https://b.example.com")
+	c.EndpointPrefix = "/_auth"
+	if want := []string{"https://app.example.com/_auth/callback", "https://b.example.com/_auth/callback"}; !slices.Equal(c.CallbackURLs(), want) {
+		t.Errorf("callbacks %q, want %q", c.CallbackURLs(), want)
+	}
+	if got := c.LogoutURL(); got != "https://app.example.com/_auth/sign_out" {
+		t.Errorf("default logout URL %q", got)
+	}
+	c.PostLogoutURL = "https://example.com/bye"
+	if got := c.LogoutURL(); got != c.PostLogoutURL {
+		t.Errorf("logout URL %q", got)
+	}
+}
+
+func TestCookieNameLosesItsPrefixOnPlainHTTP(t *testing.T) {
+	for _, n := range []struct{ origin, name, want string }{
+		{"https://app.example.com", "__Host-doorward", "__Host-doorward"},
+		{"https://app.example.com", "app", "app"},
+		{"http://localhost", "__Host-doorward", "doorward"},
+		{"http://localhost", "__secure-app", "app"},
+		{"http://localhost", "app", "app"},
+	} {
+		c := valid()
+		c.PublicURL, c.CookieName = []string{n.origin}, n.name
+		if got := c.SessionCookieName(); got != n.want {
+			t.Errorf("%s at %s: %s, want %s", n.name, n.origin, got, n.want)
+		}
+		if c.Secure() != strings.HasPrefix(n.origin, "https") {
+			t.Errorf("%s: Secure is %v", n.origin, c.Secure())
+		}
+	}
+}
+
+func TestSecretsAreDecoded(t *testing.T) {
+	c := valid()
+	raw, _ := base64.StdEncoding.DecodeString(secretB)
+	c.CookieSecrets = []string{secretA, base64.RawURLEncoding.EncodeToString(raw)}
+	secrets, err := c.Secrets()
+	if err != nil || len(secrets) != 2 || !bytes.Equal(secrets[1], raw) {
+		t.Errorf("got %v, %v", secrets, err)
+	}
+}
+
+func TestNewSecretIsAlwaysAccepted(t *testing.T) {
+	c := valid()
+	for range 200 {
+		c.CookieSecrets = []string{config.NewSecret()}
+		if _, err := c.Secrets(); err != nil {
+			t.Fatalf("%s: %v", c.CookieSecrets[0], err)
+		}
+	}
+}
+
+func TestAuthParameters(t *testing.T) {
+	c := valid()
+	c.AuthParams = []string{"prompt=login", "acr_values = a=b"}
+	parameters, err := c.AuthParameters()
+	if err != nil || parameters.Encode() != "acr_values=a%3Db&prompt=login" {
+		t.Errorf("got %q, %v", parameters.Encode(), err)
+	}
+}
+
+func TestIdentityHeaders(t *testing.T) {
+	c := valid()
+	c.Headers = []string{"x-department=department", "X-Role = realm_access.roles"}
+	headers, err := c.IdentityHeaders()
+	want := []config.Header{{Name: "X-Department", Claim: "department"}, {Name: "X-Role", Claim: "realm_access.roles"}}
+	if err != nil || !slices.Equal(headers, want) {
+		t.Errorf("got %v, %v", headers, err)
+	}
+}
+
+func TestUpstreamTable(t *testing.T) {
+	c := valid()
+	c.Upstreams = `
+		# the application
+		http://App:8080
+		/api/       https://api.internal host=upstream strip=/api token=x-forwarded-access-token timeout=2m
+		/files/     unix:///run/files.sock paths=case-sensitive,opaque-slash token=none; grpc.example.com/ h2c://grpc:9000/`
+	upstreams, err := c.UpstreamTable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []config.Upstream
+	var names []string
+	for _, u := range upstreams {
+		names = append(names, u.Name())
+		u.URL = nil
+		got = append(got, u)
+	}
+	want := []config.Upstream{
+		{Pattern: "/", Host: "preserve", Token: "bearer", Timeout: 30 * time.Second},
+		{Pattern: "/api/", Host: "upstream", Strip: "/api", Token: "x-forwarded-access-token", Timeout: 2 * time.Minute},
+		{Pattern: "/files/", Host: "preserve", Token: "none", Timeout: 30 * time.Second, Paths: []string{"case-sensitive", "opaque-slash"}},
+		{Pattern: "grpc.example.com/", Host: "preserve", Token: "bearer", Timeout: 30 * time.Second},
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got\n%+v\nwant\n%+v", got, want)
+	}
+	if want := []string{"http://app:8080", "https://api.internal", "unix:/run/files.sock", "h2c://grpc:9000"}; !slices.Equal(names, want) {
+		t.Errorf("names %q, want %q", names, want)
+	}
+}
+
+func TestForwardAccessTokenIsTheDefaultOfToken(t *testing.T) {
+	c := valid()
+	c.ForwardAccessToken = false
+	c.Upstreams = "http://x; /a/ http://y token=bearer"
+	upstreams, err := c.UpstreamTable()
+	if err != nil || upstreams[0].Token != "none" || upstreams[1].Token != "bearer" {
+		t.Errorf("got %+v, %v", upstreams, err)
+	}
+}
+
+func TestStripPath(t *testing.T) {
+	for _, s := range []struct {
+		strip, path, want string
+		ok                bool
+	}{
+		{"", "/api/x", "/api/x", true},
+		{"/api", "/api/x", "/x", true},
+		{"/api", "/api/", "/", true},
+		{"/api", "/api", "/", true},
+		{"/api", "/apix", "", false},
+		{"/api", "/%61pi/x", "", false},
+	} {
+		if got, ok := (config.Upstream{Strip: s.strip}).StripPath(s.path); got != s.want || ok != s.ok {
+			t.Errorf("strip=%s of %s: %q, %v", s.strip, s.path, got, ok)
+		}
+	}
+}
+
+func TestPatternsOfUpstreamsAreProblemsOfUpstreams(t *testing.T) {
+	c := valid()
+	c.Upstreams = "http://x; / http://y"
+	err := c.Validate()
+	ps, _ := err.(config.Problems)
+	if len(ps) != 1 || ps[0].Variable != "DOORWARD_UPSTREAMS" {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestPolicyKnowsRulesAndUpstreams(t *testing.T) {
+	c := valid()
+	c.Upstreams = "http://x; /api/ http://y"
+	policy, err := c.Policy()
+	if err != nil {
+		t.Fatal(err)
+	}
+	route, err := policy.Route("GET", "app.example.com", "/api/x")
+	if err != nil || route.Upstream() != 1 || route.Rule() != "/" {
+		t.Errorf("route %+v, %v", route, err)
+	}
+}
+
+func TestProviderCATakesCertificates(t *testing.T) {
+	key, _ := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	der, err := x509.CreateCertificate(rand.Reader, &x509.Certificate{SerialNumber: big.NewInt(1)}, &x509.Certificate{SerialNumber: big.NewInt(1)}, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	certificate := string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
+	if c := load(t, map[string]string{"PROVIDER_CA_FILE": writeFile(t, certificate+certificate)}); strings.Count(c.ProviderCA, "BEGIN") != 2 {
+		t.Errorf("ProviderCA = %q", c.ProviderCA)
+	}
+}
+
+func TestNotes(t *testing.T) {
+	c := valid()
+	if notes := c.Notes(); len(notes) != 1 || !strings.Contains(notes[0], "AUDIENCE") {
+		t.Errorf("notes %q", notes)
+	}
+	c.Audience = []string{"api"}
+	c.InsecurePublicHTTP, c.InsecureProviderHTTP, c.InsecureUnverifiedEmail = true, true, true
+	c.AccessRules = "/ group:Admin\ngrafana.example.com/ authenticated"
+	c.CookieSecrets = []string{base64.StdEncoding.EncodeToString([]byte("it was a dark and stormy night, quick!"))}
+	notes := strings.Join(c.Notes(), "\n")
+	for _, want := range []string{"INSECURE_PUBLIC_HTTP", "INSECURE_PROVIDER_HTTP", "INSECURE_UNVERIFIED_EMAIL", "secret 1 is text", "SCOPES", "grafana.example.com"} {
+		if !strings.Contains(notes, want) {
+			t.Errorf("no note says %q:\n%s", want, notes)
+		}
+	}
+}
+
+func TestNotesKnowTheHostsOfPublicURL(t *testing.T) {
+	c := valid()
+	c.Audience = []string{"api"}
+	c.PublicURL = []string{"https://a.dev.example.com"}
+	c.AccessRules = "a.dev.example.com/ authenticated\n*.dev.example.com/ deny"
+	if notes := strings.Join(c.Notes(), "\n"); strings.Contains(notes, "sign in there") {
+		t.Errorf("notes %q", notes)
+	}
+}

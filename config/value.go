@@ -1,0 +1,148 @@
+package config
+
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+// clean checks how a value is written and returns it as envconfig reads it:
+// list items without blanks around them, sizes in bytes. It never returns the
+// value in its error, which is a [Problem].
+func (s setting) clean(text string) (string, error) {
+	if wrong, mend := misspelt(text); wrong != "" {
+		return "", s.problem(wrong, mend)
+	}
+	switch s.kind {
+	case "table", "PEM":
+		return text, nil
+	case "list":
+		return s.cleanList(text)
+	}
+	if wrong, mend := misspeltLine(text); wrong != "" {
+		return "", s.problem(wrong, mend)
+	}
+	switch s.kind {
+	case "true or false":
+		return s.cleanBool(text)
+	case "bytes":
+		return s.cleanBytes(text)
+	case "duration":
+		return s.cleanDuration(text)
+	}
+	return text, nil
+}
+
+// misspelt says what is wrong with any text: what a shell, a compose file or
+// an editor leaves behind.
+func misspelt(text string) (wrong, mend string) {
+	switch {
+	case quoted(text):
+		return "still wears quotation marks", "write the value without them (.env files and `docker --env-file` do not take them off)"
+	case strings.ContainsRune(text, 0), !utf8.ValidString(text):
+		return "holds bytes that are no text", "write it as UTF-8 text"
+	}
+	return "", ""
+}
+
+// misspeltLine says what is wrong with a text of one line.
+func misspeltLine(text string) (wrong, mend string) {
+	switch {
+	case strings.TrimFunc(text, blank) != text:
+		return "begins or ends with a blank or a newline", "take it off (of a file's end, one newline is)"
+	case strings.ContainsFunc(text, unicode.IsControl):
+		return "holds a control character or a newline", "write it in one line"
+	}
+	return "", ""
+}
+
+func quoted(text string) bool {
+	text = strings.TrimFunc(text, blank)
+	if len(text) < 2 {
+		return false
+	}
+	first, last := text[0], text[len(text)-1]
+	return first == last && (first == '"' || first == '\'')
+}
+
+// blank reports white space, and the invisible marks that editors and web
+// pages put around copied text.
+func blank(r rune) bool {
+	return unicode.IsSpace(r) || r == '\ufeff' || r == '\u200b'
+}
+
+func (s setting) cleanList(text string) (string, error) {
+	items := strings.Split(text, ",")
+	for i, item := range items {
+		items[i] = strings.TrimFunc(item, blank)
+		wrong, mend := misspelt(items[i])
+		if wrong == "" {
+			wrong, mend = misspeltLine(items[i])
+		}
+		if items[i] == "" {
+			wrong, mend = "is empty", "take out the comma too many, or leave the variable unset"
+		}
+		if wrong != "" {
+			return "", s.problem(fmt.Sprintf("item %d %s", i+1, wrong), mend)
+		}
+	}
+	return strings.Join(items, ","), nil
+}
+
+func (s setting) cleanBool(text string) (string, error) {
+	value, err := strconv.ParseBool(text)
+	if err != nil {
+		return "", s.problem(quote(text)+" is neither true nor false", "write true or false")
+	}
+	return strconv.FormatBool(value), nil
+}
+
+// cleanBytes reads decimal digits (envconfig would take 010 for 8) and the
+// units that sizes are written in.
+func (s setting) cleanBytes(text string) (string, error) {
+	parts := regexp.MustCompile(`^([0-9]{1,9})(|KiB|MiB)$`).FindStringSubmatch(text)
+	if parts == nil {
+		return "", s.problem(quote(text)+" is no size", "write bytes, e.g. 8192 or 8KiB")
+	}
+	size, _ := strconv.Atoi(parts[1])
+	switch parts[2] {
+	case "KiB":
+		size <<= 10
+	case "MiB":
+		size <<= 20
+	}
+	return strconv.Itoa(size), nil
+}
+
+func (s setting) cleanDuration(text string) (string, error) {
+	if _, err := time.ParseDuration(text); err == nil {
+		return text, nil
+	}
+	return "", s.problem(quote(text)+" is no duration", durationMend(text))
+}
+
+// durationMend says how a duration is written, with the reader's own number
+// where only the unit is missing.
+func durationMend(text string) string {
+	if _, err := strconv.Atoi(text); err == nil {
+		return fmt.Sprintf("write the unit: %ss, %sm or %sh", text, text, text)
+	}
+	return "write a number with its unit, e.g. 30s, 5m or 12h"
+}
+
+// quote shows a value that is no secret: a long one cut, and one that may hold
+// credentials (user:password@host) not at all.
+func quote(text string) string {
+	const most = 60
+	if strings.Contains(text, "@") {
+		return `"…"`
+	}
+	if cut := []rune(text); len(cut) > most {
+		return strconv.Quote(string(cut[:most]) + "…")
+	}
+	return strconv.Quote(text)
+}
