@@ -1,0 +1,48 @@
+package proxy
+
+import (
+	"io"
+	"net/http"
+	"slices"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// Admin is the handler of the metrics listener: /metrics, /healthz (the process runs) and /readyz (send it traffic).
+// Neither says why not: causes are in the log.
+func (p *Proxy) Admin() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(p.metrics.registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4}))
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { health(w, true) })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) { health(w, p.ready(r)) })
+	return mux
+}
+
+// ready says whether traffic is welcome. Asking for a provider that is required makes doorward look for it.
+func (p *Proxy) ready(r *http.Request) bool {
+	if p.draining.Load() {
+		return false
+	}
+	return !slices.Contains(p.config.ReadyRequires, "provider") || p.provider.Ready(r.Context()) == nil
+}
+
+// healthz answers load balancers that probe the public listener, under any host.
+func (p *Proxy) healthz(x *exchange, r *http.Request) error {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		return methodRefused("GET, HEAD")
+	}
+	x.rule, x.outcome = p.config.EndpointPrefix+"/", "healthz"
+	health(x, true)
+	return nil
+}
+
+func health(w http.ResponseWriter, well bool) {
+	status, word := http.StatusOK, "ok\n"
+	if !well {
+		status, word = http.StatusServiceUnavailable, "unavailable\n"
+	}
+	noStore(w.Header())
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.WriteHeader(status)
+	_, _ = io.WriteString(w, word)
+}

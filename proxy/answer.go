@@ -1,0 +1,154 @@
+package proxy
+
+import (
+	"encoding/json"
+	"errors"
+	"mime"
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+// answer tells the client of an error: people see a page or the login, programs get JSON.
+func (p *Proxy) answer(x *exchange, r *http.Request, err error) {
+	if errors.Is(err, errNoSession) {
+		if err = p.askToLogin(x, r); err == nil {
+			return
+		}
+	}
+	f, ok := errors.AsType[*failure](err)
+	if !ok {
+		f = broken(err)
+	}
+	x.outcome, x.reason, x.cause = f.code, f.reason, f.cause
+	if f.event != "" {
+		p.event(x, r, f.event)
+	}
+	if x.answered() {
+		return
+	}
+	if f.status == statusClientGone {
+		x.status = statusClientGone
+		return
+	}
+	p.tell(x, r, f)
+}
+
+// askToLogin is what follows from having no session: the login for people, 401 for programs.
+func (p *Proxy) askToLogin(x *exchange, r *http.Request) error {
+	if !isNavigation(r) {
+		return unauthenticated()
+	}
+	if x.origin == nil {
+		return notAnOrigin(r.Host)
+	}
+	return p.login(x, r, p.returnAddress(requested(x, r), x.origin))
+}
+
+// requested is what the browser asked for: path and query, as they came.
+func requested(x *exchange, r *http.Request) string {
+	if strings.Contains(r.RequestURI, "?") {
+		return x.path + "?" + r.URL.RawQuery
+	}
+	return x.path
+}
+
+// isNavigation says whether a person is waiting for a page. Browsers say so themselves (Fetch Metadata), and where
+// they do not, a page is what asks for HTML and is no XMLHttpRequest. Prefetches are nobody's navigation.
+func isNavigation(r *http.Request) bool {
+	h := r.Header
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		return false
+	}
+	mode, dest := h.Get("Sec-Fetch-Mode"), h.Get("Sec-Fetch-Dest")
+	if mode != "" || dest != "" {
+		return mode == "navigate" && dest == "document" && h.Get("Sec-Purpose") == ""
+	}
+	return acceptsHTML(r) && h.Get("X-Requested-With") == "" && h.Get("Sec-Purpose") == "" && h.Get("Upgrade") == ""
+}
+
+// acceptsHTML says whether Accept names HTML; "*/*" does not.
+func acceptsHTML(r *http.Request) bool {
+	for _, line := range r.Header.Values("Accept") {
+		for part := range strings.SplitSeq(line, ",") {
+			kind, params, err := mime.ParseMediaType(part)
+			if err == nil && params["q"] != "0" && (kind == "text/html" || kind == "application/xhtml+xml") {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// tell writes a failure as a page or as JSON.
+func (p *Proxy) tell(x *exchange, r *http.Request, f *failure) {
+	for name, values := range f.header {
+		for _, value := range values {
+			x.Header().Add(name, value)
+		}
+	}
+	if f.person || f.status != http.StatusUnauthorized && (isNavigation(r) || acceptsHTML(r)) {
+		p.tellPerson(x, r, f)
+		return
+	}
+	p.tellProgram(x, r, f)
+}
+
+func (p *Proxy) tellPerson(x *exchange, r *http.Request, f *failure) {
+	todo := f.action
+	if todo.Address != "" && !strings.HasPrefix(todo.Address, "/") {
+		todo.Address = p.config.EndpointPrefix + "/" + todo.Address
+	}
+	shown := page{Title: f.title, Text: f.text, Details: f.details, Action: todo}
+	if err := p.page(x, r, f.status, shown); err != nil {
+		x.cause = err
+	}
+}
+
+// tellProgram writes the error as JSON. Whoever has no session learns where people sign in.
+func (p *Proxy) tellProgram(x *exchange, r *http.Request, f *failure) {
+	body := map[string]string{
+		"error":             f.code,
+		"error_description": strings.Join(append([]string{f.title + "."}, f.text...), " "),
+		"request_id":        x.id,
+	}
+	for _, d := range f.details {
+		body[strings.ReplaceAll(strings.ToLower(d.Label), " ", "_")] = d.Value
+	}
+	if f.status == http.StatusUnauthorized && x.origin != nil {
+		body["login_url"] = p.endpointURL(x.origin, "/start")
+	}
+	p.writeJSON(x, r, f.status, body)
+}
+
+func (p *Proxy) writeJSON(x *exchange, r *http.Request, status int, body any) {
+	encoded, err := json.Marshal(body)
+	if err != nil {
+		x.cause = err
+		status, encoded = http.StatusInternalServerError, []byte(`{"error":"internal_error"}`)
+	}
+	h := x.Header()
+	noStore(h)
+	h.Set("Content-Type", "application/json")
+	h.Set("X-Request-Id", x.id)
+	x.WriteHeader(status)
+	if r.Method != http.MethodHead {
+		_, _ = x.Write(append(encoded, '\n'))
+	}
+}
+
+// maxForm bounds the forms that are posted to us, in bytes.
+const maxForm = 64 << 10
+
+// readForm reads a posted form, strictly: its type, its size, its syntax.
+func readForm(r *http.Request) (url.Values, error) {
+	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil || kind != "application/x-www-form-urlencoded" {
+		return nil, errors.New("the body is no form")
+	}
+	r.Body = http.MaxBytesReader(nil, r.Body, maxForm)
+	if err := r.ParseForm(); err != nil {
+		return nil, errors.New("the form does not parse")
+	}
+	return r.PostForm, nil
+}

@@ -1,0 +1,117 @@
+package proxy
+
+import (
+	"net/http"
+	"net/url"
+	"time"
+
+	"doorward/proxy/access"
+)
+
+// Rules that this file keeps:
+//
+//   - Whatever cannot be decided is refused: a path with two meanings, a rule that is missing, a destination that
+//     does not parse.
+//   - Neither query string nor any header chooses a rule, but for the Destination of COPY and MOVE, which must be
+//     allowed as well (RFC 4918 10.3).
+//   - More than one Authorization header is 400 (RFC 9110 11.6.2 knows one).
+
+// pass takes a request to its upstream, if its rule lets it.
+func (p *Proxy) pass(x *exchange, r *http.Request) error {
+	routes, err := p.routes(x, r)
+	if err != nil {
+		return err
+	}
+	if len(r.Header.Values("Authorization")) > 1 {
+		return badRequest("more than one Authorization header")
+	}
+	var who *identity
+	for _, route := range routes {
+		if who, err = p.authorize(x, r, route); err != nil {
+			return err
+		}
+	}
+	return p.forward(x, r, routes[0], who)
+}
+
+// routes are the decisions that a request needs: one, and for COPY and MOVE one more for where they write to.
+func (p *Proxy) routes(x *exchange, r *http.Request) ([]*access.Route, error) {
+	route, err := p.policy.Route(r.Method, hostname(r.Host), x.path)
+	if err != nil {
+		return nil, p.badPath(err)
+	}
+	x.rule = route.Rule()
+	routes := []*access.Route{route}
+	if r.Method != "COPY" && r.Method != "MOVE" {
+		return routes, nil
+	}
+	destinations := r.Header.Values("Destination")
+	if len(destinations) != 1 {
+		return nil, badRequest("COPY and MOVE need exactly one Destination header")
+	}
+	u, err := url.Parse(destinations[0])
+	if err != nil || u.User != nil || u.Opaque != "" || u.Host != "" && hostname(u.Host) != hostname(r.Host) {
+		return nil, badRequest("the Destination header is no address of this host")
+	}
+	route, err = p.policy.Route(r.Method, hostname(r.Host), u.EscapedPath())
+	if err != nil {
+		return nil, p.badPath(err)
+	}
+	return append(routes, route), nil
+}
+
+// authorize asks one route's rule. It returns whose identity goes along, nil for nobody's.
+func (p *Proxy) authorize(x *exchange, r *http.Request, route *access.Route) (*identity, error) {
+	foreign := r.Header.Get("Authorization") != ""
+	switch route.Access() {
+	case access.Public:
+		return p.publicIdentity(x, r, foreign), nil
+	case access.UpstreamAuth:
+		if foreign {
+			return nil, nil
+		}
+	case access.Deny:
+		who, _ := p.authenticate(x, r) // for the log
+		return nil, p.deny(x, r, route, who, route.Check(p.subject(r, who)))
+	}
+	who, err := p.authenticate(x, r)
+	if err != nil {
+		if route.ChallengeBasic() {
+			x.Header().Add("WWW-Authenticate", `Basic realm="doorward"`)
+		}
+		return nil, err
+	}
+	if refusal := route.Check(p.subject(r, who)); refusal != nil {
+		return nil, p.deny(x, r, route, who, refusal)
+	}
+	p.loops.accepted(who.session.ID)
+	return who, nil
+}
+
+// publicIdentity is whose identity a public path gets: that of a valid session, unless the request brings an
+// Authorization of its own, which is then the upstream's business alone. Nothing is asked of anybody.
+func (p *Proxy) publicIdentity(x *exchange, r *http.Request, foreign bool) *identity {
+	if foreign {
+		return nil
+	}
+	who, err := p.authenticate(x, r)
+	if err != nil {
+		return nil
+	}
+	return who
+}
+
+// subject is what rules may ask about a person.
+func (p *Proxy) subject(r *http.Request, who *identity) *access.Subject {
+	s := &access.Subject{IP: clientIP(r), Now: time.Now()}
+	if who != nil {
+		s.User, s.Email, s.Groups = who.session.User, who.session.Email, who.session.Groups
+		s.Claims, s.ACR, s.AuthTime = who.session.Claims, who.session.ACR, who.session.AuthTime
+	}
+	return s
+}
+
+func (p *Proxy) deny(x *exchange, r *http.Request, route *access.Route, who *identity, refusal *access.Refusal) error {
+	p.metrics.denials.WithLabelValues(route.Rule(), refusal.Reason).Inc()
+	return denied(route, refusal, who)
+}

@@ -1,0 +1,81 @@
+package proxy
+
+import (
+	"bufio"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"net"
+	"net/http"
+	"time"
+
+	"doorward/session"
+)
+
+// exchange is one request and its answer, as log and metrics will tell it. It is the ResponseWriter that every part
+// writes to, and notes what passes.
+type exchange struct {
+	http.ResponseWriter
+
+	id      string
+	start   time.Time
+	path    string // as on the request line
+	origin  *origin
+	rule    string // the deciding rule's pattern, our prefix, or "none"
+	outcome string // a fixed word: forwarded, login, denied, …
+	reason  string // a fixed word that says more
+	cause   error  // for the log alone
+
+	user    string
+	session string // a hash
+
+	upstream     string
+	upstreamTime time.Duration
+
+	status int
+	bytes  int64
+}
+
+func newExchange(w http.ResponseWriter, r *http.Request) *exchange {
+	x := &exchange{ResponseWriter: w, id: rand.Text(), start: time.Now(), rule: "none", path: "-"}
+	return x
+}
+
+// belongsTo notes whose request this is. The session is told by a hash, which opens nothing.
+func (x *exchange) belongsTo(s *session.Session) {
+	sum := sha256.Sum256([]byte(s.ID))
+	x.user, x.session = s.User, hex.EncodeToString(sum[:6])
+}
+
+// WriteHeader notes the final status. An informational answer is not final.
+func (x *exchange) WriteHeader(status int) {
+	if status >= 200 && x.status == 0 {
+		x.status = status
+	}
+	x.ResponseWriter.WriteHeader(status)
+}
+
+func (x *exchange) Write(b []byte) (int, error) {
+	if x.status == 0 {
+		x.status = http.StatusOK
+	}
+	n, err := x.ResponseWriter.Write(b)
+	x.bytes += int64(n)
+	return n, err
+}
+
+// Hijack hands the connection over after an upgrade; nothing more passes through here.
+func (x *exchange) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	conn, rw, err := http.NewResponseController(x.ResponseWriter).Hijack()
+	if err == nil {
+		x.status = http.StatusSwitchingProtocols
+	}
+	return conn, rw, err
+}
+
+// Unwrap lets http.ResponseController flush and set deadlines.
+func (x *exchange) Unwrap() http.ResponseWriter { return x.ResponseWriter }
+
+func (x *exchange) answered() bool { return x.status != 0 }
+
+func (x *exchange) upgraded() bool { return x.status == http.StatusSwitchingProtocols }

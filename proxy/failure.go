@@ -1,0 +1,278 @@
+package proxy
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+
+	"doorward/proxy/access"
+	"doorward/proxy/provider"
+)
+
+// failure is an error that knows how it is told: to the client in fixed phrases, to the log with its cause.
+type failure struct {
+	status  int
+	code    string // "error" in JSON, and the outcome in log and metric
+	reason  string // a fixed word that says more, for the log
+	event   string // an event of its own in the log, besides the request's
+	title   string
+	text    []string
+	details []detail
+	action  action
+	header  http.Header
+	person  bool // told as a page whoever asks: only browsers come here
+	cause   error
+}
+
+func (f *failure) Error() string {
+	if f.cause != nil {
+		return f.title + ": " + f.cause.Error()
+	}
+	return f.title
+}
+
+func (f *failure) Unwrap() error { return f.cause }
+
+// because adds what the log, and nobody else, is told.
+func (f *failure) because(cause error) *failure {
+	f.cause = cause
+	return f
+}
+
+// retryAfter tells the client how many seconds to wait (RFC 9110 10.2.3).
+func (f *failure) retryAfter(seconds int) *failure {
+	f.header = http.Header{"Retry-After": {strconv.Itoa(seconds)}}
+	return f
+}
+
+// Requests that no upstream would want.
+
+func badRequest(why string) *failure {
+	return &failure{status: http.StatusBadRequest, code: "bad_request", title: "This request cannot be understood",
+		text: []string{"It was refused before it reached the application: " + why + "."}, cause: errors.New(why)}
+}
+
+func badTarget(why string) *failure {
+	f := badRequest(why)
+	f.code = "bad_path"
+	return f
+}
+
+func methodRefused(allowed string) *failure {
+	return &failure{status: http.StatusMethodNotAllowed, code: "method_refused", title: "This method is not allowed here",
+		text: []string{"Allowed are: " + allowed + "."}, header: http.Header{"Allow": {allowed}}}
+}
+
+// badPath tells a path with several meanings from one that is malformed.
+func (p *Proxy) badPath(err error) *failure {
+	var ambiguous *access.AmbiguousPathError
+	if !errors.As(err, &ambiguous) {
+		f := badTarget("its path is malformed")
+		f.cause = err
+		return f
+	}
+	p.metrics.ambiguousPaths.Inc()
+	return &failure{status: http.StatusBadRequest, code: "ambiguous_path", reason: "ambiguous_path", event: "ambiguous_path",
+		title: "This address can be read in two ways",
+		text: []string{"Different servers would read it differently, and different rules would apply. So it is not passed on. " +
+			"Write the address in its plain form."},
+		details: []detail{
+			{"Rule as written", ambiguous.Rules[0]},
+			{"Rule as read", ambiguous.Rules[1]},
+			{"Who reads it so", ambiguous.Meaning},
+		},
+		cause: err}
+}
+
+func unknownHost(host string) *failure {
+	return &failure{status: http.StatusMisdirectedRequest, code: "unknown_host", event: "unknown_host",
+		title: "Nothing is served under this name",
+		text: []string{"This host is not one that doorward was told about.",
+			"If it should be, whoever runs doorward adds its origin to DOORWARD_PUBLIC_URL."},
+		cause: fmt.Errorf("host %.100q is not in DOORWARD_PUBLIC_URL, and no rule or upstream names it", host)}
+}
+
+func notAnOrigin(host string) *failure {
+	return &failure{status: http.StatusForbidden, code: "no_login_here", event: "no_login_here",
+		title: "Nobody can sign in under this name",
+		text:  []string{"Whoever runs doorward can mend this by adding the origin of this host to DOORWARD_PUBLIC_URL."},
+		cause: fmt.Errorf("host %.100q is named by a rule or an upstream, but is no origin in DOORWARD_PUBLIC_URL", host)}
+}
+
+func notFound() *failure {
+	return &failure{status: http.StatusNotFound, code: "not_found", title: "There is no such page",
+		text: []string{"doorward has no page at this address."}, action: action{Label: "Go to the start page", Address: "/"}}
+}
+
+// People who may not.
+
+func unauthenticated() *failure {
+	return &failure{status: http.StatusUnauthorized, code: "unauthenticated", title: "Signing in is needed",
+		text:   []string{"There is no valid session. Sign in at login_url with a browser."},
+		header: http.Header{"Www-Authenticate": {`Bearer realm="doorward"`}}}
+}
+
+// denied names the rule and what it asks for, so that people know whom to ask for what.
+func denied(route *access.Route, refusal *access.Refusal, who *identity) *failure {
+	f := &failure{status: http.StatusForbidden, code: "denied", reason: refusal.Reason, event: "denied",
+		title:   "You may not go here",
+		details: []detail{{"Rule", refusal.Rule}},
+		cause:   fmt.Errorf("rule %q asks for %s", refusal.Rule, refusal.Asks)}
+	if route.Access() == access.Deny {
+		f.text = []string{"Nobody is let through here."}
+		return f
+	}
+	f.details = append(f.details, detail{"It asks for", refusal.Asks}, detail{"You are", who.session.User})
+	f.text = []string{"You are signed in, but the rule for this page asks for something that you do not have. " +
+		"If you should have it, send the lines below to whoever runs this application."}
+	if refusal.NeedsGroups {
+		f.text = append(f.text, "The rule asks for a group, and the provider sent no groups for you. Either you are in none, or the provider "+
+			"was not asked for them: see DOORWARD_SCOPES and DOORWARD_GROUPS_CLAIM.")
+	}
+	f.action = action{Label: "Sign out", Address: "sign_out"}
+	return f
+}
+
+// Logins that fail.
+
+// loginFailed counts a failed login under a fixed result.
+func (p *Proxy) loginFailed(result string, f *failure, cause error) *failure {
+	p.metrics.logins.WithLabelValues(result).Inc()
+	f.event, f.reason, f.person = "login_failed", result, true
+	f.code = "login_failed"
+	if cause != nil {
+		f.cause = cause
+	}
+	if f.action == (action{}) {
+		f.action = action{Label: "Sign in again", Address: "start"}
+	}
+	return f
+}
+
+// loginFailure tells what the provider did wrong, or said.
+func (p *Proxy) loginFailure(err error) *failure {
+	var known *provider.Error
+	if !errors.As(err, &known) {
+		return p.loginFailed("internal_error", broken(err), err)
+	}
+	return p.loginFailed(known.Kind.String(), providerFailure(known), err)
+}
+
+func providerFailure(err *provider.Error) *failure {
+	switch err.Kind {
+	case provider.KindUnavailable:
+		return providerDown()
+	case provider.KindProviderError:
+		return providerRefused(err)
+	case provider.KindInvalidAnswer, provider.KindIssuerMismatch:
+		return &failure{status: http.StatusBadRequest, title: "Signing in did not work",
+			text: []string{"The answer that came back from the provider is not one to this login. You are not signed in."}}
+	}
+	return &failure{status: http.StatusBadGateway, title: "Signing in did not work",
+		text: []string{"The provider's answer did not pass doorward's checks, so you are not signed in. " +
+			"If it happens again, send the request id below to whoever runs this application: the log says what was wrong."}}
+}
+
+func providerDown() *failure {
+	f := &failure{status: http.StatusServiceUnavailable, title: "Signing in is not possible right now",
+		text: []string{"The provider that signs you in does not answer. doorward keeps trying. Wait a moment and try again."}}
+	return f.retryAfter(5)
+}
+
+func providerRefused(err *provider.Error) *failure {
+	f := &failure{status: http.StatusForbidden, title: "The provider did not sign you in",
+		text:    []string{"It gave this reason:"},
+		details: []detail{{"Error", err.Code}}}
+	if err.Description != "" {
+		f.details = append(f.details, detail{"Description", err.Description})
+	}
+	switch err.Code {
+	case "server_error", "temporarily_unavailable":
+		f.status = http.StatusBadGateway
+	case "access_denied", "login_required", "consent_required", "interaction_required", "account_selection_required":
+	default:
+		f.status = http.StatusBadRequest
+	}
+	return f
+}
+
+func loginExpired() *failure {
+	return &failure{status: http.StatusBadRequest, title: "This login is over",
+		text: []string{"The page was reloaded, opened from a bookmark, or took too long. Nothing is lost: sign in once more."}}
+}
+
+func unusableClaims(err error) *failure {
+	f := &failure{status: http.StatusBadGateway, title: "Signing in did not work",
+		text: []string{"The provider signed you in, but what it says about you cannot be used. The log says why."}}
+	if groups, ok := errors.AsType[*failure](err); ok {
+		return groups
+	}
+	return f
+}
+
+func tooManyGroups(groups, bytes int) *failure {
+	return &failure{status: http.StatusInternalServerError, code: "too_many_groups", title: "You are in too many groups",
+		text: []string{fmt.Sprintf("The header that names your %d groups would take %d bytes; upstreams are sent %d at most.", groups, bytes, maxGroupsHeader),
+			"Whoever runs doorward can mend this with DOORWARD_FORWARD_GROUPS=matched, which forwards only groups that a rule names."},
+		cause: fmt.Errorf("the groups header of %d bytes for %d groups is over %d; set DOORWARD_FORWARD_GROUPS=matched", bytes, groups, maxGroupsHeader)}
+}
+
+func sessionTooLarge(err error) *failure {
+	return &failure{status: http.StatusInternalServerError, title: "Your session is too large",
+		text: []string{"What the provider says about you does not fit into this browser's cookies: " + err.Error()}}
+}
+
+// loginLoop explains what browsers would call too many redirects.
+func loginLoop(returnTo string) *failure {
+	return &failure{status: http.StatusBadRequest, code: "login_loop", event: "login_loop", person: true,
+		title: "You keep being sent back to the login",
+		text: []string{fmt.Sprintf("You have signed in %d times within a minute, and each time the next page knew nothing of it.", loopLimit),
+			"Most often the browser does not keep this site's cookies: because they are blocked, because the address in the " +
+				"browser is not the one in DOORWARD_PUBLIC_URL, or because something between browser and doorward removes them. " +
+				"It can also be that the provider's access tokens are over before they arrive: compare the clocks."},
+		action: action{Label: "Try once more", Address: returnTo},
+		cause:  errors.New("the same person completed several logins in a row for one address, and no request used their session")}
+}
+
+// Upstreams that fail, and clients that leave.
+
+func noUpstream() *failure {
+	return &failure{status: http.StatusNotFound, code: "no_upstream", title: "There is no such page",
+		text: []string{"No upstream serves this address."}}
+}
+
+func upstreamDown(reason string, err error) *failure {
+	return &failure{status: http.StatusBadGateway, code: "upstream_error", reason: reason, event: "upstream_error",
+		title: "The application does not answer",
+		text:  []string{"You are let through, but the application behind doorward cannot be reached. Try again in a moment."}, cause: err}
+}
+
+func upstreamTimeout(err error) *failure {
+	return &failure{status: http.StatusGatewayTimeout, code: "upstream_timeout", reason: "timeout", event: "upstream_error",
+		title: "The application takes too long",
+		text:  []string{"You are let through, but the application behind doorward did not answer in time."}, cause: err}
+}
+
+func bodyTooLarge(err error) *failure {
+	return &failure{status: http.StatusRequestEntityTooLarge, code: "body_too_large", reason: "body_too_large",
+		title: "This is too large", text: []string{"The body of the request is larger than is accepted here."}, cause: err}
+}
+
+// statusClientGone is what logs show for a client that did not wait; nobody receives it.
+const statusClientGone = 499
+
+func clientGone(err error) *failure {
+	return &failure{status: statusClientGone, code: "client_gone", reason: "client_gone", title: "The client went away", cause: err}
+}
+
+func broken(err error) *failure {
+	return &failure{status: http.StatusInternalServerError, code: "internal_error", event: "internal_error",
+		title: "Something is wrong in doorward",
+		text:  []string{"The request was refused to be on the safe side. The log says more under the request id below."}, cause: err}
+}
+
+func crossSitePost(err error) *failure {
+	return &failure{status: http.StatusForbidden, code: "cross_site", event: "denied", reason: "cross_site",
+		title: "Another site asked for this", text: []string{"Signing out was not asked for by a page of this site, so nothing was done."}, cause: err}
+}

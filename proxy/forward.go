@@ -1,0 +1,227 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"doorward/config"
+	"doorward/proxy/access"
+)
+
+// Rules that this file keeps:
+//
+//   - What was decided is what is sent: the path's own bytes, less the prefix that the upstream's strip= names, and
+//     the query's own bytes.
+//   - httputil.ReverseProxy with Rewrite, never Director, which runs before hop-by-hop headers are removed and so
+//     lets a client's Connection header take ours away.
+//   - The upstream can neither set nor clear our cookies.
+//   - An upstream's failure is told apart from a client that went away.
+
+// upstream is one entry of UPSTREAMS with its connections.
+type upstream struct {
+	config.Upstream
+	name      string
+	target    *url.URL
+	transport *http.Transport
+}
+
+func newUpstreams(c *config.Config) ([]*upstream, error) {
+	table, err := c.UpstreamTable()
+	if err != nil {
+		return nil, err
+	}
+	var all []*upstream
+	for _, entry := range table {
+		all = append(all, newUpstream(entry))
+	}
+	return all, nil
+}
+
+// newUpstream prepares the connections of an upstream. Its answers are passed on as they come (DisableCompression:
+// or the Transport would unpack them), and no environment variable leads them through another proxy.
+func newUpstream(entry config.Upstream) *upstream {
+	u := &upstream{Upstream: entry, name: entry.Name(), target: &url.URL{Scheme: "http", Host: entry.URL.Host}}
+	dialer := &net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}
+	u.transport = &http.Transport{
+		DialContext:            dialer.DialContext,
+		DisableCompression:     true,
+		TLSHandshakeTimeout:    5 * time.Second,
+		ResponseHeaderTimeout:  entry.Timeout,
+		ExpectContinueTimeout:  time.Second,
+		MaxIdleConnsPerHost:    512, // the default of 2 opens a connection for every other request under load
+		IdleConnTimeout:        90 * time.Second,
+		MaxResponseHeaderBytes: 256 << 10,
+		Protocols:              new(http.Protocols),
+	}
+	u.transport.Protocols.SetHTTP1(true)
+	switch entry.URL.Scheme {
+	case "https":
+		u.target.Scheme = "https"
+		u.transport.Protocols.SetHTTP2(true)
+	case "h2c":
+		u.transport.Protocols.SetHTTP1(false)
+		u.transport.Protocols.SetUnencryptedHTTP2(true)
+	case "unix":
+		u.target.Host = "localhost"
+		u.transport.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return dialer.DialContext(ctx, "unix", entry.URL.Path)
+		}
+	}
+	return u
+}
+
+// forward hands a request to the upstream that its path leads to, on behalf of who, or of nobody where who is nil.
+func (p *Proxy) forward(x *exchange, r *http.Request, route *access.Route, who *identity) error {
+	if route.Upstream() < 0 {
+		return noUpstream()
+	}
+	u := p.upstreams[route.Upstream()]
+	x.upstream, x.outcome = u.name, "forwarded"
+	// A prefix that is spelled otherwise than strip= names it is refused, not guessed at.
+	path, ok := u.StripPath(x.path)
+	if !ok {
+		return badTarget("the prefix that is to be removed is spelled in another way")
+	}
+	given, err := p.identityHeaders(who, u)
+	if err != nil {
+		return err
+	}
+	if isWebSocket(r) {
+		p.metrics.webSockets.Inc()
+		defer p.metrics.webSockets.Dec()
+	}
+	var failed error
+	rp := httputil.ReverseProxy{
+		Transport:  timed{u.transport, x, p.metrics},
+		BufferPool: buffers{&p.buffers},
+		ErrorLog:   p.serverLog,
+		Rewrite: func(pr *httputil.ProxyRequest) {
+			u.address(pr, path)
+			p.rewriteHeaders(pr, x, who, given)
+		},
+		ModifyResponse: func(answer *http.Response) error {
+			p.cleanAnswer(answer.Header)
+			return nil
+		},
+		ErrorHandler: func(_ http.ResponseWriter, r *http.Request, err error) {
+			failed = p.upstreamFailure(x, r, err)
+		},
+	}
+	rp.ServeHTTP(answerFilter{x, p}, r)
+	return failed
+}
+
+// address points the outgoing request at the upstream. Opaque carries the path's own bytes where net/url would spell
+// them differently; it cannot begin with two slashes, since then it would be sent as an absolute address.
+func (u *upstream) address(pr *httputil.ProxyRequest, path string) {
+	out := pr.Out.URL
+	out.Scheme, out.Host, out.User = u.target.Scheme, u.target.Host, nil
+	out.Opaque, out.Fragment, out.RawFragment = "", "", ""
+	// ReverseProxy re-encodes queries that Go and others read differently. No rule here reads the query, so that
+	// nothing can be smuggled past one, and the upstream gets what the client wrote.
+	out.RawQuery, out.ForceQuery = pr.In.URL.RawQuery, pr.In.URL.ForceQuery
+	if decoded, err := url.PathUnescape(path); err == nil {
+		out.Path, out.RawPath = decoded, path
+	}
+	if out.EscapedPath() != path && !strings.HasPrefix(path, "//") {
+		out.Opaque = path
+	}
+	pr.Out.Host = pr.In.Host
+	if u.Host == "upstream" {
+		pr.Out.Host = ""
+	}
+}
+
+// isWebSocket says whether a request asks for the one upgrade that passes.
+func isWebSocket(r *http.Request) bool {
+	return strings.EqualFold(r.Header.Get("Upgrade"), "websocket")
+}
+
+// upstreamFailure tells the ways of failing apart.
+func (p *Proxy) upstreamFailure(x *exchange, r *http.Request, err error) error {
+	reason := failureReason(r, err)
+	p.metrics.upstreamErrors.WithLabelValues(x.upstream, reason).Inc()
+	switch reason {
+	case "client_gone":
+		return clientGone(err)
+	case "timeout":
+		return upstreamTimeout(err)
+	case "body_too_large":
+		return bodyTooLarge(err)
+	}
+	return upstreamDown(reason, err)
+}
+
+// failureReason is one of the fixed words in failureReasons.
+func failureReason(r *http.Request, err error) string {
+	var network net.Error
+	var operation *net.OpError
+	var tooLarge *http.MaxBytesError
+	switch {
+	case r.Context().Err() != nil:
+		return "client_gone"
+	case errors.As(err, &tooLarge):
+		return "body_too_large"
+	case errors.As(err, &network) && network.Timeout():
+		return "timeout"
+	case errors.As(err, &operation) && operation.Op == "dial":
+		return "connect"
+	case errors.As(err, &operation):
+		return "connection_lost"
+	}
+	return "bad_answer"
+}
+
+func failureReasons() []string {
+	return []string{"client_gone", "body_too_large", "timeout", "connect", "connection_lost", "bad_answer"}
+}
+
+// timed measures the time to the upstream's answer.
+type timed struct {
+	http.RoundTripper
+	x       *exchange
+	metrics *metrics
+}
+
+func (t timed) RoundTrip(r *http.Request) (*http.Response, error) {
+	begin := time.Now()
+	answer, err := t.RoundTripper.RoundTrip(r)
+	t.x.upstreamTime = time.Since(begin)
+	t.metrics.upstreamDuration.WithLabelValues(t.x.upstream).Observe(t.x.upstreamTime.Seconds())
+	return answer, err
+}
+
+// answerFilter cleans informational answers (103 Early Hints), which ReverseProxy passes on without asking
+// ModifyResponse.
+type answerFilter struct {
+	*exchange
+	p *Proxy
+}
+
+func (f answerFilter) WriteHeader(status int) {
+	if status < 200 {
+		f.p.cleanAnswer(f.Header())
+	}
+	f.exchange.WriteHeader(status)
+}
+
+// buffers lends ReverseProxy the memory that it copies bodies through.
+type buffers struct{ pool *sync.Pool }
+
+const bufferSize = 32 << 10
+
+func (b buffers) Get() []byte {
+	if buffer, ok := b.pool.Get().(*[bufferSize]byte); ok {
+		return buffer[:]
+	}
+	return make([]byte, bufferSize)
+}
+
+func (b buffers) Put(buffer []byte) { b.pool.Put((*[bufferSize]byte)(buffer)) }

@@ -1,0 +1,181 @@
+package proxy
+
+import (
+	"net/http"
+	"net/http/httputil"
+	"slices"
+	"strconv"
+	"strings"
+
+	"doorward/config"
+	"doorward/session"
+)
+
+// Rules that this file keeps (RFC 9700 4.13: a reverse proxy sanitizes every header that means something behind it):
+//
+//   - Identity headers are removed from every request, on public paths too, and then set, on the outgoing request,
+//     where no Connection header of the client's can name them.
+//   - A name counts as one of ours when a CGI-style server, which turns every character but letters and digits into
+//     one, could take it for one of ours: X_Forwarded_User and X.Forwarded.User as well (CVE-2025-64484 and kin).
+//   - Forwarding headers are doorward's own; nobody else's are believed.
+//   - Our cookies stay here; other cookies pass byte for byte.
+
+// maxGroupsHeader bounds X-Forwarded-Groups, in bytes: beyond it, common servers refuse the whole request.
+const maxGroupsHeader = 8 << 10
+
+// identityHeaders are the headers that tell an upstream who is asking: none for nobody.
+func (p *Proxy) identityHeaders(who *identity, u *upstream) (http.Header, error) {
+	h := http.Header{}
+	if who == nil {
+		return h, nil
+	}
+	if err := p.describe(h, who.session); err != nil {
+		return nil, err
+	}
+	switch u.Token {
+	case "bearer":
+		h.Set("Authorization", "Bearer "+who.session.AccessToken)
+	case "x-forwarded-access-token":
+		h.Set("X-Forwarded-Access-Token", who.session.AccessToken)
+	}
+	return h, nil
+}
+
+// describe sets the headers that name the person.
+func (p *Proxy) describe(h http.Header, s *session.Session) error {
+	setHeader(h, "X-Forwarded-User", s.User)
+	setHeader(h, "X-Forwarded-Email", s.Email)
+	setHeader(h, "X-Forwarded-Preferred-Username", s.PreferredUsername)
+	groups := p.groupsHeader(s.Groups)
+	if len(groups) > maxGroupsHeader {
+		return tooManyGroups(len(s.Groups), len(groups))
+	}
+	setHeader(h, "X-Forwarded-Groups", groups)
+	for _, header := range p.headers {
+		setHeader(h, header.Name, claimText(s.Claims[header.Claim]))
+	}
+	return nil
+}
+
+func setHeader(h http.Header, name, value string) {
+	if value != "" {
+		h.Set(name, value)
+	}
+}
+
+// groupsHeader joins groups with commas. FORWARD_GROUPS=matched keeps those that a rule names.
+func (p *Proxy) groupsHeader(groups []string) string {
+	named := p.policy.GroupNames()
+	var out []string
+	for _, g := range groups {
+		if p.config.ForwardGroups != "matched" || slices.Contains(named, g) {
+			out = append(out, encodeGroup(g))
+		}
+	}
+	return strings.Join(out, ",")
+}
+
+// encodeGroup percent-encodes what would make the joined value ambiguous: the separator, the percent sign, control
+// characters and outer blanks.
+func encodeGroup(group string) string {
+	var b strings.Builder
+	for i := range len(group) {
+		c := group[i]
+		outer := (i == 0 || i == len(group)-1) && c == ' '
+		if c == ',' || c == '%' || c < ' ' || c == 0x7f || outer {
+			b.WriteString("%" + strings.ToUpper(strconv.FormatInt(int64(c)+0x100, 16)[1:]))
+			continue
+		}
+		b.WriteByte(c)
+	}
+	return b.String()
+}
+
+// rewriteHeaders makes the outgoing request's headers. ReverseProxy has removed the hop-by-hop ones already, so that
+// what is set here stays.
+func (p *Proxy) rewriteHeaders(pr *httputil.ProxyRequest, x *exchange, who *identity, given http.Header) {
+	out := pr.Out.Header
+	for name := range out {
+		if p.untrusted(name) {
+			delete(out, name)
+		}
+	}
+	if cookies := p.sessions.Strip(pr.In.Header["Cookie"]); len(cookies) > 0 {
+		out["Cookie"] = cookies
+	} else {
+		out.Del("Cookie")
+	}
+	if who != nil {
+		out.Del("Authorization") // the client's own; what the upstream is to get comes next
+	}
+	for name, values := range given {
+		out[name] = values
+	}
+	p.setForwarded(out, pr.In, x)
+	pr.Out.Trailer = nil
+	if !isWebSocket(pr.In) {
+		out.Del("Upgrade")
+		out.Del("Connection")
+	}
+}
+
+// setForwarded says where the request came from: host and scheme are those of PUBLIC_URL, not of the connection,
+// which behind a load balancer is another.
+func (p *Proxy) setForwarded(out http.Header, in *http.Request, x *exchange) {
+	o := x.origin
+	if o == nil {
+		o = &origin{p.origins[0].scheme, in.Host}
+	}
+	if ip := clientIP(in); ip.IsValid() {
+		out.Set("X-Forwarded-For", ip.String())
+	}
+	out.Set("X-Forwarded-Host", o.host)
+	out.Set("X-Forwarded-Proto", o.scheme)
+	out.Set("X-Request-Id", x.id)
+}
+
+// untrusted says whether a header of the client's must not arrive: one that names a person, one that claims to know
+// where the request came from, or one that would make the upstream act on another path or method than was decided.
+func (p *Proxy) untrusted(name string) bool {
+	folded := fold(name)
+	for _, prefix := range []string{"x-forwarded-", "x-auth-request-", "x-doorward-", "x-original-", "x-rewrite-", "x-http-method"} {
+		if strings.HasPrefix(folded, prefix) {
+			return true
+		}
+	}
+	switch folded {
+	case "forwarded", "x-real-ip", "true-client-ip", "x-request-id", "x-client-cert", "x-method-override", "proxy":
+		return true
+	}
+	return slices.ContainsFunc(p.headers, func(h config.Header) bool { return fold(h.Name) == folded })
+}
+
+// fold spells a header's name as a CGI-style server would confuse it (RFC 3875 4.1.18).
+func fold(name string) string {
+	return strings.Map(func(c rune) rune {
+		switch {
+		case 'A' <= c && c <= 'Z':
+			return c + 'a' - 'A'
+		case 'a' <= c && c <= 'z', '0' <= c && c <= '9':
+			return c
+		}
+		return '-'
+	}, name)
+}
+
+// cleanAnswer removes what an upstream may not say: cookies under our names.
+func (p *Proxy) cleanAnswer(h http.Header) {
+	lines := h["Set-Cookie"]
+	if len(lines) == 0 {
+		return
+	}
+	kept := slices.DeleteFunc(slices.Clone(lines), func(line string) bool {
+		name, _, _ := strings.Cut(line, "=")
+		return p.sessions.Owns(strings.TrimSpace(name))
+	})
+	if len(kept) == 0 {
+		h.Del("Set-Cookie")
+		return
+	}
+	h["Set-Cookie"] = kept
+}

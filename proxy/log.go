@@ -1,0 +1,102 @@
+package proxy
+
+import (
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"doorward/config"
+)
+
+// Rules that this file keeps:
+//
+//   - No token, code, cookie, state or query string is ever written. Only fields listed here are, and slog's JSON
+//     handler escapes them, so that nobody writes lines of their own.
+//   - Sessions appear as a hash; host and path as the client sent them, cut to a length.
+
+// maxLogged bounds what a client can make a log line carry in one field, in bytes.
+const maxLogged = 512
+
+// NewLog makes the log that LOG_LEVEL and LOG_FORMAT ask for: one object a line, its message, a fixed word, under the
+// name "event".
+func NewLog(w io.Writer, c *config.Config) *slog.Logger {
+	var level slog.Level
+	_ = level.UnmarshalText([]byte(c.LogLevel)) // validated by config
+	options := &slog.HandlerOptions{Level: level, ReplaceAttr: nameFields}
+	if c.LogFormat == "text" {
+		return slog.New(slog.NewTextHandler(w, options))
+	}
+	return slog.New(slog.NewJSONHandler(w, options))
+}
+
+func nameFields(groups []string, a slog.Attr) slog.Attr {
+	if len(groups) > 0 {
+		return a
+	}
+	switch a.Key {
+	case slog.MessageKey:
+		a.Key = "event"
+	case slog.LevelKey:
+		a.Value = slog.StringValue(strings.ToLower(a.Value.String()))
+	}
+	return a
+}
+
+// event logs something worth an audit, by its fixed name.
+func (p *Proxy) event(x *exchange, r *http.Request, name string) {
+	level := slog.LevelInfo
+	if x.cause != nil {
+		level = slog.LevelWarn
+	}
+	p.log.LogAttrs(r.Context(), level, name, x.attributes(r)...)
+}
+
+// record tells the finished exchange to log and metrics.
+func (p *Proxy) record(x *exchange, r *http.Request) {
+	took := time.Since(x.start)
+	p.metrics.requestDone(x, r.Method, took)
+	if p.config.AccessLog == "off" || p.config.AccessLog == "errors" && x.status < 400 {
+		return
+	}
+	attributes := append(x.attributes(r),
+		slog.Int("status", x.status),
+		slog.Float64("duration_ms", milliseconds(took)),
+		slog.Float64("upstream_ms", milliseconds(x.upstreamTime)),
+		slog.Int64("bytes", x.bytes))
+	p.log.LogAttrs(r.Context(), slog.LevelInfo, "request", attributes...)
+}
+
+// attributes are what every line about an exchange carries.
+func (x *exchange) attributes(r *http.Request) []slog.Attr {
+	peer := clientIP(r).String()
+	all := []slog.Attr{
+		slog.String("request_id", x.id),
+		slog.String("client_ip", peer),
+		slog.String("peer_ip", peer),
+		slog.String("host", cut(r.Host)),
+		slog.String("method", cut(r.Method)),
+		slog.String("path", cut(x.path)),
+		slog.String("rule", x.rule),
+	}
+	for _, optional := range [][2]string{{"outcome", x.outcome}, {"reason", x.reason}, {"upstream", x.upstream},
+		{"user", cut(x.user)}, {"session", x.session}} {
+		if optional[1] != "" {
+			all = append(all, slog.String(optional[0], optional[1]))
+		}
+	}
+	if x.cause != nil {
+		all = append(all, slog.String("error", x.cause.Error()))
+	}
+	return all
+}
+
+func cut(s string) string {
+	if len(s) > maxLogged {
+		return s[:maxLogged] + "…"
+	}
+	return s
+}
+
+func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }

@@ -1,0 +1,178 @@
+package proxy
+
+import (
+	"net/http"
+	"net/url"
+	"time"
+
+	"doorward/proxy/provider"
+	"doorward/session"
+)
+
+// This file is the Authorization Code Flow of OpenID Connect (OIDC Core 3.1) as a person lives through it:
+//
+//	1. They ask for a page and have no session. login() remembers where they wanted to go, and sends them to the
+//	   provider with an authorization request.
+//	2. The provider signs them in, by whatever means it likes, and sends them back to our callback with a code.
+//	3. callback() recognises the browser, and exchanges the code for tokens, directly with the provider. Only when
+//	   everything about them is right, the person gets a session, and goes where they wanted to.
+//
+// The secrets of one login (state, nonce, code verifier) travel in a sealed cookie of its own, so that several tabs
+// can log in at once and no server remembers anything between the steps.
+//
+// Rules that this file keeps:
+//
+//   - The order of the callback: the login cookie found by state, cleared, iss, error, code exchange, ID token,
+//     access token, userinfo, session. No later step begins before the earlier one is done.
+//   - A login is used once: its cookie goes with the first callback, whatever comes of it (RFC 9700 4.2.4).
+//   - No callback starts another login by itself.
+
+// start begins a login on request: GET /oauth2/start?rd=/path.
+func (p *Proxy) start(x *exchange, r *http.Request) error {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		return methodRefused("GET, HEAD")
+	}
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil || len(query["rd"]) > 1 {
+		return badRequest("the query string does not parse")
+	}
+	// Images, fetches and prefetches begin no login: they could not finish it, and would litter the browser with
+	// login cookies (ASVS 7.6.2).
+	if !isNavigation(r) {
+		return errNoSession
+	}
+	return p.login(x, r, p.returnAddress(query.Get("rd"), x.origin))
+}
+
+// login sends a person to the provider. It is step 1: the authorization request (OIDC Core 3.1.2.1).
+func (p *Proxy) login(x *exchange, r *http.Request, returnTo string) error {
+	// state ties the callback to this browser (RFC 9700 4.7), nonce ties the ID token to this login (OIDC Core
+	// 15.5.2), and the verifier ties the code to whoever asked for it (PKCE, RFC 7636). All three are random and
+	// new at every login. The registered address of the callback comes from PUBLIC_URL, never from the request.
+	request := provider.NewRequest(p.endpointURL(x.origin, "/callback"))
+
+	location, err := p.provider.AuthorizationURL(r.Context(), request)
+	if err != nil {
+		return p.loginFailure(err)
+	}
+	err = p.sessions.BeginLogin(x.Header(), r, &session.Login{
+		State:       request.State,
+		Nonce:       request.Nonce,
+		Verifier:    request.Verifier,
+		RedirectURI: request.RedirectURI,
+		ReturnTo:    returnTo,
+		StartedAt:   time.Now(),
+	})
+	if err != nil {
+		return broken(err)
+	}
+	p.metrics.loginsStarted.Inc()
+	x.outcome = "login"
+	x.redirect(location)
+	return nil
+}
+
+// callback finishes a login: steps 2 and 3 (OIDC Core 3.1.2.5 to 3.1.3.7).
+func (p *Proxy) callback(x *exchange, r *http.Request) error {
+	answer, err := p.readAnswer(r)
+	if err != nil {
+		return err
+	}
+
+	// The login cookie is found by state. Without one, this browser began no such login: the callback came late,
+	// twice, or from somebody who wants to slip us a login of theirs (login CSRF).
+	login, err := p.sessions.FindLogin(r, answer.State)
+	if err != nil || login.RedirectURI != p.endpointURL(x.origin, "/callback") {
+		return p.strayCallback(x, r)
+	}
+	p.sessions.EndLogin(x.Header(), login)
+
+	// Everything else is a conversation with the provider: it looks at iss and error, exchanges the code, and
+	// checks both tokens. What comes back is a person of whom every claim has been verified.
+	person, err := p.provider.Complete(r.Context(), provider.Request{
+		State:       login.State,
+		Nonce:       login.Nonce,
+		Verifier:    login.Verifier,
+		RedirectURI: login.RedirectURI,
+	}, answer)
+	if err != nil {
+		return p.loginFailure(err)
+	}
+	return p.welcome(x, r, login, person)
+}
+
+// readAnswer reads the authorization response: from the query string, or, where RESPONSE_MODE is form_post, from the
+// form that the provider made the browser post (OAuth 2.0 Form Post Response Mode).
+func (p *Proxy) readAnswer(r *http.Request) (provider.Answer, error) {
+	formPost := p.config.ResponseMode == "form_post"
+	values, err := url.Values(nil), error(nil)
+	switch {
+	case r.Method == http.MethodGet:
+		values, err = url.ParseQuery(r.URL.RawQuery)
+	case r.Method == http.MethodPost && formPost:
+		values, err = readForm(r)
+	case formPost:
+		return provider.Answer{}, methodRefused("GET, POST")
+	default:
+		return provider.Answer{}, methodRefused("GET")
+	}
+	if err != nil {
+		return provider.Answer{}, p.loginFailed("invalid_answer", badRequest("the provider's answer does not parse"), err)
+	}
+	answer, err := provider.ParseAnswer(values)
+	if err != nil {
+		return answer, p.loginFailure(err)
+	}
+	return answer, nil
+}
+
+// welcome makes the session of a person who has just logged in, and sends them where they wanted to go.
+func (p *Proxy) welcome(x *exchange, r *http.Request, login *session.Login, person *provider.Person) error {
+	s, err := p.newSession(person)
+	if err != nil {
+		return p.loginFailed("unusable_claims", unusableClaims(err), err)
+	}
+	if err := p.sessions.Create(x.Header(), r, s); err != nil {
+		return p.loginFailed("session_too_large", sessionTooLarge(err), err)
+	}
+	x.belongsTo(s)
+	p.metrics.logins.WithLabelValues("ok").Inc()
+	p.event(x, r, "login")
+	if p.onLogin != nil {
+		p.onLogin(r, person)
+	}
+	returnTo := p.returnAddress(login.ReturnTo, x.origin) // once more: settings may have changed meanwhile
+	if p.loops.completed(s, login, returnTo) {
+		p.metrics.loginLoops.Inc()
+		return loginLoop(returnTo)
+	}
+	x.outcome = "login"
+	if p.config.CookieSamesite == "strict" {
+		return p.stepOver(x, r, returnTo)
+	}
+	x.redirect(returnTo)
+	return nil
+}
+
+// stepOver leads on from a page of ours: a redirect would still belong to the navigation that the provider's site
+// began, and a Strict cookie does not go along with that (RFC 6265bis 5.2).
+func (p *Proxy) stepOver(x *exchange, r *http.Request, returnTo string) error {
+	return p.page(x, r, http.StatusOK, page{
+		Title:    "You are signed in",
+		Text:     []string{"One moment, you are being taken back."},
+		Action:   action{Label: "Continue", Address: returnTo},
+		Continue: returnTo,
+	})
+}
+
+// strayCallback answers a callback without its login cookie: reloaded, bookmarked, late, or forged. Somebody who is
+// signed in just goes on; anybody else gets a page with a button. Nothing starts by itself, or a broken cookie would
+// send browsers round in circles.
+func (p *Proxy) strayCallback(x *exchange, r *http.Request) error {
+	if _, err := p.authenticate(x, r); err == nil {
+		x.outcome = "login_stale"
+		x.redirect("/")
+		return nil
+	}
+	return p.loginFailed("no_login_state", loginExpired(), nil)
+}

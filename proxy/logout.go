@@ -1,0 +1,91 @@
+package proxy
+
+import (
+	"crypto/rand"
+	"net/http"
+	"net/url"
+
+	"doorward/session"
+)
+
+// Rules that this file keeps:
+//
+//   - A link on another site signs nobody out (ASVS 3.5.3): POST only from our own pages, GET shows a page with a
+//     button, except when the browser vouches that a page of this origin navigated here.
+//   - The session here ends whatever the provider says (ASVS 7.4.1), then the provider is asked to end its own
+//     (OpenID Connect RP-Initiated Logout 1.0).
+
+// signOut answers GET and POST /oauth2/sign_out.
+func (p *Proxy) signOut(x *exchange, r *http.Request) error {
+	switch r.Method {
+	case http.MethodGet, http.MethodHead:
+		return p.askToSignOut(x, r)
+	case http.MethodPost:
+		if err := p.crossSite.Check(r); err != nil {
+			return crossSitePost(err)
+		}
+		return p.leave(x, r)
+	}
+	return methodRefused("GET, HEAD, POST")
+}
+
+func (p *Proxy) askToSignOut(x *exchange, r *http.Request) error {
+	x.outcome = "sign_out_page"
+	who, err := p.authenticate(x, r)
+	if err != nil {
+		return p.page(x, r, http.StatusOK, page{
+			Title:  "You are signed out",
+			Text:   []string{"You can close this page."},
+			Action: action{Label: "Sign in again", Address: p.config.EndpointPrefix + "/start"},
+		})
+	}
+	if r.Method == http.MethodGet && r.Header.Get("Sec-Fetch-Site") == "same-origin" && isNavigation(r) {
+		return p.leave(x, r)
+	}
+	return p.page(x, r, http.StatusOK, page{
+		Title:   "Sign out?",
+		Text:    []string{"This ends your session here and, where the provider supports it, there as well."},
+		Details: []detail{{"You are", who.session.User}},
+		Action:  action{Label: "Sign out", Address: p.config.EndpointPrefix + "/sign_out" + returnQuery(r), Post: true},
+	})
+}
+
+// returnQuery carries rd, and nothing else, from the page to the button.
+func returnQuery(r *http.Request) string {
+	rd := r.URL.Query().Get("rd")
+	if rd == "" {
+		return ""
+	}
+	return "?rd=" + url.QueryEscape(rd)
+}
+
+// leave ends the session, here and at the provider.
+func (p *Proxy) leave(x *exchange, r *http.Request) error {
+	s, err := p.sessions.Get(r)
+	p.sessions.Destroy(x.Header(), r)
+	x.outcome = "signed_out"
+	if err != nil {
+		s = &session.Session{} // over, or never there; the provider may still know the person
+	} else {
+		x.belongsTo(s)
+		p.metrics.logouts.WithLabelValues("local").Inc()
+		p.event(x, r, "logout")
+	}
+	x.redirect(p.afterSignOut(x, r, s))
+	return nil
+}
+
+// afterSignOut is where a person who has left is sent: to the provider, if it can end its session and there was one
+// here, else where they asked to, else to POST_LOGOUT_URL. The provider compares the address that it sends people
+// back to with the registered one, so that rd cannot be part of it.
+func (p *Proxy) afterSignOut(x *exchange, r *http.Request, s *session.Session) string {
+	if s.IDToken != "" {
+		if location, ok := p.provider.EndSessionURL(r.Context(), s.IDToken, p.config.LogoutURL(), rand.Text()); ok {
+			return location
+		}
+	}
+	if rd := r.URL.Query().Get("rd"); rd != "" {
+		return p.returnAddress(rd, x.origin)
+	}
+	return p.config.LogoutURL()
+}

@@ -1,0 +1,151 @@
+package proxy
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+
+	"doorward/proxy/provider"
+	"doorward/session"
+)
+
+// sessionMaxAge is the absolute lifetime of a session. It ends earlier with its access token.
+const sessionMaxAge = 12 * time.Hour
+
+// neededClaims are those that userinfo is asked for when no token carries them.
+func (p *Proxy) neededClaims() []string {
+	c := p.config
+	needed := []string{c.UserClaim, c.GroupsClaim}
+	scopes := fields(c.Scopes)
+	if slices.Contains(scopes, "email") {
+		needed = append(needed, c.EmailClaim)
+	}
+	if slices.Contains(scopes, "profile") {
+		needed = append(needed, "preferred_username")
+	}
+	needed = append(needed, p.keptClaims()...)
+	slices.Sort(needed)
+	return slices.Compact(needed)
+}
+
+// keptClaims are those that rules and HEADERS ask for: the session keeps these and no others.
+func (p *Proxy) keptClaims() []string {
+	kept := p.policy.ClaimPaths()
+	for _, h := range p.headers {
+		kept = append(kept, h.Claim)
+	}
+	return kept
+}
+
+// newSession makes a session of a person's verified claims. Its identifier is new (the session fixation of
+// CVE-2026-34454 cannot happen), and people are told apart by issuer and subject alone (OIDC Core 5.7).
+func (p *Proxy) newSession(person *provider.Person) (*session.Session, error) {
+	now := time.Now()
+	s := &session.Session{
+		Issuer:            person.Issuer,
+		Subject:           person.Subject,
+		ProviderSession:   person.SessionID,
+		PreferredUsername: textClaim(person, "preferred_username"),
+		User:              textClaim(person, p.config.UserClaim),
+		Email:             p.emailOf(person),
+		ACR:               person.ACR,
+		AuthTime:          person.AuthTime,
+		IDToken:           person.IDToken,
+		AccessToken:       person.AccessToken,
+		Claims:            map[string]any{},
+		CreatedAt:         now,
+		ExpiresAt:         now.Add(sessionMaxAge),
+		TokenExpiresAt:    person.TokenExpiry,
+	}
+	if s.User == "" {
+		return nil, fmt.Errorf("naming the user: the provider sent no usable claim %q; set DOORWARD_USER_CLAIM to one that it sends", p.config.UserClaim)
+	}
+	for _, path := range p.keptClaims() {
+		if value, found := person.Claim(path); found {
+			s.Claims[path] = value
+		}
+	}
+	value, _ := person.Claim(p.config.GroupsClaim)
+	groups, err := groupsOf(value)
+	if err != nil {
+		return nil, fmt.Errorf("reading groups from claim %q: %w", p.config.GroupsClaim, err)
+	}
+	s.Groups = groups
+	return s, p.describe(http.Header{}, s) // too many groups are found now, not at each request
+}
+
+// emailOf is the e-mail address, if the provider vouches for it (OIDC Core 5.7: anybody may claim an address).
+func (p *Proxy) emailOf(person *provider.Person) string {
+	verified, _ := person.Claim("email_verified")
+	if verified != true && !p.config.InsecureUnverifiedEmail {
+		return ""
+	}
+	return textClaim(person, p.config.EmailClaim)
+}
+
+// textClaim is a claim that is a string and fit for a header; anything else counts as absent.
+func textClaim(person *provider.Person, path string) string {
+	value, _ := person.Claim(path)
+	text, _ := value.(string)
+	if strings.ContainsFunc(text, unicode.IsControl) {
+		return ""
+	}
+	return text
+}
+
+// groupsOf reads a groups claim: an array of strings, or one string, which is one group. Empty names are nobody's
+// group, and any other shape is an error rather than a guess.
+func groupsOf(claim any) ([]string, error) {
+	switch claim := claim.(type) {
+	case nil:
+		return nil, nil
+	case string:
+		return nonEmpty([]string{claim}), nil
+	case []any:
+		var groups []string
+		for _, member := range claim {
+			name, ok := member.(string)
+			if !ok {
+				return nil, errors.New("a member is not a string")
+			}
+			groups = append(groups, name)
+		}
+		return nonEmpty(groups), nil
+	}
+	return nil, errors.New("it is neither a string nor an array of strings")
+}
+
+func nonEmpty(groups []string) []string {
+	return slices.DeleteFunc(groups, func(g string) bool { return strings.TrimSpace(g) == "" })
+}
+
+// claimText is how a claim is written in a header of HEADERS: text as it is, arrays joined with commas like groups,
+// anything else as JSON. What would break the header is left out.
+func claimText(claim any) string {
+	text := ""
+	switch claim := claim.(type) {
+	case nil:
+	case string:
+		text = claim
+	case []any:
+		var members []string
+		for _, member := range claim {
+			members = append(members, encodeGroup(claimText(member)))
+		}
+		text = strings.Join(members, ",")
+	default:
+		encoded, _ := json.Marshal(claim)
+		text = string(encoded)
+	}
+	if strings.ContainsFunc(text, unicode.IsControl) {
+		return ""
+	}
+	return text
+}
+
+func fields(list string) []string { return strings.Fields(list) }

@@ -1,0 +1,83 @@
+package proxy
+
+import (
+	"net/url"
+	"strings"
+)
+
+// Rules that this file keeps (RFC 9700 4.11.1: clients must not be open redirectors):
+//
+//   - A login leads back to a path of the origin that it began on, or to a configured origin, or to "/".
+//   - What a browser could resolve to another host is not let through, however it is spelled: browsers take `\` for
+//     "/", drop tabs and line ends, and resolve dot segments before they look for "//".
+//   - It never leads to an endpoint of ours, which would sign people out or send them round in circles.
+
+// maxReturnAddress bounds what a login cookie has to carry, in bytes.
+const maxReturnAddress = 2048
+
+// returnAddress makes a safe Location of what somebody asks to be sent back to.
+func (p *Proxy) returnAddress(asked string, o *origin) string {
+	if len(asked) > maxReturnAddress {
+		return "/"
+	}
+	for _, configured := range p.origins {
+		rest, found := strings.CutPrefix(asked, configured.String())
+		if !found || rest != "" && rest[0] != '/' && rest[0] != '?' {
+			continue
+		}
+		if rest == "" || rest[0] == '?' {
+			rest = "/" + rest
+		}
+		if configured == o {
+			return p.safePath(rest)
+		}
+		return configured.String() + p.safePath(rest)
+	}
+	return p.safePath(asked)
+}
+
+// safePath is the address if it is a plain path, with query and fragment, that stays here; else "/".
+func (p *Proxy) safePath(address string) string {
+	for i := range len(address) {
+		if c := address[i]; c <= ' ' || c >= 0x7f || c == '\\' {
+			return "/"
+		}
+	}
+	path := address
+	if end := strings.IndexAny(path, "?#"); end >= 0 {
+		path = path[:end]
+	}
+	// Other software on the way may decode once or twice before it resolves.
+	for range 3 {
+		if !staysHere(path) || p.isEndpoint(path) {
+			return "/"
+		}
+		decoded, err := url.PathUnescape(path)
+		if err != nil {
+			break
+		}
+		path = decoded
+	}
+	return address
+}
+
+// staysHere says whether a path, read as a browser or a sloppy server reads it, is one of this host.
+func staysHere(path string) bool {
+	if !strings.HasPrefix(path, "/") || strings.HasPrefix(path, "//") || strings.Contains(path, `\`) {
+		return false
+	}
+	if strings.ContainsFunc(path, func(c rune) bool { return c < ' ' || c == 0x7f }) {
+		return false
+	}
+	for segment := range strings.SplitSeq(path, "/") {
+		if segment == "." || segment == ".." {
+			return false
+		}
+	}
+	return true
+}
+
+func (p *Proxy) isEndpoint(path string) bool {
+	_, ours := p.endpointOf(path)
+	return ours
+}
