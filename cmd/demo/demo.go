@@ -1,0 +1,172 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"syscall"
+
+	"doorward/cmd/demo/backend"
+	"doorward/cmd/demo/flow"
+	"doorward/cmd/demo/provider"
+	"doorward/cmd/demo/server"
+	"doorward/config"
+	"doorward/proxy"
+)
+
+const (
+	clientID = "doorward-demo"
+	audience = "demo-api"
+)
+
+// rules are the demo's, one of each kind.
+const rules = `
+# who may go where
+/             authenticated
+/admin/       group:Admin
+/internal/    deny
+GET /status   public
+`
+
+// demo is the whole arrangement. Each of its servers has a listener of its own, so that what the programs say to each other
+// goes over the wire as it would anywhere.
+type demo struct {
+	url, providerURL, metricsURL string
+	secret                       string // the client's
+	servers                      []listening
+}
+
+// listening is a handler and where it is reached.
+type listening struct {
+	net.Listener
+	http.Handler
+}
+
+// newDemo takes the ports and puts everything together. Doorward's log goes to out.
+func newDemo(a addresses, out io.Writer) (*demo, error) {
+	ports, err := listen(a.doorward, a.provider, a.metrics, "127.0.0.1:0", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	front, op, admin, app, tutorial := ports[0], ports[1], ports[2], ports[3], ports[4]
+	d := &demo{
+		url: origin(a.doorward, front), providerURL: origin(a.provider, op), metricsURL: origin(a.metrics, admin),
+		secret: rand.Text(),
+	}
+	people, err := provider.New(provider.Options{
+		Issuer: d.providerURL, ClientID: clientID, ClientSecret: d.secret, Audience: audience,
+		RedirectURIs: []string{d.url + "/oauth2/callback"}, PostLogoutURIs: []string{d.url + "/oauth2/sign_out"},
+	})
+	if err != nil {
+		return nil, err
+	}
+	application, err := backend.New(backend.Options{Issuer: d.providerURL, Audience: audience, Flow: true})
+	if err != nil {
+		return nil, err
+	}
+	recorder := flow.NewRecorder(flow.Options{Issuer: d.providerURL, Callback: d.url + "/oauth2/callback", User: application.User})
+	door, err := proxy.New(proxy.Options{
+		Config:    d.settings(origin("", app), origin("", tutorial)),
+		LogWriter: out,
+		Version:   "demo",
+		OnLogin:   recorder.OnLogin,
+	})
+	if err != nil {
+		return nil, err
+	}
+	d.servers = []listening{
+		{front, recorder.Proxy(door)}, {op, recorder.Provider(people)}, {admin, door.Admin()}, {app, application}, {tutorial, recorder},
+	}
+	return d, nil
+}
+
+// settings are doorward's, as its environment would give them.
+func (d *demo) settings(application, tutorial string) *config.Config {
+	c := config.Defaults()
+	c.PublicURL = []string{d.url}
+	c.Upstreams = application + "\n/flow " + tutorial
+	c.AccessRules = rules
+	c.IssuerURL = d.providerURL
+	c.ClientID, c.ClientSecret = clientID, d.secret
+	c.Scopes = "openid profile email groups"
+	c.Audience = []string{audience}
+	c.CookieSecrets = []string{config.NewSecret()}
+	c.LogFormat = "text"
+	c.AccessLog = "errors"
+	return c
+}
+
+// serve runs all servers until ctx ends, or until one of them fails.
+func (d *demo) serve(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	done := make(chan error)
+	for _, s := range d.servers {
+		go func() { done <- server.Run(ctx, s.Listener, s.Handler) }()
+	}
+	var failed error
+	for range d.servers {
+		failed = errors.Join(failed, <-done)
+		cancel() // one for all
+	}
+	return failed
+}
+
+// greet says where to click and who can sign in.
+func (d *demo) greet(out io.Writer) {
+	fmt.Fprintf(out, `
+  doorward's demo is ready:   %s
+
+  Sign in as                  to see
+    alice  (Admin, Dev)         the application, and its /admin/
+    bob    (Dev)                the application; /admin/ refuses him
+    carol  (no group)           the same, without any group
+  There are no passwords. Then look at
+
+    %s/flow        your login, step by step
+    %s/status      a page that is open to everybody
+    %s/internal/   one that is closed to everybody
+    %s/metrics    what Prometheus sees
+    %s          the provider
+
+  ctrl-C ends it.
+
+`, d.url, d.url, d.url, d.url, d.metricsURL, d.providerURL)
+}
+
+// listen takes a port for each address, or none at all.
+func listen(addresses ...string) ([]net.Listener, error) {
+	var taken []net.Listener
+	for _, address := range addresses {
+		l, err := net.Listen("tcp", address)
+		if err != nil {
+			for _, l := range taken {
+				l.Close()
+			}
+			return nil, explain(address, err)
+		}
+		taken = append(taken, l)
+	}
+	return taken, nil
+}
+
+func explain(address string, err error) error {
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("listening on %s: the port is taken; is the demo running already? Else choose others with -addr, -provider and -metrics (see -help)", address)
+	}
+	return fmt.Errorf("listening on %s: %w", address, err)
+}
+
+// origin is how a browser names a listener: by the host that was asked for and the port that it got.
+func origin(asked string, l net.Listener) string {
+	host, _, err := net.SplitHostPort(asked)
+	if err != nil || host == "" {
+		host = "127.0.0.1"
+	}
+	_, port, _ := net.SplitHostPort(l.Addr().String())
+	return "http://" + net.JoinHostPort(host, port)
+}

@@ -1,0 +1,235 @@
+package flow
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// agreement is what both sides knew before anybody came.
+func (rec *Recorder) agreement(a *attempt) step {
+	return step{
+		Title: "What was agreed before",
+		Text: []string{
+			"Long before you came, somebody registered doorward at the provider as a client. Both wrote down the same few things.",
+			"Everything else doorward reads from the provider's discovery document (OIDC Discovery 4): where to send people, where to exchange codes, and which keys sign the tokens.",
+		},
+		Tables: []table{{Head: [3]string{"Agreed", "Value", "What it is for"}, Rows: []row{
+			{Name: "issuer", Value: rec.options.Issuer, Means: "the provider's name, compared exactly; the discovery document is below it"},
+			{Name: "client_id", Value: a.asked.Query().Get("client_id"), Means: "doorward's name at the provider"},
+			{Name: "client_secret", Value: "••••", Means: "proves that it is doorward who exchanges a code; it never passes through a browser"},
+			{Name: "redirect_uri", Value: rec.options.Callback, Means: "the only address to which the provider sends codes for this client"},
+		}}},
+	}
+}
+
+func (a *attempt) authorizationRequest() step {
+	s := step{
+		Title: "Authorization request",
+		From:  "browser", To: "provider", At: "0 ms",
+		Text: []string{
+			fmt.Sprintf("You asked for %s and had no session. doorward answered with a redirect, and your browser carried this request to the provider (OIDC Core 3.1.2.1).", a.wanted),
+		},
+		Message: "GET " + a.asked.Scheme + "://" + a.asked.Host + a.asked.Path + "?…",
+		Note:    "state, nonce and verifier are fresh at every login. doorward keeps them nowhere but in your browser, in a cookie of this one login that only doorward can open.",
+	}
+	query := a.asked.Query()
+	s.Tables = append(s.Tables, parameters(query, explainRequest))
+	if len(a.loginCookies) > 0 {
+		s.Tables = append(s.Tables, cookieTable("The cookie of the login under way", a.loginCookies[len(a.loginCookies)-1:]))
+	}
+	return s
+}
+
+func (a *attempt) signIn() step {
+	s := step{Title: "Signing in", From: "provider", To: "provider"}
+	if a.clicked {
+		s.Text = []string{"The provider showed you its page, and you said who you are. A real provider asks for a password, a passkey or a second factor here. Whatever it asks for, doorward and the application never see it: that is the point of the whole arrangement."}
+		return s
+	}
+	s.Text = []string{"You saw no page, because the provider knew you already by a session of its own. That is single sign-on: one sign-in for many applications."}
+	return s
+}
+
+func (a *attempt) callback() step {
+	s := step{
+		Title: "Callback",
+		From:  "provider", To: "doorward", At: a.after(a.backAt),
+		Text: []string{
+			"The provider sent your browser back to doorward's registered address (OIDC Core 3.1.2.5). It brings no token, only a code: whatever passes through a browser ends in histories and logs, and a code is worthless without the client's secret and the verifier.",
+		},
+		Message: "GET " + a.asked.Query().Get("redirect_uri") + "?…",
+		Note:    "doorward opened the login cookie that belongs to this state, and deleted it: a callback works once. A callback for a login that another browser began has no such cookie and gets nowhere.",
+	}
+	t := parameters(a.back, explainCallback)
+	for i := range t.Rows {
+		if t.Rows[i].Name == "state" {
+			t.Rows[i].Proof = proof(t.Rows[i].Value, a.asked.Query().Get("state"), "the state of step 2")
+		}
+	}
+	s.Tables = []table{t}
+	return s
+}
+
+func (a *attempt) tokenRequest() step {
+	t := parameters(a.exchange.form, explainExchange)
+	for i := range t.Rows {
+		switch r := &t.Rows[i]; r.Name {
+		case "code":
+			r.Proof = proof(r.Value, shorten(a.back.Get("code")), "the code of step 4")
+		case "code_verifier":
+			r.Proof = proof(challenge(r.Value), a.asked.Query().Get("code_challenge"), "its SHA-256 is the code_challenge of step 2")
+		case "redirect_uri":
+			r.Proof = proof(r.Value, a.asked.Query().Get("redirect_uri"), "that of step 2")
+		}
+	}
+	return step{
+		Title: "Token request",
+		From:  "doorward", To: "provider", At: a.after(a.exchange.began),
+		Text: []string{
+			"Now doorward speaks to the provider directly; your browser is not part of it (OIDC Core 3.1.3.1).",
+		},
+		Message: "POST /oauth/token\nAuthorization: Basic base64(" + a.exchange.client + " : ••••)\nContent-Type: application/x-www-form-urlencoded",
+		Tables:  []table{t},
+		Note:    "Three things had to fit together: the code from your browser, the secret that only doorward has, and the verifier of which only the hash was seen so far (PKCE, RFC 7636).",
+	}
+}
+
+func (a *attempt) tokenAnswer() step {
+	s := step{
+		Title: "Token answer",
+		From:  "provider", To: "doorward", At: a.after(a.exchange.ended),
+		Text:    []string{"The provider answered with two tokens (OIDC Core 3.1.3.3). They look alike and are for different readers."},
+		Message: fmt.Sprintf("%d %s\nContent-Type: application/json", a.exchange.status, http.StatusText(a.exchange.status)),
+	}
+	var answer map[string]any
+	if json.Unmarshal(a.exchange.answer, &answer) != nil {
+		return s
+	}
+	list := rows(answer, explainAnswer)
+	for i := range list {
+		list[i].Value = shorten(list[i].Value)
+	}
+	s.Tables = []table{{Head: heads("Field"), Rows: list}}
+	return s
+}
+
+func (a *attempt) idToken() step {
+	token := decode(a.person.IDToken)
+	claims := rows(token.payload, explainIDToken)
+	for i := range claims {
+		switch r := &claims[i]; r.Name {
+		case "nonce":
+			r.Proof = proof(r.Value, a.asked.Query().Get("nonce"), "the nonce of step 2")
+		case "at_hash":
+			r.Proof = proof(r.Value, tokenHash(a.person.AccessToken), "the hash of the access token below")
+		}
+	}
+	return step{
+		Title: "The ID token",
+		From:  "doorward", To: "doorward",
+		Text: []string{
+			"A letter to doorward, telling who you are. It is read once, at login, and goes to nobody else. A JWT is three pieces of base64url with dots between: header, payload, signature.",
+		},
+		Tables: []table{
+			{Caption: "Header", Head: heads("Field"), Rows: rows(token.header, explainHeader)},
+			{Caption: "Payload", Head: heads("Claim"), Rows: claims},
+			{Caption: "Signature", Head: heads("Part"), Rows: []row{{Name: "signature", Value: shorten(token.signature), Means: "over header and payload, by the provider's private key; whoever has the public key can check it"}}},
+		},
+	}
+}
+
+func (a *attempt) accessToken() step {
+	token := decode(a.person.AccessToken)
+	return step{
+		Title: "The access token",
+		From:  "doorward", To: "doorward",
+		Text: []string{
+			"A ticket for the application behind doorward. For doorward it is somebody else's letter, but it looks at it all the same, because the setting AUDIENCE says what must be in it.",
+		},
+		Tables: []table{
+			{Caption: "Header", Head: heads("Field"), Rows: rows(token.header, explainHeader)},
+			{Caption: "Payload", Head: heads("Claim"), Rows: rows(token.payload, explainAccessToken)},
+		},
+	}
+}
+
+func (a *attempt) checks() step {
+	s := step{
+		Title: "Every check that was made",
+		From:  "doorward", To: "doorward",
+		Text: []string{
+			"doorward believed nothing of this before it had checked it. Had one of these failed, there would be no session, and you would have seen a page that says so.",
+		},
+	}
+	for _, c := range a.person.Checks {
+		if n := len(s.Tables); n == 0 || s.Tables[n-1].Caption != capital(c.Of) {
+			s.Tables = append(s.Tables, table{Caption: capital(c.Of), Head: [3]string{"Checked", "Required by", ""}})
+		}
+		t := &s.Tables[len(s.Tables)-1]
+		t.Rows = append(t.Rows, row{Name: c.What, Means: c.Source, Proof: "✓"})
+	}
+	return s
+}
+
+func (a *attempt) session() step {
+	kept := slices.DeleteFunc(slices.Clone(a.cookies), func(c *http.Cookie) bool { return c.MaxAge < 0 })
+	return step{
+		Title: "The session",
+		From:  "doorward", To: "browser", At: a.after(a.doneAt),
+		Text: []string{
+			"What doorward needs to remember of you went into a cookie, sealed: encrypted and signed with a key that only doorward has. Your browser carries it and can neither read nor change it. No database is needed.",
+			fmt.Sprintf("Then you were sent to the page that you had asked for: %s.", a.returned),
+		},
+		Tables: []table{cookieTable("Set by the answer to the callback", kept)},
+	}
+}
+
+// forwarded shows the page's own request as doorward passed it on: it came the way that every request does now.
+func forwarded(r *http.Request) step {
+	var list []row
+	for _, name := range slices.Sorted(maps.Keys(r.Header)) {
+		if means := explainForwarded(name); means != "" {
+			list = append(list, row{Name: name, Value: shorten(strings.Join(r.Header[name], ", ")), Means: means})
+		}
+	}
+	return step{
+		Title: "What the application receives",
+		From:  "doorward", To: "backend",
+		Text: []string{
+			"From now on every request of yours is checked against the access rules and passed on with who you are. These headers came with the request for this very page. Your session's cookie did not: it stays with doorward.",
+		},
+		Tables: []table{{Head: heads("Header"), Rows: list}},
+		Note:   "A request that brings such headers along by itself loses them at doorward's door.",
+	}
+}
+
+func parameters(values url.Values, explain func(string) string) table {
+	t := table{Head: heads("Parameter")}
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		t.Rows = append(t.Rows, row{Name: name, Value: shorten(strings.Join(values[name], ", ")), Means: explain(name)})
+	}
+	return t
+}
+
+func cookieTable(caption string, cookies []*http.Cookie) table {
+	t := table{Caption: caption, Head: [3]string{"Cookie", "Value", "Attributes"}}
+	for _, c := range cookies {
+		size := fmt.Sprintf("%d bytes, sealed", len(c.Name)+1+len(c.Value))
+		t.Rows = append(t.Rows, row{Name: c.Name, Value: size, Means: attributes(c)})
+	}
+	return t
+}
+
+func heads(first string) [3]string { return [3]string{first, "Value", "What it is for"} }
+
+func capital(word string) string {
+	if word == "" {
+		return ""
+	}
+	return strings.ToUpper(word[:1]) + word[1:]
+}

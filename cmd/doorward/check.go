@@ -1,0 +1,196 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"time"
+
+	"doorward/config"
+	"doorward/proxy/provider"
+)
+
+// liveTimeout bounds everything that `check --live` asks.
+const liveTimeout = 20 * time.Second
+
+// report is what `check` found, as --json prints it.
+type report struct {
+	OK       bool            `json:"ok"` // doorward would start
+	Problems config.Problems `json:"problems"`
+	Register register        `json:"register"`
+	Notes    []string        `json:"notes"`
+	Live     []finding       `json:"live,omitempty"`
+}
+
+// register is what the provider has to know of the client.
+type register struct {
+	RedirectURIs           []string `json:"redirect_uris"`
+	PostLogoutRedirectURIs []string `json:"post_logout_redirect_uris"`
+}
+
+// finding is one answer of the provider or of an upstream.
+type finding struct {
+	OK      bool   `json:"ok"`
+	Subject string `json:"subject"`
+	Says    string `json:"says"`
+	Mend    string `json:"mend,omitempty"`
+}
+
+// check reports on the configuration. Only what refuses the start fails it:
+// neither notes nor a provider that is down do.
+func check(ctx context.Context, args []string, out, errOut io.Writer) int {
+	flags := newFlags("check", errOut)
+	live := flags.Bool("live", false, "also ask the provider and the upstreams")
+	asJSON := flags.Bool("json", false, "print JSON")
+	if status, ok := flags.parse(args, 0); !ok {
+		return status
+	}
+	c, err := config.Load()
+	r := newReport(c, err)
+	if *live && r.OK {
+		r.Live = inspect(ctx, c)
+	}
+	if *asJSON {
+		r.writeJSON(out)
+	} else {
+		r.writeText(out)
+	}
+	if !r.OK {
+		return exitFailed
+	}
+	return exitOK
+}
+
+func newReport(c *config.Config, err error) *report {
+	r := &report{OK: err == nil, Problems: config.Problems{}, Notes: []string{}}
+	errors.As(err, &r.Problems)
+	r.Register.RedirectURIs = append([]string{}, c.CallbackURLs()...)
+	if u := c.LogoutURL(); u != "" {
+		r.Register.PostLogoutRedirectURIs = []string{u}
+	}
+	if err == nil {
+		r.Notes = append(r.Notes, c.Notes()...)
+	}
+	return r
+}
+
+func (r *report) writeJSON(w io.Writer) {
+	encoder := json.NewEncoder(w)
+	encoder.SetIndent("", "  ")
+	encoder.SetEscapeHTML(false)
+	encoder.Encode(r)
+}
+
+func (r *report) writeText(w io.Writer) {
+	if r.OK {
+		fmt.Fprintln(w, "The configuration is fine.")
+	} else {
+		fmt.Fprintf(w, "doorward would not start: %d to mend.\n", len(r.Problems))
+	}
+	for _, p := range r.Problems {
+		fmt.Fprintf(w, "\n  %s\n    %s\n", p.Variable, p.Wrong)
+		if p.Mend != "" {
+			fmt.Fprintf(w, "    mend: %s\n", p.Mend)
+		}
+	}
+	writeList(w, "Register at the provider as redirect URIs (sign-in):", r.Register.RedirectURIs)
+	writeList(w, "Register at the provider as post-logout redirect URI (sign-out):", r.Register.PostLogoutRedirectURIs)
+	writeList(w, "Notes:", r.Notes)
+	writeFindings(w, r.Live)
+}
+
+func writeList(w io.Writer, title string, items []string) {
+	if len(items) > 0 {
+		fmt.Fprintf(w, "\n%s\n  %s\n", title, strings.Join(items, "\n  "))
+	}
+}
+
+func writeFindings(w io.Writer, findings []finding) {
+	if len(findings) > 0 {
+		fmt.Fprintln(w, "\nAsked live:")
+	}
+	for _, f := range findings {
+		mark := "ok  "
+		if !f.OK {
+			mark = "FAIL"
+		}
+		fmt.Fprintf(w, "  %s %s: %s\n", mark, f.Subject, f.Says)
+		if f.Mend != "" {
+			fmt.Fprintf(w, "       mend: %s\n", f.Mend)
+		}
+	}
+}
+
+// inspect asks the provider what it offers, and each upstream whether it is there.
+func inspect(ctx context.Context, c *config.Config) []finding {
+	ctx, cancel := context.WithTimeout(ctx, liveTimeout)
+	defer cancel()
+	findings := inspectProvider(ctx, c)
+	upstreams, _ := c.UpstreamTable()
+	for _, u := range upstreams {
+		findings = append(findings, dial(ctx, u))
+	}
+	return findings
+}
+
+func inspectProvider(ctx context.Context, c *config.Config) []finding {
+	parameters, _ := c.AuthParameters()
+	p, err := provider.New(provider.Options{
+		Issuer: c.IssuerURL, InternalURL: c.ProviderInternalURL, AllowHTTP: c.InsecureProviderHTTP,
+		ClientID: c.ClientID, ClientSecret: c.ClientSecret,
+		Scopes: strings.Fields(c.Scopes), ResponseMode: c.ResponseMode, AuthParams: parameters,
+		Audience: c.Audience, CA: []byte(c.ProviderCA),
+	})
+	var found []provider.Finding
+	if err == nil {
+		found, err = p.Inspect(ctx)
+	}
+	var findings []finding
+	for _, f := range found {
+		findings = append(findings, finding(f))
+	}
+	if err != nil {
+		findings = append(findings, finding{
+			Subject: "provider", Says: err.Error(),
+			Mend: fmt.Sprintf("look at %[1]s_ISSUER_URL, %[1]s_PROVIDER_INTERNAL_URL and %[1]s_PROVIDER_CA, and at the network between", config.Prefix),
+		})
+	}
+	return findings
+}
+
+// dial opens a connection to an upstream, with TLS where it is to be spoken,
+// and sends nothing.
+func dial(ctx context.Context, u config.Upstream) finding {
+	f := finding{OK: true, Subject: "upstream " + u.Name(), Says: "takes connections"}
+	conn, err := connect(ctx, u)
+	if err != nil {
+		f.OK, f.Says = false, err.Error()
+		f.Mend = fmt.Sprintf("start it, or correct its entry in %s_UPSTREAMS", config.Prefix)
+		return f
+	}
+	conn.Close()
+	return f
+}
+
+func connect(ctx context.Context, u config.Upstream) (net.Conn, error) {
+	dialer := net.Dialer{Timeout: 5 * time.Second}
+	switch u.URL.Scheme {
+	case "unix":
+		return dialer.DialContext(ctx, "unix", u.URL.Path)
+	case "https":
+		return (&tls.Dialer{NetDialer: &dialer}).DialContext(ctx, "tcp", withPort(u, "443"))
+	}
+	return dialer.DialContext(ctx, "tcp", withPort(u, "80"))
+}
+
+func withPort(u config.Upstream, port string) string {
+	if p := u.URL.Port(); p != "" {
+		port = p
+	}
+	return net.JoinHostPort(u.URL.Hostname(), port)
+}

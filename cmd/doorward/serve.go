@@ -1,0 +1,155 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"log/slog"
+	"net"
+	"net/http"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"doorward/config"
+	"doorward/proxy"
+)
+
+// serve runs the proxy until SIGTERM or SIGINT, or until ctx ends.
+func serve(ctx context.Context, args []string, out, errOut io.Writer) int {
+	if status, ok := newFlags("serve", errOut).parse(args, 0); !ok {
+		return status
+	}
+	c, err := config.Load()
+	if err == nil {
+		err = serveConfig(ctx, c, out)
+	}
+	if err != nil {
+		fmt.Fprintln(errOut, err)
+		return exitFailed
+	}
+	return exitOK
+}
+
+func serveConfig(ctx context.Context, c *config.Config, out io.Writer) error {
+	p, err := proxy.New(proxy.Options{Config: c, LogWriter: out, Version: buildVersion()})
+	if err != nil {
+		return err
+	}
+	defer p.Close()
+	s := &server{config: c, proxy: p, log: proxy.NewLog(out, c)}
+	if err := s.listen(ctx); err != nil {
+		return err
+	}
+	return s.run(ctx)
+}
+
+// server is the two listeners and the life of the process.
+type server struct {
+	config          *config.Config
+	proxy           *proxy.Proxy
+	log             *slog.Logger
+	public, metrics *listener
+}
+
+// listener is a server with the socket that it serves.
+type listener struct {
+	server *http.Server
+	socket net.Listener
+}
+
+func (l *listener) serve() error { return l.server.Serve(l.socket) }
+
+// listen binds both sockets, so that a taken port refuses the start.
+func (s *server) listen(ctx context.Context) error {
+	public, err := bind(ctx, "LISTEN_ADDR", s.config.ListenAddr)
+	if err != nil {
+		return err
+	}
+	metrics, err := bind(ctx, "METRICS_ADDR", s.config.MetricsAddr)
+	if err != nil {
+		public.Close()
+		return err
+	}
+	s.public = &listener{s.httpServer(s.proxy), public}
+	s.metrics = &listener{s.httpServer(s.proxy.Admin()), metrics}
+	return nil
+}
+
+func bind(ctx context.Context, setting, address string) (net.Listener, error) {
+	var lc net.ListenConfig
+	l, err := lc.Listen(ctx, "tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("%s_%s: listening: %w; free the address or choose another", config.Prefix, setting, err)
+	}
+	return l, nil
+}
+
+// httpServer holds a listener open to the world against clients that stall or
+// send endless headers. Bodies have no time limit: uploads may be long.
+func (s *server) httpServer(h http.Handler) *http.Server {
+	return &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       120 * time.Second,
+		MaxHeaderBytes:    64 << 10,
+		ErrorLog:          log.New(errorLog{s.log}, "", 0),
+		// `OPTIONS *` is ours to answer, like everything else.
+		DisableGeneralOptionsHandler: true,
+	}
+}
+
+// run serves until ctx or a signal ends it. A second signal ends the process
+// at once.
+func (s *server) run(ctx context.Context) error {
+	ctx, restoreSignals := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGINT)
+	defer restoreSignals()
+	failed := make(chan error, 2)
+	for _, l := range []*listener{s.public, s.metrics} {
+		go func() { failed <- l.serve() }()
+	}
+	s.logStart()
+	select {
+	case err := <-failed:
+		return fmt.Errorf("serving: %w", err)
+	case <-ctx.Done():
+		restoreSignals()
+		s.shutDown()
+		return nil
+	}
+}
+
+func (s *server) logStart() {
+	s.log.Info("start", "version", buildVersion(), "commit", commit(),
+		"listen", s.public.socket.Addr().String(), "metrics", s.metrics.socket.Addr().String(),
+		"public_urls", s.config.PublicURL, "callback_urls", s.config.CallbackURLs())
+	for _, note := range s.config.Notes() {
+		s.log.Warn("note", "says", note)
+	}
+}
+
+// shutDown tells load balancers first, waits until they have heard, and then
+// lets requests in flight finish. Metrics and readiness stay to the end.
+func (s *server) shutDown() {
+	s.log.Info("shutdown", "delay", s.config.ShutdownDelay.String(), "timeout", s.config.ShutdownTimeout.String())
+	s.proxy.Drain()
+	time.Sleep(s.config.ShutdownDelay)
+	ctx, cancel := context.WithTimeout(context.Background(), s.config.ShutdownTimeout)
+	defer cancel()
+	if err := s.public.server.Shutdown(ctx); errors.Is(err, context.DeadlineExceeded) {
+		s.log.Warn("shutdown_timeout", "says", "requests in flight were cut off")
+	}
+	s.public.server.Close()
+	s.metrics.server.Close()
+}
+
+// errorLog takes what net/http has to say into the log.
+type errorLog struct{ log *slog.Logger }
+
+func (e errorLog) Write(text []byte) (int, error) {
+	e.log.Warn("http_server", "says", strings.TrimSpace(string(text)))
+	return len(text), nil
+}
