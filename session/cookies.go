@@ -18,10 +18,11 @@ const maxLogins = 64
 type names struct {
 	base  string // the first cookie of a session; further ones are base_1, base_2…
 	login string // what every login cookie's name begins with
+	round string // what those begin with that note a completed login
 }
 
 func newNames(base string) names {
-	return names{base: base, login: base + "-login-"}
+	return names{base: base, login: base + "-login-", round: base + "-login-round-"}
 }
 
 // chunk is the name of a session's i-th cookie.

@@ -40,6 +40,10 @@ type Login struct {
 
 	// StartedAt is when the login began. BeginLogin fills it when it is zero. It keeps its nanoseconds.
 	StartedAt time.Time
+
+	// Rounds is how many logins for the same return address were completed in a row when this one began, as Manager.Rounds
+	// tells.
+	Rounds int
 }
 
 // loginCookie is a login cookie as a request carries it.

@@ -83,7 +83,24 @@ func TestALoginUnderAnothersNameIsNone(t *testing.T) {
 func TestADoubledLoginIsNone(t *testing.T) {
 	m, b := newManager(t), newBrowser(t)
 	b.begin(m, b.request(), typicalLogin("one"))
-	if _, err := m.FindLogin(withCookies(b.header(), m.loginName("one")+"=planted"), "one"); !errors.Is(err, ErrNone) {
+	planted := m.loginName("one") + "=planted"
+	for _, headers := range [][]string{{b.header(), planted}, {planted, b.header()}} {
+		if _, err := m.FindLogin(withCookies(headers...), "one"); !errors.Is(err, ErrNone) {
+			t.Errorf("got %v", err)
+		}
+	}
+}
+
+// Names hold a short hash of the state; the state itself decides.
+func TestALoginOfAnotherStateIsNone(t *testing.T) {
+	m, other := newManager(t), typicalLogin("two")
+	other.StartedAt = time.Now()
+	name := m.loginName("one")
+	value, err := m.logins.seal(name, packLogin(other))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.FindLogin(withCookies(name+"="+value), "one"); !errors.Is(err, ErrNone) {
 		t.Errorf("got %v", err)
 	}
 }

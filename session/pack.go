@@ -37,6 +37,7 @@ type coder interface {
 	text(*string)
 	texts(*[]string)
 	moment(*time.Time)
+	count(*int)
 	token(*string)
 	claims(*map[string]any)
 }
@@ -62,6 +63,7 @@ func (l *Login) layout(c coder) {
 		c.text(text)
 	}
 	c.moment(&l.StartedAt)
+	c.count(&l.Rounds)
 }
 
 func (m *Manager) packSession(s *Session) ([]byte, error) {
@@ -137,6 +139,8 @@ func (p *packer) bytes(b []byte) {
 	p.buf = append(p.buf, b...)
 }
 
+func (p *packer) count(n *int) { p.number(*n) }
+
 func (p *packer) text(s *string) { p.bytes([]byte(*s)) }
 
 func (p *packer) texts(list *[]string) {
@@ -207,6 +211,8 @@ func (u *unpacker) bytes() []byte {
 	u.rest = u.rest[n:]
 	return b
 }
+
+func (u *unpacker) count(n *int) { *n = u.number(maxRounds) }
 
 func (u *unpacker) text(s *string) { *s = string(u.bytes()) }
 

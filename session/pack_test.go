@@ -74,8 +74,8 @@ func TestOtherFormatsDoNotOpen(t *testing.T) {
 // Bombs can be made only by somebody who has the secret.
 func TestInflatingIsBounded(t *testing.T) {
 	m := newManager(t)
-	bomb := m.deflater.deflate([]byte{format, deflated}, make([]byte, 32<<20))
-	none(t, m, "a bomb", sealed(t, m, bomb[:min(len(bomb), 40_000)]))
+	bomb := m.deflater.deflate([]byte{format, deflated}, make([]byte, 1<<20))
+	none(t, m, "a bomb", sealed(t, m, bomb))
 	small := m.deflater.deflate(nil, make([]byte, maxPacked+1))
 	if out, err := m.deflater.inflate(small, maxPacked); err == nil {
 		t.Errorf("%d bytes were inflated", len(out))

@@ -1,0 +1,54 @@
+package session
+
+import (
+	"crypto/rand"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// A login that leads to a login again and again has a cause that no further login mends, such as a session cookie that the
+// browser does not keep. The caller notes in the browser how many there were in a row; the next login for the same return
+// address finds the note when it follows within a minute, and the first request that a session is good for clears it.
+
+const (
+	roundLifetime = time.Minute
+	maxRounds     = 100
+)
+
+// CountRound notes, on the answer to the callback r, that so many logins for a return address were completed in a row.
+func (m *Manager) CountRound(h http.Header, r *http.Request, returnTo string, rounds int) error {
+	m.ForgetRounds(h, r)
+	name := m.names.round + rand.Text()
+	note := &Login{ReturnTo: returnTo, StartedAt: time.Now(), Rounds: min(rounds, maxRounds)}
+	value, err := m.logins.seal(name, packLogin(note))
+	if err != nil {
+		return err
+	}
+	m.write(h, name, value, int(roundLifetime/time.Second))
+	return nil
+}
+
+// Rounds tells how many logins in a row a browser has been noted to have completed for a return address, the last of them
+// within a minute; 0 when there is no note.
+func (m *Manager) Rounds(r *http.Request, returnTo string) (rounds int) {
+	for _, c := range m.names.scan(r.Header["Cookie"]).logins {
+		if !strings.HasPrefix(c.name, m.names.round) {
+			continue
+		}
+		note, ok := m.openLogin(c)
+		if ok && note.State == "" && note.ReturnTo == returnTo && time.Since(note.StartedAt) < roundLifetime {
+			rounds = max(rounds, note.Rounds)
+		}
+	}
+	return rounds
+}
+
+// ForgetRounds clears the notes that a request carries.
+func (m *Manager) ForgetRounds(h http.Header, r *http.Request) {
+	for _, c := range m.names.scan(r.Header["Cookie"]).logins {
+		if strings.HasPrefix(c.name, m.names.round) {
+			m.clear(h, c.name)
+		}
+	}
+}
