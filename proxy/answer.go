@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+
+	"doorward/session"
 )
 
 // answer tells the client of an error: people see a page or the login, programs get JSON.
@@ -42,7 +44,8 @@ func (p *Proxy) askToLogin(x *exchange, r *http.Request) error {
 	if x.origin == nil {
 		return notAnOrigin(r.Host)
 	}
-	return p.login(x, r, p.returnAddress(requested(x, r), x.origin))
+	returnTo := p.returnAddress(requested(x, r), x.origin)
+	return p.login(x, r, &session.Login{ReturnTo: returnTo, Rounds: p.sessions.Rounds(r, returnTo)})
 }
 
 // requested is what the browser asked for: path and query, as they came.

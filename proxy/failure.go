@@ -27,7 +27,7 @@ type failure struct {
 
 func (f *failure) Error() string {
 	if f.cause != nil {
-		return f.title + ": " + f.cause.Error()
+		return f.cause.Error()
 	}
 	return f.title
 }
@@ -137,13 +137,9 @@ func denied(route *access.Route, refusal *access.Refusal, who *identity) *failur
 // Logins that fail.
 
 // loginFailed counts a failed login under a fixed result.
-func (p *Proxy) loginFailed(result string, f *failure, cause error) *failure {
+func (p *Proxy) loginFailed(result string, f *failure) *failure {
 	p.metrics.logins.WithLabelValues(result).Inc()
-	f.event, f.reason, f.person = "login_failed", result, true
-	f.code = "login_failed"
-	if cause != nil {
-		f.cause = cause
-	}
+	f.code, f.event, f.reason, f.person = "login_failed", "login_failed", result, true
 	if f.action == (action{}) {
 		f.action = action{Label: "Sign in again", Address: "start"}
 	}
@@ -154,9 +150,9 @@ func (p *Proxy) loginFailed(result string, f *failure, cause error) *failure {
 func (p *Proxy) loginFailure(err error) *failure {
 	var known *provider.Error
 	if !errors.As(err, &known) {
-		return p.loginFailed("internal_error", broken(err), err)
+		return p.loginFailed("internal_error", broken(err))
 	}
-	return p.loginFailed(known.Kind.String(), providerFailure(known), err)
+	return p.loginFailed(known.Kind.String(), providerFailure(known).because(err))
 }
 
 func providerFailure(err *provider.Error) *failure {
@@ -199,16 +195,16 @@ func providerRefused(err *provider.Error) *failure {
 
 func loginExpired() *failure {
 	return &failure{status: http.StatusBadRequest, title: "This login is over",
-		text: []string{"The page was reloaded, opened from a bookmark, or took too long. Nothing is lost: sign in once more."}}
+		text: []string{"The page was reloaded, opened from a bookmark, or took too long. Nothing is lost: sign in once more."},
+		cause: errors.New("the browser has no login cookie for this state: late, loaded again, or begun by somebody else")}
 }
 
 func unusableClaims(err error) *failure {
-	f := &failure{status: http.StatusBadGateway, title: "Signing in did not work",
-		text: []string{"The provider signed you in, but what it says about you cannot be used. The log says why."}}
-	if groups, ok := errors.AsType[*failure](err); ok {
-		return groups
+	if known, ok := errors.AsType[*failure](err); ok {
+		return known
 	}
-	return f
+	return &failure{status: http.StatusBadGateway, title: "Signing in did not work",
+		text: []string{"The provider signed you in, but what it says about you cannot be used. The log says why."}, cause: err}
 }
 
 func tooManyGroups(groups, bytes int) *failure {
@@ -220,14 +216,14 @@ func tooManyGroups(groups, bytes int) *failure {
 
 func sessionTooLarge(err error) *failure {
 	return &failure{status: http.StatusInternalServerError, title: "Your session is too large",
-		text: []string{"What the provider says about you does not fit into this browser's cookies: " + err.Error()}}
+		text: []string{"What the provider says about you does not fit into this browser's cookies: " + err.Error()}, cause: err}
 }
 
 // loginLoop explains what browsers would call too many redirects.
 func loginLoop(returnTo string) *failure {
 	return &failure{status: http.StatusBadRequest, code: "login_loop", event: "login_loop", person: true,
 		title: "You keep being sent back to the login",
-		text: []string{fmt.Sprintf("You have signed in %d times within a minute, and each time the next page knew nothing of it.", loopLimit),
+		text: []string{fmt.Sprintf("You have signed in %d times in a row, and each time the next page knew nothing of it.", loopLimit),
 			"Most often the browser does not keep this site's cookies: because they are blocked, because the address in the " +
 				"browser is not the one in DOORWARD_PUBLIC_URL, or because something between browser and doorward removes them. " +
 				"It can also be that the provider's access tokens are over before they arrive: compare the clocks."},

@@ -108,6 +108,9 @@ func (p *Proxy) forward(x *exchange, r *http.Request, route *access.Route, who *
 		},
 		ModifyResponse: func(answer *http.Response) error {
 			p.cleanAnswer(answer.Header)
+			if who != nil {
+				p.sessions.ForgetRounds(answer.Header, r)
+			}
 			return nil
 		},
 		ErrorHandler: func(_ http.ResponseWriter, r *http.Request, err error) {

@@ -3,7 +3,6 @@ package proxy
 import (
 	"net/http"
 	"net/url"
-	"time"
 
 	"doorward/proxy/provider"
 	"doorward/session"
@@ -41,11 +40,11 @@ func (p *Proxy) start(x *exchange, r *http.Request) error {
 	if !isNavigation(r) {
 		return errNoSession
 	}
-	return p.login(x, r, p.returnAddress(query.Get("rd"), x.origin))
+	return p.login(x, r, &session.Login{ReturnTo: p.returnAddress(query.Get("rd"), x.origin)})
 }
 
 // login sends a person to the provider. It is step 1: the authorization request (OIDC Core 3.1.2.1).
-func (p *Proxy) login(x *exchange, r *http.Request, returnTo string) error {
+func (p *Proxy) login(x *exchange, r *http.Request, login *session.Login) error {
 	// state ties the callback to this browser (RFC 9700 4.7), nonce ties the ID token to this login (OIDC Core
 	// 15.5.2), and the verifier ties the code to whoever asked for it (PKCE, RFC 7636). All three are random and
 	// new at every login. The registered address of the callback comes from PUBLIC_URL, never from the request.
@@ -55,15 +54,9 @@ func (p *Proxy) login(x *exchange, r *http.Request, returnTo string) error {
 	if err != nil {
 		return p.loginFailure(err)
 	}
-	err = p.sessions.BeginLogin(x.Header(), r, &session.Login{
-		State:       request.State,
-		Nonce:       request.Nonce,
-		Verifier:    request.Verifier,
-		RedirectURI: request.RedirectURI,
-		ReturnTo:    returnTo,
-		StartedAt:   time.Now(),
-	})
-	if err != nil {
+	login.State, login.Nonce, login.Verifier = request.State, request.Nonce, request.Verifier
+	login.RedirectURI = request.RedirectURI
+	if err := p.sessions.BeginLogin(x.Header(), r, login); err != nil {
 		return broken(err)
 	}
 	p.metrics.loginsStarted.Inc()
@@ -117,7 +110,7 @@ func (p *Proxy) readAnswer(r *http.Request) (provider.Answer, error) {
 		return provider.Answer{}, methodRefused("GET")
 	}
 	if err != nil {
-		return provider.Answer{}, p.loginFailed("invalid_answer", badRequest("the provider's answer does not parse"), err)
+		return provider.Answer{}, p.loginFailed("invalid_answer", badRequest("the provider's answer does not parse").because(err))
 	}
 	answer, err := provider.ParseAnswer(values)
 	if err != nil {
@@ -130,23 +123,28 @@ func (p *Proxy) readAnswer(r *http.Request) (provider.Answer, error) {
 func (p *Proxy) welcome(x *exchange, r *http.Request, login *session.Login, person *provider.Person) error {
 	s, err := p.newSession(person)
 	if err != nil {
-		return p.loginFailed("unusable_claims", unusableClaims(err), err)
+		return p.loginFailed("unusable_claims", unusableClaims(err))
 	}
 	if err := p.sessions.Create(x.Header(), r, s); err != nil {
-		return p.loginFailed("session_too_large", sessionTooLarge(err), err)
+		return p.loginFailed("session_too_large", sessionTooLarge(err))
 	}
 	x.belongsTo(s)
+	x.outcome = "login"
 	p.metrics.logins.WithLabelValues("ok").Inc()
 	p.event(x, r, "login")
 	if p.onLogin != nil {
 		p.onLogin(r, person)
 	}
 	returnTo := p.returnAddress(login.ReturnTo, x.origin) // once more: settings may have changed meanwhile
-	if p.loops.completed(s, login, returnTo) {
+	switch rounds := p.loops.completed(s, login); {
+	case rounds >= loopLimit:
 		p.metrics.loginLoops.Inc()
 		return loginLoop(returnTo)
+	case rounds > 1:
+		if err := p.sessions.CountRound(x.Header(), r, login.ReturnTo, rounds); err != nil {
+			return broken(err)
+		}
 	}
-	x.outcome = "login"
 	if p.config.CookieSamesite == "strict" {
 		return p.stepOver(x, r, returnTo)
 	}
@@ -174,5 +172,5 @@ func (p *Proxy) strayCallback(x *exchange, r *http.Request) error {
 		x.redirect("/")
 		return nil
 	}
-	return p.loginFailed("no_login_state", loginExpired(), nil)
+	return p.loginFailed("no_login_state", loginExpired())
 }

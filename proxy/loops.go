@@ -8,62 +8,54 @@ import (
 	"doorward/session"
 )
 
-// A login that comes back to a login again and again has a cause that no further login mends: a session cookie that
-// the browser does not keep, a token that is expired when it arrives. Browsers give up with "too many redirects";
-// doorward stops earlier and says why.
+// A login that leads to a login again and again has a cause that no further login mends, such as a session cookie that the
+// browser does not keep, or a token that is over before it arrives. Browsers give up with "too many redirects"; doorward
+// stops earlier and says why.
 //
-// The browser cannot keep the count, since losing cookies is what goes wrong. So the last logins are remembered here,
-// for a minute, by person and return address. A login counts when it was started after the one before had completed
-// (tabs that were open at the same time do not), and nothing counts once a request with the session was accepted.
+// The count is the browser's to carry (session.Manager.CountRound), since another browser of the same person is no loop.
+// But a browser that has just logged in should hold its session's cookies and nothing else. So the count begins with the
+// second login: when the session of the first was not used in between, which is remembered here, for a minute.
 
 const (
-	loopWindow = time.Minute
+	// loopLimit is how many logins for one address may be completed in a row before the next page is an explanation.
 	loopLimit  = 3
+	loopWindow = time.Minute
+	// loopMemory bounds how many logins are remembered.
 	loopMemory = 1024
 )
 
-// loops remembers completed logins until the session that they made is used.
+// loops remembers logins that were completed, until their session is used.
 type loops struct {
 	mu      sync.Mutex
-	entries map[[32]byte]*loopEntry // by person and return address
-	session map[string][32]byte     // by the identifier of the session made last
+	unused  map[[32]byte]unusedLogin // by person and return address
+	session map[string][32]byte      // the same by the session's identifier
 }
 
-type loopEntry struct {
-	count     int
-	first     time.Time
+type unusedLogin struct {
 	completed time.Time
 	session   string
 }
 
 func newLoops() *loops {
-	return &loops{entries: map[[32]byte]*loopEntry{}, session: map[string][32]byte{}}
+	return &loops{unused: map[[32]byte]unusedLogin{}, session: map[string][32]byte{}}
 }
 
-// completed notes a completed login and says whether it was one too many.
-func (l *loops) completed(s *session.Session, login *session.Login, returnTo string) bool {
-	key := sha256.Sum256([]byte(s.Issuer + "\x00" + s.Subject + "\x00" + returnTo))
+// completed notes a completed login and tells how many there are now in a row, as far as is known: 1 for an ordinary one.
+func (l *loops) completed(s *session.Session, login *session.Login) int {
+	key := sha256.Sum256([]byte(s.Issuer + "\x00" + s.Subject + "\x00" + login.ReturnTo))
 	now := time.Now()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	e := l.entries[key]
-	switch {
-	case e == nil || now.Sub(e.first) > loopWindow:
-		l.forget(key)
-		l.makeRoom(now)
-		e = &loopEntry{first: now}
-		l.entries[key] = e
-	case !login.StartedAt.After(e.completed):
-		return false // a tab that was open already
-	}
-	delete(l.session, e.session)
-	e.count, e.completed, e.session = e.count+1, now, s.ID
-	l.session[s.ID] = key
-	if e.count < loopLimit {
-		return false
-	}
+	before, found := l.unused[key]
 	l.forget(key)
-	return true
+	l.makeRoom(now)
+	l.unused[key] = unusedLogin{now, s.ID}
+	l.session[s.ID] = key
+	// Tabs that were open side by side log in one after another, but begin before the first is through.
+	if !found || now.Sub(before.completed) > loopWindow || login.StartedAt.Before(before.completed) {
+		return 1
+	}
+	return max(login.Rounds, 1) + 1
 }
 
 // accepted forgets a login whose session has been used.
@@ -76,26 +68,20 @@ func (l *loops) accepted(sessionID string) {
 }
 
 func (l *loops) forget(key [32]byte) {
-	if e := l.entries[key]; e != nil {
-		delete(l.session, e.session)
-		delete(l.entries, key)
-	}
+	delete(l.session, l.unused[key].session)
+	delete(l.unused, key)
 }
 
 // makeRoom drops what is over, and where that is not enough, anything: a loop comes round again.
 func (l *loops) makeRoom(now time.Time) {
-	if len(l.entries) < loopMemory {
-		return
-	}
-	for key, e := range l.entries {
-		if now.Sub(e.first) > loopWindow {
-			l.forget(key)
+	for _, enough := range []time.Duration{loopWindow, 0} {
+		for key, login := range l.unused {
+			if len(l.unused) < loopMemory {
+				return
+			}
+			if now.Sub(login.completed) >= enough {
+				l.forget(key)
+			}
 		}
-	}
-	for key := range l.entries {
-		if len(l.entries) < loopMemory {
-			return
-		}
-		l.forget(key)
 	}
 }

@@ -63,7 +63,7 @@ func checkEscaped(path string) error {
 // The bounds of what is read of one path. Honest paths have a handful of readings.
 const (
 	maxReadings     = 256
-	maxReadingBytes = 256 << 10
+	maxReadingBytes = 64 << 10
 )
 
 // reading is one way to read a path.

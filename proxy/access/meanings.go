@@ -62,8 +62,10 @@ func meanings() []meaning {
 		{does: "takes %3F for the beginning of the query", read: func(path string) string { return cutAt(path, isQuestionMark) }},
 		{does: "takes %23 for the beginning of the fragment", read: func(path string) string { return cutAt(path, isHash) }},
 
-		// Whatever hands a path to C: CGI, old PHP and Perl; with CR and LF, whoever writes the decoded path into a request line.
-		{does: "ends the path at a control character", read: func(path string) string { return cutAt(path, isControl) }},
+		// Whatever hands a path to C: CGI, old PHP and Perl.
+		{does: "ends the path at NUL", read: func(path string) string { return cutAt(path, isNUL) }},
+		// Whoever writes the decoded path into a request line.
+		{does: "ends the path at a line break", read: func(path string) string { return cutAt(path, isLineBreak) }},
 		// URL parsers by the WHATWG standard drop tab, CR and LF.
 		{does: "drops control characters", read: dropControls},
 

@@ -107,7 +107,7 @@ func (p *Policy) widerNeighbour(r *rule) *rule {
 	below.segments = append(slices.Clone(r.segments), segment{})
 	for i := range p.rules {
 		other := &p.rules[i]
-		if other.host == r.host && below.within(other.pattern) && other.text != r.text && !p.beaten(other, &below) {
+		if other.host == r.host && below.within(other.pattern) && other.text != r.text && other.access != Deny && !p.beaten(other, &below) {
 			return other
 		}
 	}

@@ -142,8 +142,8 @@ func parsePattern(fields []string) (*pattern, []string, *Problem) {
 
 // parseLocation reads host and path.
 func (p *pattern) parseLocation(written string) *Problem {
-	if strings.ContainsAny(quoted(written), "{}/") {
-		return problemf("close the quotation marks before it", "has a slash or a brace within quotation marks")
+	if strings.ContainsAny(quoted(written), "{}") {
+		return problemf("close the quotation marks before it", "has a brace within quotation marks")
 	}
 	location := unquote(written)
 	slash := strings.IndexByte(location, '/')

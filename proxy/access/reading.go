@@ -10,9 +10,6 @@ import (
 
 // unescape decodes a segment once.
 func unescape(escaped string) string {
-	if strings.IndexByte(escaped, '%') < 0 {
-		return escaped
-	}
 	return mapEscapes(escaped, func(c byte) bool { return true })
 }
 
@@ -27,6 +24,9 @@ func decodeSlashes(path string) string {
 
 // mapEscapes decodes the escapes of those bytes for which decodes holds.
 func mapEscapes(path string, decodes func(c byte) bool) string {
+	if !strings.Contains(path, "%") {
+		return path
+	}
 	var decoded strings.Builder
 	for {
 		i := strings.IndexByte(path, '%')
@@ -46,6 +46,9 @@ func mapEscapes(path string, decodes func(c byte) bool) string {
 
 // decodeAgain makes an escape of every escaped percent sign that has hexadecimal digits behind it.
 func decodeAgain(path string) string {
+	if !strings.Contains(path, "%25") {
+		return path
+	}
 	var decoded strings.Builder
 	for path != "" {
 		c, ok := escapedByte(path)
@@ -106,6 +109,9 @@ func mapSegments(path string, change func(name string) string) string {
 }
 
 func dropParameters(path string) string {
+	if !strings.Contains(path, ";") {
+		return path
+	}
 	return mapSegments(path, func(name string) string {
 		before, _, _ := strings.Cut(name, ";")
 		return before
@@ -123,6 +129,9 @@ func trimNames(path string) string {
 }
 
 func cutStreams(path string) string {
+	if !strings.Contains(path, ":$") {
+		return path
+	}
 	return mapSegments(path, func(name string) string {
 		if !strings.Contains(name, ":$") {
 			return name
@@ -148,6 +157,9 @@ func resolveDotsFully(path string) string {
 }
 
 func removeDots(path string) (resolved string, endedInDots bool) {
+	if !strings.Contains(path, "/.") {
+		return path, false
+	}
 	names := strings.Split(path[1:], "/")
 	kept := names[:0]
 	for i, name := range names {
@@ -177,8 +189,19 @@ func dropAuthority(path string) string {
 	return host[slash:]
 }
 
+func isASCII(path string) bool {
+	for i := range len(path) {
+		if path[i] >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
+}
+
 func isQuestionMark(c byte) bool { return c == '?' }
 func isHash(c byte) bool         { return c == '#' }
+func isNUL(c byte) bool          { return c == 0 }
+func isLineBreak(c byte) bool    { return c == '\r' || c == '\n' }
 func isControl(c byte) bool      { return c < ' ' || c == 0x7f }
 
 // cutAt ends the path before the first byte for which ends holds; the slash at its beginning stays.
@@ -192,6 +215,9 @@ func cutAt(path string, ends func(c byte) bool) string {
 }
 
 func dropControls(path string) string {
+	if cutAt(path, isControl) == path {
+		return path
+	}
 	return mapBytes(path, func(s string) (string, int) {
 		if isControl(s[0]) {
 			return "", 1
@@ -212,13 +238,13 @@ func mapBytes(path string, change func(s string) (instead string, taken int)) st
 }
 
 func dropIllFormed(path string) string {
-	if utf8.ValidString(path) {
-		return path
-	}
 	return strings.ToValidUTF8(path, "")
 }
 
 func narrowCharacters(path string) string {
+	if isASCII(path) {
+		return path
+	}
 	return mapBytes(path, func(s string) (string, int) {
 		r, size := utf8.DecodeRuneInString(s)
 		if narrow := narrow(r); narrow != "" {
@@ -257,6 +283,9 @@ func narrow(r rune) string {
 
 // shortenOverlong replaces ASCII characters that are spelt with more bytes than one (RFC 3629 3 forbids it).
 func shortenOverlong(path string) string {
+	if isASCII(path) {
+		return path
+	}
 	return mapBytes(path, func(s string) (string, int) {
 		c, size := overlong(s)
 		switch {

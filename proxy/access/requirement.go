@@ -164,12 +164,13 @@ func (q requirement) parseAlone(words []string) (requirement, []*Problem) {
 }
 
 func explainAlone(words []string) *Problem {
+	challenge := slices.IndexFunc(words, func(word string) bool { return strings.Contains(word, "challenge:") && word != "challenge:basic" })
 	alone := words[slices.IndexFunc(words, standsAlone)]
 	switch {
+	case challenge >= 0:
+		return problemf("write challenge:basic", "has the unknown %s", words[challenge])
 	case alone == "challenge:basic" && !slices.Contains(words, "upstream-auth"):
 		return problemf("write upstream-auth challenge:basic", "has challenge:basic without upstream-auth")
-	case strings.HasPrefix(strings.TrimPrefix(alone, "!"), "challenge:"):
-		return problemf("write challenge:basic beside upstream-auth alone", "has %s, which does not belong there", alone)
 	case strings.HasPrefix(alone, "!"):
 		return problemf("write what you want to ask for instead", "negates %s", alone[1:])
 	case alone == "authenticated":

@@ -10,19 +10,20 @@ import (
 //
 //   - Nothing is fetched before somebody asks, and one fetch serves all who ask meanwhile.
 //   - A fetch belongs to nobody: an asker who goes away does not end it. It ends by its own time limit.
-//   - A failure is remembered for a short pause, in which askers get it at once instead of waiting in a queue.
+//   - A failure is remembered for a short pause, in which askers get it at once instead of waiting in a queue. The pause is counted
+//     from the beginning of the fetch: after one that hung to its time limit, the next asker tries again.
 //   - A good value is kept for ever. When it is old it is still given out, while a fetch in the background renews it; when that
 //     fails, the old value stays.
 type cached[T any] struct {
 	fetch  func(context.Context) (T, error) // must end by itself
 	maxAge time.Duration                    // older values are renewed in the background
-	pause  time.Duration                    // after a failure, before the next try
+	pause  time.Duration                    // between the beginnings of a fetch that fails and the next
 
 	mu        sync.Mutex
 	value     T
 	fetchedAt time.Time // of value; zero: there is none yet
 	err       error     // of the latest fetch, nil when it was good
-	failedAt  time.Time
+	failedAt  time.Time // when the latest failing fetch began
 	demanded  time.Time     // when renew last began a fetch
 	running   chan struct{} // closed when the fetch under way ends; nil when there is none
 }
@@ -72,6 +73,7 @@ func (c *cached[T]) start() chan struct{} {
 }
 
 func (c *cached[T]) run(running chan struct{}) {
+	begun := time.Now()
 	value, err := c.fetch(context.Background())
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -79,7 +81,7 @@ func (c *cached[T]) run(running chan struct{}) {
 	if err == nil {
 		c.value, c.fetchedAt = value, time.Now()
 	} else {
-		c.failedAt = time.Now()
+		c.failedAt = begun
 	}
 	close(running)
 }

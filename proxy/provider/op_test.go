@@ -106,13 +106,14 @@ func (o *op) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (o *op) honestMetadata() map[string]any {
+	base := strings.TrimSuffix(o.issuer, "/")
 	return map[string]any{
 		"issuer":                                o.issuer,
-		"authorization_endpoint":                o.issuer + "/authorize?tenant=one",
-		"token_endpoint":                        o.issuer + "/token",
-		"jwks_uri":                              o.issuer + "/jwks",
-		"userinfo_endpoint":                     o.issuer + "/userinfo",
-		"end_session_endpoint":                  o.issuer + "/logout",
+		"authorization_endpoint":                base + "/authorize?tenant=one",
+		"token_endpoint":                        base + "/token",
+		"jwks_uri":                              base + "/jwks",
+		"userinfo_endpoint":                     base + "/userinfo",
+		"end_session_endpoint":                  base + "/logout",
 		"id_token_signing_alg_values_supported": []string{"none", "HS256", o.signer.algorithm},
 		"code_challenge_methods_supported":      []string{"plain", "S256"},
 		"scopes_supported":                      []string{"openid", "profile"},

@@ -1,0 +1,115 @@
+package access
+
+import (
+	"errors"
+	"strings"
+	"testing"
+)
+
+// ambiguity returns what Route says of an ambiguous path, nil where it is not.
+func ambiguity(p *Policy, path string) *AmbiguousPathError {
+	_, err := p.Route("GET", "h", path)
+	e, _ := errors.AsType[*AmbiguousPathError](err)
+	return e
+}
+
+func TestAmbiguityIsExplained(t *testing.T) {
+	for _, c := range []struct{ name, rules, path, want string }{
+		{"dots", adminRules, "/public/%2e%2e/admin",
+			`a server that decodes escapes first, then resolves dot segments reads it as /admin, and its rule would be "/admin/" instead of "/public/"`},
+		{"case", adminRules, "/ADMIN/", `a server that ignores letter case reads it as /ADMIN/, and its rule would be "/admin/" instead of "/"`},
+		{"capital rule", "/ public\n/Admin/ group:A", "/admin/", `its rule would be "/Admin/" instead of "/"`},
+		{"no rule", "/admin/ group:A", "//admin", `its rule would be "/admin/" instead of "none"`},
+		{"wildcard", "/u/{name}/ claim:n={name}", "/u/a%20/", `{name} of rule "/u/{name}/" would have another value`},
+		{"unprintable", adminRules, "/admin%00%0a%c3%a9", `reads it as /admin, and`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			e := ambiguity(compile(t, c.rules), c.path)
+			if e == nil || !strings.Contains(e.Error(), c.want) {
+				t.Errorf("%v, want %s", e, c.want)
+			}
+		})
+	}
+}
+
+func TestUpstreamsMayNotDiffer(t *testing.T) {
+	p := compile(t, "/ public", Upstream{Pattern: "/"}, Upstream{Pattern: "/api/"})
+	e := ambiguity(p, "/x/..%2fapi/")
+	if e == nil || e.Upstreams != [2]string{"/", "/api/"} || e.Rules != [2]string{"/", "/"} || !strings.Contains(e.Error(), "its upstream would be") {
+		t.Errorf("%v", e)
+	}
+}
+
+func TestUnusedWildcardsMayDiffer(t *testing.T) {
+	if e := ambiguity(compile(t, "/u/{name}/ authenticated"), "/u/a%20/"); e != nil {
+		t.Error(e)
+	}
+}
+
+func TestTraits(t *testing.T) {
+	rules := "/ authenticated\n/admin/ group:A\n/projects/{id} group:Dev\n/u/{name}/ user:{name}\n/odd/ group:Odd"
+	for _, c := range []struct {
+		path, trait string
+		without     string // the trait that AmbiguousPathError names without any trait
+	}{
+		{"/ADMIN/", caseSensitive, caseSensitive},
+		{"/u/Alice/", caseSensitive, caseSensitive},
+		{"/projects/group%2Fproject", opaqueSlash, opaqueSlash},
+		{"/odd%2F..%2Fx", opaqueSlash, opaqueSlash},
+	} {
+		e := ambiguity(compile(t, rules), c.path)
+		if e == nil || e.Trait != c.without {
+			t.Errorf("%s: %v, want trait %s", c.path, e, c.without)
+		}
+		if e := ambiguity(compile(t, rules, Upstream{Paths: []string{c.trait}}), c.path); e != nil {
+			t.Errorf("%s with %s: %v", c.path, c.trait, e)
+		}
+	}
+}
+
+func TestTraitsAreOfThePlainReadingsUpstream(t *testing.T) {
+	p := compile(t, "/ authenticated\n/admin/ group:A", Upstream{Pattern: "/"}, Upstream{Pattern: "/admin/", Paths: []string{caseSensitive}})
+	if ambiguity(p, "/ADMIN/") == nil {
+		t.Error("the trait of another upstream takes the reading away")
+	}
+}
+
+func TestMalformedPaths(t *testing.T) {
+	p := compile(t, "/ public")
+	for _, path := range []string{"", "*", "x", "h:80", "http://h/", "/a b", "/a\x00", "/a\n", "/a\x7f", "/é", "/%", "/%1", "/%zz", "/%u0061", "/a#b", "/a?b"} {
+		if _, err := p.Route("GET", "h", path); err == nil {
+			t.Errorf("%q passes", path)
+		} else if _, ok := errors.AsType[*PathError](err); !ok {
+			t.Errorf("%q: %v", path, err)
+		}
+	}
+}
+
+func TestTooManyReadings(t *testing.T) {
+	p := compile(t, "/ public")
+	for _, path := range []string{
+		strings.Repeat("/a;x/%252e%252e//%5cb%2F%c0%ae./c%20./%ef%bc%8e/x:$y", 20),
+		"/" + strings.Repeat("%2F", 30_000),
+	} {
+		if _, err := p.Route("GET", "h", path); err == nil || !strings.Contains(err.Error(), "more ways than") {
+			t.Errorf("%.40s…: %v", path, err)
+		}
+	}
+}
+
+func TestFoldCase(t *testing.T) {
+	for _, c := range []struct{ name, want string }{
+		{"admin", "admin"}, {"ADMIN", "admin"}, {"\u212a", "k"}, {"ſ", "s"}, {"ı", "i"}, {"İ", "i"}, {"É", "é"}, {"Σς", "σσ"}, {"A\xff", "a\xff"},
+	} {
+		if got := foldCase(c.name); got != c.want {
+			t.Errorf("%q folds to %q, want %q", c.name, got, c.want)
+		}
+	}
+}
+
+func TestPlainPathIsOneAllocation(t *testing.T) {
+	p := compile(t, manyRules(100))
+	if n := testing.AllocsPerRun(100, func() { _, _ = p.Route("GET", "app.example.com", "/app/users/42/profile") }); n > 1 {
+		t.Errorf("%v allocations", n)
+	}
+}

@@ -1,0 +1,226 @@
+package access
+
+import (
+	"math/rand/v2"
+	"net/url"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// server is one thing that servers do to a path, written without a look at reading.go.
+type server func(path string) string
+
+func naiveServers() map[string]server {
+	parameters := regexp.MustCompile(`;[^/]*`)
+	trailing := regexp.MustCompile(`([^./ ][^/]*?)[. ]+(/|$)`)
+	slashes := regexp.MustCompile(`//+`)
+	authority := regexp.MustCompile(`^//+[^/]*`)
+	upTo := func(chars string) server {
+		return func(p string) string {
+			if i := strings.IndexAny(p, chars); i >= 0 {
+				return p[:i]
+			}
+			return p
+		}
+	}
+	return map[string]server{
+		"decode":     decodeOnce,
+		"backslash":  func(p string) string { return strings.ReplaceAll(p, `\`, "/") },
+		"parameters": func(p string) string { return parameters.ReplaceAllString(p, "") },
+		"trailing":   func(p string) string { return trailing.ReplaceAllString(p, "$1$2") },
+		"merge":      func(p string) string { return slashes.ReplaceAllString(p, "/") },
+		"authority":  func(p string) string { return authority.ReplaceAllString(p, "") },
+		"clean":      cleanPath,
+		"resolve":    resolveReference,
+		"query":      upTo("?"),
+		"fragment":   upTo("#"),
+		"nul":        upTo("\x00"),
+		"newline":    upTo("\r\n"),
+		"controls":   strings.NewReplacer("\t", "", "\n", "", "\r", "", "\x00", "").Replace,
+		"narrow":     strings.NewReplacer("／", "/", "．", ".", "＼", `\`, "ａ", "a", "；", ";").Replace,
+		"overlong":   strings.NewReplacer("\xc0\xaf", "/", "\xc0\xae", ".", "\xe0\x80\xae", ".", "\xc1\x9c", `\`).Replace,
+		"ignore":     func(p string) string { return strings.ToValidUTF8(p, "") },
+	}
+}
+
+func decodeOnce(p string) string {
+	if decoded, err := url.PathUnescape(p); err == nil {
+		return decoded
+	}
+	return p
+}
+
+// cleanPath is Go's path.Clean as file servers use it, the final slash kept.
+func cleanPath(p string) string {
+	cleaned := path.Clean(p)
+	if strings.HasSuffix(p, "/") && cleaned != "/" {
+		return cleaned + "/"
+	}
+	return cleaned
+}
+
+// resolveReference is RFC 3986 5.2.4 by net/url.
+func resolveReference(p string) string {
+	return (&url.URL{Scheme: "http", Host: "h", Path: "/"}).ResolveReference(&url.URL{Path: p}).Path
+}
+
+// behaviours are the servers that do up to three of these things, decoding at least once, in any order.
+func behaviours() map[string][]server {
+	does := naiveServers()
+	all := map[string][]server{"decode": {decodeOnce}}
+	for a, first := range does {
+		all[a+" decode"] = []server{first, decodeOnce}
+		all["decode "+a] = []server{decodeOnce, first}
+		for b, second := range does {
+			all[a+" decode "+b] = []server{first, decodeOnce, second}
+			all["decode "+a+" "+b] = []server{decodeOnce, first, second}
+		}
+	}
+	return all
+}
+
+func ambiguityRules() []*reference {
+	return []*reference{
+		newReference("/", false), newReference("/admin/", false), newReference("/public/", false), newReference("/public/{x}/edit", false),
+		newReference("/{tenant}/admin/", false), newReference("/public/a/secret", false), newReference("/health", false),
+		newReference("/deep/er/admin/", false), newReference("GET /", false), newReference("h.x/internal/", false),
+	}
+}
+
+func checkSpelling(t *testing.T, policy *Policy, rules []*reference, beats map[[2]*reference]bool, all map[string][]server, spelling string) {
+	for _, host := range []string{"h.x", "o"} {
+		route, err := policy.Route("GET", host, spelling)
+		if err != nil {
+			continue
+		}
+		for name, servers := range all {
+			read := spelling
+			for _, does := range servers {
+				read = does(read)
+			}
+			for _, read := range []string{read, strings.ToLower(read)} {
+				if !strings.HasPrefix(read, "/") {
+					continue
+				}
+				want := joinLabels(decide(rules, beats, "GET", host, strings.Split(read[1:], "/")))
+				if route.Rule() != want {
+					t.Fatalf("%q passes by %q, and a server that does %q reads %q, which is of %q", spelling, route.Rule(), name, read, want)
+				}
+			}
+		}
+	}
+}
+
+func spellingParts() []string {
+	return []string{"/", "/", "/", "admin", "public", "a", "secret", "x", "edit", "health", "internal", "deep", "er", ".", "..", "%2e", "%2E",
+		"%2f", "%2F", "%5c", `\`, ";", ";v=1", "%3b", "%25", "%252e", "%252f", "%255c", "%00", "%0a", "%09", "%20", "%3f", "%23", "A", "D",
+		"%c0%ae", "%c0%af", "%e0%80%ae", "%ef%bc%8f", "%ef%bc%8e", "%ff", "é", "%61", "%41", "%2561"}
+}
+
+// spell puts parts together, one for each byte.
+func spell(data []byte) string {
+	parts := spellingParts()
+	var spelling strings.Builder
+	spelling.WriteString("/")
+	for _, c := range data {
+		spelling.WriteString(parts[int(c)%len(parts)])
+	}
+	return spelling.String()
+}
+
+// FuzzSpelling: no spelling of a path passes under other rules than those of what some server reads.
+func FuzzSpelling(f *testing.F) {
+	for _, spelling := range adminSpellings() {
+		f.Add(spelling, []byte(spelling))
+	}
+	rules := ambiguityRules()
+	beats, all := beats(rules), behaviours()
+	policy, err := Compile(writeTable(rules), nil)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, spelling string, parts []byte) {
+		checkSpelling(t, policy, rules, beats, all, spelling)
+		checkSpelling(t, policy, rules, beats, all, spell(parts[:min(len(parts), 12)]))
+	})
+}
+
+// TestRandomSpellings is FuzzSpelling for every day: the same spellings each time.
+func TestRandomSpellings(t *testing.T) {
+	rules := ambiguityRules()
+	beats, all := beats(rules), behaviours()
+	policy := compile(t, writeTable(rules))
+	random := rand.New(rand.NewPCG(1, 2))
+	for range 400 {
+		data := make([]byte, 1+random.IntN(9))
+		for i := range data {
+			data[i] = byte(random.Uint32())
+		}
+		checkSpelling(t, policy, rules, beats, all, spell(data))
+	}
+}
+
+// FuzzCompile: no table of rules makes it panic, and what it accepts can be asked.
+func FuzzCompile(f *testing.F) {
+	f.Add(precedenceRules, "/a/")
+	f.Add(`/x/{n}/ group:"a b",{n} !email:*@x.org | ip:10.0.0.0/8 max-age:1h acr:x claim:"a.b"={n}`, "*.h/")
+	f.Add("GET;\"", `"`)
+	f.Add("GET,POST h/{a...} group:{a}|!user:x", "{$}/{$}")
+	f.Fuzz(func(t *testing.T, rules, upstream string) {
+		policy, err := Compile(rules, []Upstream{{Pattern: upstream}})
+		if err != nil {
+			for _, problem := range strings.Split(err.Error(), "\n") {
+				if problem == "" {
+					t.Errorf("an empty problem for %q, %q", rules, upstream)
+				}
+			}
+			return
+		}
+		policy.Notes()
+		policy.GroupNames()
+		for _, p := range []string{"/", "/a/b", "/a%2Fb/..//c;x"} {
+			if route, err := policy.Route("GET", "h", p); err == nil {
+				route.Check(&Subject{})
+			}
+		}
+	})
+}
+
+func TestEveryMeaningIsNeeded(t *testing.T) {
+	p := compile(t, adminRules+"\n/only public\n/dir/{$} public\n")
+	needs := map[string]string{
+		"decodes escapes first":                       "/public/%2e%2e/admin/",
+		"takes %2F for a slash":                       "/admin%2Fx",
+		"decodes twice":                               "/%2561dmin/",
+		`takes \ for a slash`:                         `/admin\x`,
+		"drops ;parameters of segments":               "/admin;x/",
+		"merges slashes":                              "//admin/",
+		"resolves dot segments":                       "/dir/.",
+		"resolves dot segments and a final slash":     "/only/.",
+		"takes what follows // for a host":            "//x/admin/",
+		"takes %3F for the beginning of the query":    "/admin%3Fx",
+		"takes %23 for the beginning of the fragment": "/admin%23x",
+		"ends the path at a line break":               "/admin%0ax",
+		"ends the path at NUL":                        "/admin%00x",
+		"drops control characters":                    "/ad%09min/",
+		"drops dots and blanks at the end of names":   "/admin./",
+		"takes :$ for a stream of a file":             "/admin::$DATA",
+		"reads wide characters as ASCII":              "/%ef%bd%81dmin/",
+		"reads overlong UTF-8":                        "/%c1%a1dmin/",
+		"drops bytes that are no UTF-8":               "/ad%ffmin/",
+	}
+	for i, m := range p.meanings {
+		spelling := needs[m.does]
+		if _, err := p.Route("GET", "h", spelling); err == nil {
+			t.Errorf("%q passes although a server %s", spelling, m.does)
+		}
+		without := *p
+		without.meanings = slices.Delete(slices.Clone(p.meanings), i, i+1)
+		if _, err := without.Route("GET", "h", spelling); err != nil {
+			t.Errorf("%q is refused without a server that %s, too: %v", spelling, m.does, err)
+		}
+	}
+}

@@ -1,0 +1,107 @@
+package access
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestWhatRulesName(t *testing.T) {
+	p := compile(t, `
+/            authenticated
+/x/{team}/   group:B,"A A",{team} claim:realm.roles=x !group:C | claim:"d e"=y
+App.example.com/ group:B
+*.Dev.example.com/ claim:realm.roles=z`, Upstream{Pattern: "/"}, Upstream{Pattern: "api.example.com/"})
+	for _, c := range []struct {
+		what      string
+		got, want []string
+	}{
+		{"claims", p.ClaimPaths(), []string{"d e", "realm.roles"}},
+		{"groups", p.GroupNames(), []string{"A A", "B", "C"}},
+		{"hosts", p.Hosts(), []string{"*.dev.example.com", "api.example.com", "app.example.com"}},
+	} {
+		if !slices.Equal(c.got, c.want) {
+			t.Errorf("%s %q, want %q", c.what, c.got, c.want)
+		}
+	}
+	if !p.NeedsGroups() || compile(t, "/ user:x").NeedsGroups() {
+		t.Error("needs groups")
+	}
+}
+
+func TestServesHost(t *testing.T) {
+	p := compile(t, "/ public\napp.example.com/ public\n*.dev.example.com/ public\n[::1]/ public", Upstream{Pattern: "api.example.com/"})
+	for host, want := range map[string]bool{
+		"app.example.com": true, "APP.example.com.:443": true, "api.example.com": true, "x.dev.example.com": true, "x.y.dev.example.com": true,
+		"[::1]:80": true, "dev.example.com": false, "xdev.example.com": false, "other": false, "": false, "app.example.com.evil": false,
+	} {
+		if got := p.ServesHost(host); got != want {
+			t.Errorf("%q: %v, want %v", host, got, want)
+		}
+	}
+}
+
+func TestHostlessDenyHoldsOnEveryHost(t *testing.T) {
+	p := compile(t, `
+/ deny
+/open/ authenticated
+/{x}/shut/ deny
+GET /read/ deny
+h.example/ public
+h.example/open/shut/ public
+*.example/read/ public`)
+	for _, c := range []struct{ method, host, path, want string }{
+		{"GET", "h.example", "/", "/"},
+		{"GET", "h.example", "/open/x", "h.example/"},
+		{"GET", "h.example", "/open/shut/", "/open/ + /{x}/shut/"},
+		{"GET", "i.example", "/read/", "GET /read/"},
+		{"GET", "i.example", "/other", "/"},
+	} {
+		r, err := p.Route(c.method, c.host, c.path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.Rule() != c.want || (c.want != "h.example/") != (r.Access() == Deny) {
+			t.Errorf("%s%s: %q, %v", c.host, c.path, r.Rule(), r.Access())
+		}
+	}
+}
+
+func TestNotes(t *testing.T) {
+	for _, c := range []struct{ name, rules, want string }{
+		{"overlap", "/{a}/admin/ group:A\n/x/ group:X", `rules "/{a}/admin/" and "/x/" overlap`},
+		{"overlapping methods", "GET,POST /x public\nPOST,PUT /x group:A", "overlap"},
+		{"other methods", "GET /{a}/b public\nPOST /c/{d} public", ""},
+		{"other hosts", "h/{a}/b public\ni/c/{d} public", ""},
+		{"letter case", "/Docs/ public\n/docs/ group:A", "letter case alone"},
+		{"closed host", "/admin/ deny\nh/admin/x public", `rule "h/admin/x" never decides: "/admin/" holds on every host`},
+		{"host opened again", "/admin/ deny\n/admin/x group:A\nh/admin/x public", ""},
+		{"methods taken", "GET /x public\nPOST /x public\nGET,POST /x public", `rule "GET,POST /x" never decides`},
+		{"TRACE", "TRACE / public", "never decides"},
+		{"no slash", "/ authenticated\n/admin group:A", `rule "/admin" covers that path alone; with a slash behind it "/" decides`},
+		{"slash, too", "/ authenticated\n/admin group:A\n/admin/ group:B", `with a slash behind it "/admin/" decides`},
+		{"slash, the same", "/ authenticated\n/admin group:A\n/admin/ group:A", ""},
+		{"public without slash", "/ authenticated\n/health public", ""},
+		{"only forbids", "/ !group:A", "only forbids"},
+		{"sane", "/ authenticated\n/{$} public\n/admin/ group:A\nGET /docs/ public", ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			notes := strings.Join(compile(t, c.rules).Notes(), "\n")
+			if c.want == "" && notes != "" || !strings.Contains(notes, c.want) {
+				t.Errorf("notes %q, want %q", notes, c.want)
+			}
+		})
+	}
+}
+
+func TestNoteOnUnservedRule(t *testing.T) {
+	p := compile(t, "/x/ public\n/y/ public\nh.a/x public", Upstream{Pattern: "/x/"}, Upstream{Pattern: "*.b/"})
+	notes := p.Notes()
+	if len(notes) != 0 {
+		t.Errorf("notes %q: *.b/ serves /y/", notes)
+	}
+	p = compile(t, "/x/ public\n/y/ public", Upstream{Pattern: "/x/"})
+	if notes := p.Notes(); len(notes) != 1 || !strings.Contains(notes[0], `"/y/" covers nothing`) {
+		t.Errorf("notes %q", notes)
+	}
+}

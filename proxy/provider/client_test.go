@@ -1,0 +1,227 @@
+package provider
+
+import (
+	"context"
+	"encoding/pem"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// certificate is a test server's own, in PEM.
+func certificate(s *httptest.Server) []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw})
+}
+
+func TestRequestsAreReported(t *testing.T) {
+	o := newOP(t, "ES256")
+	var mu sync.Mutex
+	var reported []string
+	p := o.client(t, func(o *Options) {
+		o.OnRequest = func(endpoint, code string, took time.Duration) {
+			mu.Lock()
+			defer mu.Unlock()
+			reported = append(reported, endpoint+" "+code)
+			if took <= 0 {
+				t.Error("it took no time")
+			}
+		}
+	})
+	if _, err := o.login(t, p); err != nil {
+		t.Fatal(err)
+	}
+	o.instead = handlers("/token", says(500, "", ""))
+	o.login(t, p)
+	o.server.Close()
+	o.login(t, p)
+	want := []string{"discovery 200", "token 200", "jwks 200", "userinfo 200", "token 500", "token error"}
+	if !slices.Equal(reported, want) {
+		t.Errorf("got %v", reported)
+	}
+}
+
+// stall lets some paths hang and hands all others on.
+type stall struct {
+	paths string
+	next  http.RoundTripper
+}
+
+func (s stall) RoundTrip(r *http.Request) (*http.Response, error) {
+	if strings.Contains(s.paths, r.URL.Path) {
+		return hangs{}.RoundTrip(r)
+	}
+	return s.next.RoundTrip(r)
+}
+
+func TestEndpointsThatHang(t *testing.T) {
+	tests := []struct {
+		path string
+		kind Kind
+		wait time.Duration
+	}{
+		{"/.well-known/openid-configuration", KindUnavailable, fetchTimeout},
+		{"/jwks", KindUnavailable, fetchTimeout},
+		{"/token", KindTokenRequestFailed, askTimeout},
+		{"/userinfo", KindInvalidUserinfo, askTimeout},
+	}
+	for _, test := range tests {
+		t.Run(test.path, func(t *testing.T) {
+			o := &op{issuer: "https://idp.example.com"}
+			o.rotate("ES256", "key-1")
+			p := o.client(t, nil)
+			p.client.transport = stall{test.path, inProcess{o}}
+			synctest.Test(t, func(t *testing.T) {
+				began := time.Now()
+				_, err := o.login(t, p)
+				o.wantKind(t, err, test.kind)
+				if !strings.Contains(err.Error(), "did not answer in time") {
+					t.Errorf("got %v", err)
+				}
+				if took := time.Since(began); took != test.wait {
+					t.Errorf("it took %s", took)
+				}
+			})
+		})
+	}
+}
+
+func TestFailureIsRememberedForAPause(t *testing.T) {
+	o := &op{issuer: "https://idp.example.com"}
+	o.rotate("ES256", "key-1")
+	p := o.client(t, nil)
+	p.client.transport = inProcess{o}
+	const discovery = "GET /.well-known/openid-configuration"
+	synctest.Test(t, func(t *testing.T) {
+		o.instead = handlers("/.well-known/openid-configuration", http.NotFound)
+		for range 10 {
+			_, err := p.AuthorizationURL(t.Context(), NewRequest(callback))
+			o.wantKind(t, err, KindUnavailable)
+		}
+		if n := o.count(discovery); n != 1 {
+			t.Errorf("asked %d times within the pause", n)
+		}
+		o.instead = nil
+		time.Sleep(5 * time.Second)
+		if _, err := p.AuthorizationURL(t.Context(), NewRequest(callback)); err != nil {
+			t.Errorf("after the pause: %v", err)
+		}
+	})
+}
+
+// fetcher is a fetch that a test controls.
+type fetcher struct {
+	began  int
+	answer chan error
+}
+
+func (f *fetcher) fetch(context.Context) (int, error) {
+	f.began++
+	err := <-f.answer
+	return f.began, err
+}
+
+func newFetcher() (*fetcher, *cached[int]) {
+	f := &fetcher{answer: make(chan error)}
+	return f, &cached[int]{fetch: f.fetch, maxAge: time.Hour, pause: time.Second}
+}
+
+func TestOneFetchServesAll(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, c := newFetcher()
+		var wg sync.WaitGroup
+		for range 10 {
+			wg.Go(func() {
+				if value, err := c.get(t.Context()); value != 1 || err != nil {
+					t.Errorf("got %d, %v", value, err)
+				}
+			})
+		}
+		synctest.Wait()
+		f.answer <- nil
+		wg.Wait()
+		if f.began != 1 {
+			t.Errorf("%d fetches", f.began)
+		}
+	})
+}
+
+func TestAskerWhoLeavesDoesNotEndTheFetch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, c := newFetcher()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		if _, err := c.get(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("got %v", err)
+		}
+		f.answer <- nil
+		synctest.Wait()
+		if value, err := c.get(t.Context()); value != 1 || err != nil || f.began != 1 {
+			t.Errorf("got %d, %v after %d fetches", value, err, f.began)
+		}
+	})
+}
+
+func TestOldValueIsGivenWhileItIsRenewed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, c := newFetcher()
+		go func() { f.answer <- nil }()
+		c.get(t.Context())
+		time.Sleep(2 * time.Hour)
+		for range 3 { // the fetch hangs, and nobody waits for it
+			if value, err := c.get(t.Context()); value != 1 || err != nil {
+				t.Errorf("got %d, %v", value, err)
+			}
+		}
+		f.answer <- nil
+		synctest.Wait()
+		if value, _ := c.get(t.Context()); value != 2 {
+			t.Errorf("got %d", value)
+		}
+	})
+}
+
+func TestOldValueSurvivesFailures(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, c := newFetcher()
+		go func() {
+			f.answer <- nil
+			for range 3 {
+				f.answer <- errors.New("down")
+			}
+		}()
+		c.get(t.Context())
+		for range 3 {
+			time.Sleep(2 * time.Hour)
+			if value, err := c.get(t.Context()); value != 1 || err != nil {
+				t.Errorf("got %d, %v", value, err)
+			}
+			synctest.Wait()
+		}
+		if _, err := c.state(); err == nil {
+			t.Error("the failure does not show")
+		}
+	})
+}
+
+func TestRenewalsKeepTheirInterval(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, c := newFetcher()
+		close(f.answer) // every fetch succeeds at once
+		c.get(t.Context())
+		for _, want := range []int{2, 2, 2} { // at once after the ordinary fetch, then not again
+			if value, err := c.renew(t.Context(), time.Minute); value != want || err != nil {
+				t.Errorf("got %d, %v", value, err)
+			}
+		}
+		time.Sleep(time.Minute)
+		if value, _ := c.renew(t.Context(), time.Minute); value != 3 {
+			t.Errorf("after the interval: %d", value)
+		}
+	})
+}

@@ -1,0 +1,241 @@
+package provider
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+)
+
+func TestMetadataThatAreRefused(t *testing.T) {
+	tests := map[string]func(map[string]any){
+		"issuer of another":          func(m map[string]any) { m["issuer"] = m["issuer"].(string) + "INVALID" },
+		"issuer with a slash":        func(m map[string]any) { m["issuer"] = m["issuer"].(string) + "/" },
+		"issuer in capitals":         func(m map[string]any) { m["issuer"] = strings.ToUpper(m["issuer"].(string)) },
+		"issuer missing":             without("issuer"),
+		"issuer a number":            set("issuer", 1),
+		"ISSUER beside it":           set("ISSUER", "x"),
+		"no authorization endpoint":  without("authorization_endpoint"),
+		"no token endpoint":          without("token_endpoint"),
+		"no keys":                    without("jwks_uri"),
+		"token endpoint null":        set("token_endpoint", nil),
+		"token endpoint a number":    set("token_endpoint", 7),
+		"token endpoint relative":    set("token_endpoint", "/token"),
+		"token endpoint in clear":    set("token_endpoint", "http://idp.example.com/token"),
+		"token endpoint at metadata": set("token_endpoint", "http://169.254.169.254/latest"),
+		"token endpoint a file":      set("token_endpoint", "file:///etc/passwd"),
+		"token endpoint a script":    set("authorization_endpoint", "javascript:alert(1)"),
+		"token endpoint, password":   set("token_endpoint", "https://a:b@idp.example.com/token"),
+		"fragment":                   set("authorization_endpoint", "https://idp.example.com/#"),
+		"keys in clear":              set("jwks_uri", "http://idp.example.com/jwks"),
+		"userinfo in clear":          set("userinfo_endpoint", "http://idp.example.com/userinfo"),
+		"logout a script":            set("end_session_endpoint", "javascript:alert(1)"),
+		"plain PKCE alone":           set("code_challenge_methods_supported", []string{"plain"}),
+		"PKCE a string":              set("code_challenge_methods_supported", "S256"),
+		"no asymmetric algorithm":    set("id_token_signing_alg_values_supported", []string{"none", "HS256"}),
+		"algorithms a string":        set("id_token_signing_alg_values_supported", "RS256"),
+	}
+	for name, change := range tests {
+		t.Run(name, func(t *testing.T) {
+			o := newOP(t, "ES256")
+			o.metadata = change
+			_, err := o.client(t, nil).AuthorizationURL(t.Context(), NewRequest(callback))
+			o.wantKind(t, err, KindInvalidMetadata)
+		})
+	}
+}
+
+func TestDiscoveryThatMisbehaves(t *testing.T) {
+	tests := map[string]struct {
+		answer http.HandlerFunc
+		kind   Kind
+	}{
+		"404":               {http.NotFound, KindUnavailable},
+		"500":               {says(500, "text/html", "x"), KindUnavailable},
+		"page":              {says(200, "text/html", "<h1>x</h1>"), KindInvalidMetadata},
+		"array":             {says(200, "application/json", "[]"), KindInvalidMetadata},
+		"2 MB":              {says(200, "application/json", `{"x":"`+strings.Repeat("x", 2<<20)+`"}`), KindUnavailable},
+		"gzip bomb":         {bomb, KindUnavailable},
+		"connection closed": {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, KindUnavailable},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			o := newOP(t, "ES256")
+			o.instead = handlers("/.well-known/openid-configuration", test.answer)
+			_, err := o.client(t, nil).AuthorizationURL(t.Context(), NewRequest(callback))
+			o.wantKind(t, err, test.kind)
+		})
+	}
+}
+
+func TestNothingIsAskedBeforeItIsNeeded(t *testing.T) {
+	o := newOP(t, "ES256")
+	p := o.client(t, nil)
+	if p.Up() || !p.KeysFetchedAt().IsZero() || len(o.seen()) > 0 {
+		t.Error("New asked the provider")
+	}
+	if err := p.Ready(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if !p.Up() || p.KeysFetchedAt().IsZero() {
+		t.Error("the provider does not count as up")
+	}
+}
+
+// An issuer may end in a slash; the well-known address has one all the same, and the issuer keeps its own.
+func TestIssuerWithATrailingSlash(t *testing.T) {
+	o := newOP(t, "ES256")
+	o.issuer += "/"
+	if _, err := o.login(t, o.client(t, nil)); err != nil {
+		t.Error(err)
+	}
+	if got := wellKnown("https://a/realms/x"); got != "https://a/realms/x/.well-known/openid-configuration" {
+		t.Errorf("got %s", got)
+	}
+}
+
+func TestEndpointsThatAreAllowed(t *testing.T) {
+	tests := []struct {
+		issuer, internal string
+		allowHTTP        bool
+		address          string
+		ok               bool
+	}{
+		{"https://idp.example.com", "", false, "https://token.example.net/x?y", true},
+		{"https://idp.example.com", "", false, "http://idp.example.com/x", false},
+		{"https://idp.example.com", "", false, "http://localhost/x", false}, // a stranger has no business on this machine
+		{"http://localhost:9000", "", false, "http://127.0.0.1:9000/x", true},
+		{"http://localhost:9000", "", false, "http://op.localhost/x", true},
+		{"http://[::1]:9000", "", false, "http://[::1]:9000/x", true},
+		{"http://localhost:9000", "", false, "http://localhost.example.com/x", false},
+		{"http://idp:8080", "", true, "http://idp:8080/x", true},
+		{"http://idp:8080", "", true, "ftp://idp:8080/x", false},
+		{"https://idp.example.com", "http://localhost:1", false, "http://localhost:1/x", true},
+	}
+	for _, test := range tests {
+		a, err := newAddresses(Options{Issuer: test.issuer, InternalURL: test.internal, AllowHTTP: test.allowHTTP})
+		if err != nil {
+			t.Errorf("%s: %v", test.issuer, err)
+			continue
+		}
+		if err := a.check(test.address); (err == nil) != test.ok {
+			t.Errorf("%s from %s: %v", test.address, test.issuer, err)
+		}
+	}
+}
+
+func TestAddressesInsideAndOutside(t *testing.T) {
+	a, err := newAddresses(Options{Issuer: "https://idp.example.com/realm", InternalURL: "http://idp:8080/", AllowHTTP: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for from, want := range map[string]string{
+		"https://idp.example.com/token?a=b": "http://idp:8080/token?a=b",
+		"https://IDP.example.com:443/token": "http://idp:8080/token",
+		"https://other.example.com/token":   "https://other.example.com/token",
+		"https://idp.example.com:444/token": "https://idp.example.com:444/token",
+		"http://idp.example.com/token":      "http://idp.example.com/token",
+		"http://idp:8080/token":             "http://idp:8080/token",
+	} {
+		if got := a.reach(from); got != want {
+			t.Errorf("reach %s: %s", from, got)
+		}
+	}
+	for from, want := range map[string]string{
+		"http://idp:8080/authorize":         "https://idp.example.com/authorize",
+		"https://idp.example.com/authorize": "https://idp.example.com/authorize",
+		"http://idp/authorize":              "http://idp/authorize",
+	} {
+		if got := a.publish(from); got != want {
+			t.Errorf("publish %s: %s", from, got)
+		}
+	}
+}
+
+// A provider whom browsers know by another name than we do.
+func TestLoginThroughTheInternalURL(t *testing.T) {
+	for name, published := range map[string]string{"publishes the public name": "https://idp.example.com", "publishes the internal name": ""} {
+		t.Run(name, func(t *testing.T) {
+			o := newOP(t, "ES256")
+			o.issuer = "https://idp.example.com"
+			if published == "" {
+				o.metadata = func(m map[string]any) {
+					for _, endpoint := range []string{"authorization_endpoint", "token_endpoint", "jwks_uri", "userinfo_endpoint", "end_session_endpoint"} {
+						m[endpoint] = strings.Replace(m[endpoint].(string), o.issuer, o.server.URL, 1)
+					}
+				}
+			}
+			p := o.client(t, func(options *Options) { options.InternalURL = o.server.URL })
+			person, err := o.login(t, p)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if person.Issuer != "https://idp.example.com" {
+				t.Errorf("issuer %s", person.Issuer)
+			}
+			authorization, _ := p.AuthorizationURL(t.Context(), NewRequest(callback))
+			logout, _ := p.EndSessionURL(t.Context(), "", "", "")
+			for _, address := range []string{authorization, logout} {
+				if u, _ := url.Parse(address); u.Host != "idp.example.com" || u.Scheme != "https" {
+					t.Errorf("browsers are sent to %s", address)
+				}
+			}
+		})
+	}
+}
+
+func TestProviderOverTLS(t *testing.T) {
+	o := newOP(t, "ES256")
+	tls := httptest.NewTLSServer(o)
+	defer tls.Close()
+	o.issuer = tls.URL
+	if _, err := o.login(t, o.client(t, nil)); err == nil {
+		t.Error("a certificate that nobody vouches for is accepted")
+	}
+	if _, err := o.login(t, o.client(t, func(options *Options) { options.CA = certificate(tls) })); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestInspect(t *testing.T) {
+	tests := map[string]struct {
+		change func(*op)
+		wrong  []string // subjects
+	}{
+		"honest":            {func(o *op) {}, nil},
+		"down":              {func(o *op) { o.server.Close() }, []string{"discovery"}},
+		"another issuer":    {func(o *op) { o.metadata = set("issuer", "x") }, []string{"discovery"}},
+		"scope not offered": {func(o *op) { o.metadata = set("scopes_supported", []string{"openid"}) }, []string{"scope profile"}},
+		"no keys":           {func(o *op) { o.instead = handlers("/jwks", http.NotFound) }, []string{"keys"}},
+		"keys do not suit":  {func(o *op) { o.published = []map[string]any{newSigner("EdDSA", "k").jwk()} }, []string{"keys"}},
+		"clock": {func(o *op) {
+			o.instead = handlers("/.well-known/openid-configuration", func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Date", "Thu, 01 Jan 2026 00:00:00 GMT")
+				reply(w, o.honestMetadata())
+			})
+		}, []string{"clock"}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			o := newOP(t, "ES256")
+			test.change(o)
+			findings, err := o.client(t, nil).Inspect(t.Context())
+			if err != nil || len(findings) == 0 {
+				t.Fatal(findings, err)
+			}
+			var wrong []string
+			for _, f := range findings {
+				if f.Says == "" || f.OK != (f.Mend == "") {
+					t.Errorf("%+v", f)
+				}
+				if !f.OK {
+					wrong = append(wrong, f.Subject)
+				}
+			}
+			if strings.Join(wrong, ",") != strings.Join(test.wrong, ",") {
+				t.Errorf("wrong are %v", wrong)
+			}
+		})
+	}
+}

@@ -1,0 +1,258 @@
+package provider
+
+import (
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rsa"
+	"encoding/json"
+	"math/big"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func parseOne(t testing.TB, jwk map[string]any) error {
+	t.Helper()
+	raw, err := json.Marshal(jwk)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = parseKey(raw)
+	return err
+}
+
+func TestKeysThatArePassedOver(t *testing.T) {
+	modulus := func(n *big.Int) func(map[string]any) { return set("n", b64(n.Bytes())) }
+	bits := func(n uint) *big.Int { return new(big.Int).Add(new(big.Int).Lsh(big.NewInt(1), n-1), big.NewInt(1)) }
+	tests := map[string]struct {
+		algorithm string
+		change    func(map[string]any)
+	}{
+		"RSA of 1024 bits":         {"RS256", modulus(bits(1024))},
+		"RSA of 2047 bits":         {"RS256", modulus(bits(2047))},
+		"RSA of 16384 bits":        {"RS256", modulus(bits(16384))},
+		"RSA even":                 {"RS256", modulus(new(big.Int).Lsh(big.NewInt(1), 2047))},
+		"e is 1":                   {"RS256", set("e", "AQ")},
+		"e is 2":                   {"RS256", set("e", "Ag")},
+		"e is even":                {"RS256", set("e", "AQAA")},
+		"e is huge":                {"RS256", set("e", b64(bits(64).Bytes()))},
+		"e missing":                {"RS256", without("e")},
+		"n not base64":             {"RS256", set("n", "+/+/")},
+		"n a number":               {"RS256", set("n", 5)},
+		"alg of another type":      {"RS256", set("alg", "ES256")},
+		"alg unknown":              {"RS256", set("alg", "RSA")},
+		"alg for encryption":       {"RS256", set("alg", "RSA-OAEP")},
+		"alg a number":             {"RS256", set("alg", 256)},
+		"use for encryption":       {"RS256", set("use", "enc")},
+		"use null":                 {"RS256", set("use", nil)},
+		"key_ops for encryption":   {"RS256", set("key_ops", []string{"encrypt"})},
+		"key_ops a string":         {"RS256", set("key_ops", "verify")},
+		"kid a number":             {"RS256", set("kid", 1)},
+		"EC point not on curve":    {"ES256", set("x", b64(make([]byte, 32)))},
+		"EC coordinate too short":  {"ES256", set("x", b64(make([]byte, 31)))},
+		"EC curve of another size": {"ES256", set("crv", "P-384")},
+		"EC on secp256k1":          {"ES256", set("crv", "secp256k1")},
+		"Ed448":                    {"EdDSA", set("crv", "Ed448")},
+		"X25519":                   {"EdDSA", set("crv", "X25519")},
+		"Ed25519 too short":        {"EdDSA", set("x", "AAAA")},
+		"symmetric":                {"RS256", set("kty", "oct")},
+		"kty missing":              {"RS256", without("kty")},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			jwk := newSigner(test.algorithm, "k").jwk()
+			if err := parseOne(t, jwk); err != nil {
+				t.Fatal(err)
+			}
+			test.change(jwk)
+			if parseOne(t, jwk) == nil {
+				t.Error("accepted")
+			}
+		})
+	}
+}
+
+func TestKeySetsThatAreRefused(t *testing.T) {
+	for name, body := range map[string]string{
+		"empty": ``, "null": `null`, "array": `[]`, "no keys": `{}`, "keys null": `{"keys":null}`, "keys an object": `{"keys":{}}`,
+		"no key": `{"keys":[]}`, "twice": `{"keys":[],"keys":[]}`, "KEYS": `{"KEYS":[]}`, "odd keys alone": `{"keys":[{},1,null,"x",{"kty":"oct","k":"AAAA"}]}`,
+		"page": `<html>`, "trailing": `{"keys":[]} x`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			if keys, err := parseKeys([]byte(body)); err == nil {
+				t.Errorf("found %v", keys)
+			}
+		})
+	}
+}
+
+// A JSON member named keys in capitals is not the set, though encoding/json would take it.
+func TestKeySetTakesTheExactName(t *testing.T) {
+	mine, _ := json.Marshal(newSigner("ES256", "mine").jwk())
+	other, _ := json.Marshal(newSigner("ES256", "other").jwk())
+	keys, err := parseKeys([]byte(`{"keys":[` + string(mine) + `],"KEYS":[` + string(other) + `]}`))
+	if err != nil || len(keys) != 1 || keys[0].id != "mine" {
+		t.Errorf("got %v, %v", keys, err)
+	}
+}
+
+func TestKeysThatSignNobodyIn(t *testing.T) {
+	tests := map[string]struct {
+		change func(*op)
+		kind   Kind
+	}{
+		"another's key under our kid": {func(o *op) { o.signer = newSigner("ES256", "key-1") }, KindInvalidIDToken},
+		"published for another alg":   {func(o *op) { o.published[0]["alg"] = "ES384" }, KindInvalidMetadata},
+		"published for encryption":    {func(o *op) { o.published[0]["use"] = "enc" }, KindInvalidMetadata},
+		"right key under another kid": {func(o *op) { o.published[0]["kid"] = "key-2" }, KindInvalidIDToken},
+		"right key without kid":       {func(o *op) { delete(o.published[0], "kid") }, KindInvalidIDToken},
+		"encryption key beside a good one": {func(o *op) {
+			o.published[0]["use"] = "enc"
+			o.published = append(o.published, newSigner("ES256", "key-2").jwk())
+		}, KindInvalidIDToken},
+		"key in the header": {func(o *op) {
+			o.signer = newSigner("ES256", "key-2")
+			o.idHeader = set("jwk", o.signer.jwk())
+		}, KindInvalidIDToken},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			o := newOP(t, "ES256")
+			test.change(o)
+			_, err := o.login(t, o.client(t, nil))
+			o.wantKind(t, err, test.kind)
+		})
+	}
+}
+
+func TestRotatedKeyIsFetched(t *testing.T) {
+	o := newOP(t, "RS256")
+	p := o.client(t, nil)
+	if _, err := o.login(t, p); err != nil {
+		t.Fatal(err)
+	}
+	o.rotate("RS256", "key-2")
+	if _, err := o.login(t, p); err != nil {
+		t.Fatal(err)
+	}
+	if n := o.count("GET /jwks"); n != 2 {
+		t.Errorf("the keys were fetched %d times", n)
+	}
+}
+
+// A rotation without kid shows only as a signature that no key made.
+func TestRotatedKeyWithoutKidIsFetched(t *testing.T) {
+	o := newOP(t, "ES256")
+	o.idHeader = without("kid")
+	delete(o.published[0], "kid")
+	p := o.client(t, nil)
+	if _, err := o.login(t, p); err != nil {
+		t.Fatal(err)
+	}
+	o.rotate("ES256", "")
+	delete(o.published[0], "kid")
+	if _, err := o.login(t, p); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestUnknownKeysCauseFewFetches(t *testing.T) {
+	o := &op{issuer: "https://idp.example.com"}
+	o.rotate("ES256", "key-1")
+	p := o.client(t, nil)
+	p.client.transport = inProcess{o}
+	synctest.Test(t, func(t *testing.T) {
+		o.idHeader = set("kid", "forged")
+		for range 5 {
+			_, err := o.login(t, p)
+			o.wantKind(t, err, KindInvalidIDToken)
+		}
+		if n := o.count("GET /jwks"); n != 2 { // the ordinary fetch, and one for the unknown key
+			t.Errorf("the keys were fetched %d times", n)
+		}
+		time.Sleep(unknownKeyPause)
+		o.idHeader = nil
+		o.rotate("ES256", "key-2")
+		if _, err := o.login(t, p); err != nil {
+			t.Errorf("after the pause: %v", err)
+		}
+	})
+}
+
+// A wrong signature under a known kid says nothing about the key set.
+func TestWrongSignaturesCauseNoFetch(t *testing.T) {
+	o := newOP(t, "RS256")
+	o.idToken = func(s string) string { return s[:len(s)-10] + "AAAAAAAAAA" }
+	p := o.client(t, nil)
+	for range 3 {
+		o.login(t, p)
+	}
+	if n := o.count("GET /jwks"); n != 1 {
+		t.Errorf("the keys were fetched %d times", n)
+	}
+}
+
+func TestOldKeysSurviveAnOutage(t *testing.T) {
+	for name, broken := range map[string]string{"down": "", "page": "<html>", "no key": `{"keys":[]}`} {
+		t.Run(name, func(t *testing.T) {
+			o := &op{issuer: "https://idp.example.com"}
+			o.rotate("ES256", "key-1")
+			p := o.client(t, nil)
+			p.client.transport = inProcess{o}
+			synctest.Test(t, func(t *testing.T) {
+				if _, err := o.login(t, p); err != nil {
+					t.Fatal(err)
+				}
+				o.instead = handlers("/jwks", says(200, "application/json", broken))
+				for range 3 {
+					time.Sleep(keysMaxAge + time.Second)
+					if _, err := o.login(t, p); err != nil {
+						t.Fatal(err)
+					}
+					synctest.Wait()
+				}
+				if n := o.count("GET /jwks"); n != 4 {
+					t.Errorf("the keys were asked for %d times", n)
+				}
+				if p.Up() {
+					t.Error("the provider counts as up")
+				}
+			})
+		})
+	}
+}
+
+// Whatever a key set holds, only keys that can verify safely come out of it.
+func FuzzKeySet(f *testing.F) {
+	for _, algorithm := range []string{"RS256", "ES256", "ES512", "EdDSA"} {
+		body, _ := json.Marshal(map[string]any{"keys": append(oddKeys(), newSigner(algorithm, "k").jwk())})
+		f.Add(body)
+	}
+	f.Add([]byte(`{"keys":[{"kty":"RSA","n":"AQAB","e":"AQ"}],"keys":[]}`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		keys, err := parseKeys(body)
+		if (err == nil) != (len(keys) > 0) || len(keys) > maxKeys {
+			t.Fatalf("%d keys, error %v", len(keys), err)
+		}
+		for _, k := range keys {
+			switch public := k.public.(type) {
+			case *rsa.PublicKey:
+				if public.N.BitLen() < 2048 || public.E < 3 || public.E%2 == 0 || k.keyType != "RSA" {
+					t.Errorf("weak: %+v", k)
+				}
+			case *ecdsa.PublicKey:
+				if _, err := public.ECDH(); err != nil || !strings.HasPrefix(k.keyType, "P-") || public.Curve == elliptic.P224() {
+					t.Errorf("not on its curve: %+v", k)
+				}
+			case ed25519.PublicKey:
+				if len(public) != 32 || k.keyType != "Ed25519" {
+					t.Errorf("short: %+v", k)
+				}
+			default:
+				t.Errorf("a key of type %T", public)
+			}
+		}
+	})
+}

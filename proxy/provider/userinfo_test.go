@@ -1,0 +1,155 @@
+package provider
+
+import (
+	"encoding/json"
+	"net/http"
+	"reflect"
+	"testing"
+	"time"
+)
+
+func TestUserinfoThatIsRefused(t *testing.T) {
+	signed := func(s *signer, change func(map[string]any)) func(*op) {
+		return func(o *op) { o.instead = handlers("/userinfo", o.signedUserinfo(s, change)) }
+	}
+	plain := func(status int, contentType, body string) func(*op) {
+		return func(o *op) { o.instead = handlers("/userinfo", says(status, contentType, body)) }
+	}
+	stranger := newSigner("ES256", "key-1")
+	tests := map[string]func(*op){
+		"sub of another":     func(o *op) { o.userinfo = set("sub", testPerson+"invalid") },
+		"sub missing":        func(o *op) { o.userinfo = without("sub") },
+		"sub null":           func(o *op) { o.userinfo = set("sub", nil) },
+		"sub a number":       func(o *op) { o.userinfo = set("sub", 1) },
+		"SUB":                func(o *op) { o.userinfo = set("SUB", testPerson) },
+		"page":               plain(200, "text/html", `{"sub":"alice"}`),
+		"text/plain":         plain(200, "text/plain", `{"sub":"alice"}`),
+		"array":              plain(200, "application/json", `[{"sub":"alice"}]`),
+		"sub twice":          plain(200, "application/json", `{"sub":"bob","sub":"alice"}`),
+		"trailing data":      plain(200, "application/json", `{"sub":"alice"}{}`),
+		"401":                plain(401, "application/json", `{"sub":"alice"}`),
+		"500":                plain(500, "application/json", `{"sub":"alice"}`),
+		"gzip bomb":          func(o *op) { o.instead = handlers("/userinfo", bomb) },
+		"signed by another":  signed(&stranger, nil),
+		"signed for another": signed(nil, set("aud", "other")),
+		"signed elsewhere":   signed(nil, set("iss", "https://other.example.com")),
+		"signed about bob":   signed(nil, set("sub", "bob")),
+		"signed, expired":    signed(nil, in("exp", -time.Hour)),
+		"JWT, not signed":    plain(200, "application/jwt", unsigned("."+b64([]byte(`{"sub":"alice"}`)), "none")),
+		"JSON called JWT":    plain(200, "application/jwt", `{"sub":"alice"}`),
+	}
+	for name, spoil := range tests {
+		t.Run(name, func(t *testing.T) {
+			o := newOP(t, "ES256")
+			spoil(o)
+			_, err := o.login(t, o.client(t, nil))
+			o.wantKind(t, err, KindInvalidUserinfo)
+		})
+	}
+}
+
+// signedUserinfo answers with a JWT, signed by s or else by the provider.
+func (o *op) signedUserinfo(s *signer, change func(map[string]any)) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		if s == nil {
+			s = &o.signer
+		}
+		claims := changed(map[string]any{"iss": o.issuer, "aud": testClient, "sub": testPerson, "groups": []string{"Dev"}}, change)
+		w.Header().Set("Content-Type", "application/jwt; charset=utf-8")
+		w.Write([]byte(s.sign(map[string]any{"alg": s.algorithm, "kid": s.kid}, claims)))
+	}
+}
+
+func TestSignedUserinfoIsRead(t *testing.T) {
+	o := newOP(t, "ES256")
+	o.instead = handlers("/userinfo", o.signedUserinfo(nil, nil))
+	person, err := o.login(t, o.client(t, nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if groups, _ := person.Claim("groups"); !reflect.DeepEqual(groups, []any{"Dev"}) {
+		t.Errorf("got %v", groups)
+	}
+}
+
+func TestUserinfoIsAskedOnlyWhenNeeded(t *testing.T) {
+	tests := map[string]struct {
+		needed []string
+		claims func(map[string]any)
+		asked  int
+	}{
+		"in no token":         {[]string{"groups"}, nil, 1},
+		"null in the token":   {[]string{"groups"}, set("groups", nil), 1},
+		"in the ID token":     {[]string{"groups"}, set("groups", []string{}), 0},
+		"by its path":         {[]string{"realm.roles"}, set("realm", map[string]any{"roles": []string{"a"}}), 0},
+		"nothing needed":      {nil, nil, 0},
+		"the ID token's only": {[]string{"amr"}, nil, 0},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			o := newOP(t, "ES256")
+			o.idClaims = test.claims
+			if _, err := o.login(t, o.client(t, func(o *Options) { o.NeededClaims = test.needed })); err != nil {
+				t.Fatal(err)
+			}
+			if n := o.count("GET /userinfo"); n != test.asked {
+				t.Errorf("asked %d times", n)
+			}
+		})
+	}
+}
+
+func TestLoginWithoutUserinfoEndpoint(t *testing.T) {
+	o := newOP(t, "ES256")
+	o.metadata = without("userinfo_endpoint")
+	person, err := o.login(t, o.client(t, nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if groups, ok := person.Claim("groups"); ok {
+		t.Errorf("got %v", groups)
+	}
+}
+
+func TestClaimSources(t *testing.T) {
+	p := &Person{sources: []object{
+		{"a": "id", "n": nil, "realm": map[string]any{"roles": []any{"r"}}, "x.y": "exact", "x": map[string]any{"y": "path"}, "big": json.Number("12345678901234567890")},
+		{"a": "access", "b": "access", "n": "access", "sid": "access"},
+		{"b": "userinfo", "c": "userinfo", "acr": "userinfo", "auth_time": json.Number("1")},
+	}}
+	tests := map[string]any{
+		"a": "id", "b": "access", "c": "userinfo", "n": "access", "realm.roles": []any{"r"}, "x.y": "exact",
+		"sid": nil, "acr": nil, "auth_time": nil, "a.b": nil, "missing": nil, "realm.missing": nil, "": nil, ".": nil,
+		"big": json.Number("12345678901234567890"),
+	}
+	for path, want := range tests {
+		if got, ok := p.Claim(path); !reflect.DeepEqual(got, want) || ok != (want != nil) {
+			t.Errorf("%q is %v", path, got)
+		}
+	}
+}
+
+// The word that an address is verified counts for that address alone.
+func TestEmailIsVouchedForByWhoNamesIt(t *testing.T) {
+	tests := map[string]struct {
+		sources  []object
+		verified bool
+	}{
+		"beside it":               {[]object{{"email": "a@x", "email_verified": true}}, true},
+		"not said":                {[]object{{"email": "a@x"}}, false},
+		"false":                   {[]object{{"email": "a@x", "email_verified": false}}, false},
+		"text":                    {[]object{{"email": "a@x", "email_verified": "true"}}, false},
+		"of another address":      {[]object{{"email": "a@x"}, {"email": "b@x", "email_verified": true}}, false},
+		"of no address":           {[]object{{"email": "a@x"}, {"email_verified": true}}, false},
+		"elsewhere, same address": {[]object{{"email": "a@x"}, {"email": "a@x", "email_verified": true}}, true},
+		"denied first":            {[]object{{"email": "a@x", "email_verified": false}, {"email": "a@x", "email_verified": true}}, false},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			address, verified := (&Person{sources: test.sources}).Email("email")
+			if address != "a@x" || verified != test.verified {
+				t.Errorf("got %q %v", address, verified)
+			}
+		})
+	}
+}

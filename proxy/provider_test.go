@@ -1,0 +1,684 @@
+package proxy_test
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"doorward/config"
+	"doorward/proxy/providertest"
+)
+
+// Every way in which a provider can misbehave ends without a session, on a page that a person can read, and the login
+// stops where a sound client stops.
+func TestProviderMisbehaves(t *testing.T) {
+	for _, m := range providertest.Misbehaviours() {
+		if hangs(m) {
+			continue
+		}
+		t.Run(m.Name, func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t, nil, m)
+			b := s.browser()
+
+			p := b.walk(s.URL + "/admin/secret?q=canary-query")
+
+			if p.StatusCode < 400 || p.StatusCode > 599 {
+				t.Errorf("the login ends with status %d", p.StatusCode)
+			}
+			isPage(t, p)
+			wentNoFurther(t, s, m.Stops)
+			hasNoSession(t, s, b)
+			isRecorded(t, s, resultOf(m))
+		})
+	}
+}
+
+func hangs(m providertest.Mutation) bool { return strings.HasSuffix(m.Name, "-hang") }
+
+// A provider that never answers is given up on. The logins wait side by side, since each takes seconds.
+func TestProviderHangs(t *testing.T) {
+	t.Parallel()
+	type login struct {
+		mutation providertest.Mutation
+		site     *site
+		browser  *browser
+		answer   *http.Response
+		err      error
+	}
+	var logins []*login
+	var all sync.WaitGroup
+	for _, m := range providertest.Misbehaviours() {
+		if hangs(m) {
+			s := newSite(t, nil, m)
+			l := &login{mutation: m, site: s, browser: s.browser()}
+			logins = append(logins, l)
+			all.Go(func() { l.answer, l.err = l.browser.wander(s.URL + "/admin/secret?q=canary-query") })
+		}
+	}
+	all.Wait()
+	for _, l := range logins {
+		t.Run(l.mutation.Name, func(t *testing.T) {
+			if l.err != nil {
+				t.Fatal(l.err)
+			}
+			isPage(t, read(t, l.answer, l.site.URL))
+			wentNoFurther(t, l.site, l.mutation.Stops)
+			hasNoSession(t, l.site, l.browser)
+			isRecorded(t, l.site, resultOf(l.mutation))
+		})
+	}
+}
+
+// What is wrong with the answer at the callback is as wrong when the browser posts it.
+func TestProviderMisbehavesByFormPost(t *testing.T) {
+	for _, m := range providertest.Misbehaviours() {
+		if m.Stops != providertest.AtCallback {
+			continue
+		}
+		t.Run(m.Name, func(t *testing.T) {
+			t.Parallel()
+			s := newTLSSite(t, func(c *config.Config) { c.ResponseMode = "form_post" }, m)
+			b := s.browser()
+
+			p := b.walk(s.URL + "/admin/secret?q=canary-query")
+
+			isPage(t, p)
+			wentNoFurther(t, s, m.Stops)
+			hasNoSession(t, s, b)
+			isRecorded(t, s, resultOf(m))
+		})
+	}
+}
+
+// wentNoFurther checks that no request was made after the stage at which the login should have stopped.
+func wentNoFurther(t *testing.T, s *site, stage providertest.Stage) {
+	t.Helper()
+	for endpoint, reached := range map[providertest.Endpoint]providertest.Stage{
+		providertest.Authorization: providertest.AtCallback,
+		providertest.Token:         providertest.AtTokens,
+		providertest.Userinfo:      providertest.AtUserinfo,
+	} {
+		if n := len(s.Provider.Requests(endpoint)); n > 0 && reached > stage {
+			t.Errorf("%d requests were made to the %s endpoint", n, endpoint)
+		}
+	}
+	if n := len(s.Provider.Requests(providertest.Token)); n > 1 {
+		t.Errorf("the code was sent to the token endpoint %d times", n)
+	}
+	if n := len(s.Upstream.Received()); n > 0 {
+		t.Errorf("the upstream received %d requests", n)
+	}
+}
+
+// hasNoSession checks that the browser holds nothing with which it is somebody.
+func hasNoSession(t *testing.T, s *site, b *browser) {
+	t.Helper()
+	if p := b.request(http.MethodGet, s.URL+"/api", http.Header{"Accept": {"application/json"}}, ""); p.StatusCode != http.StatusUnauthorized {
+		t.Errorf("afterwards the browser's request is answered %d, so there is a session", p.StatusCode)
+	}
+}
+
+// isRecorded checks metric and log.
+func isRecorded(t *testing.T, s *site, result string) {
+	t.Helper()
+	if s.metric(`doorward_logins_total{result="ok"}`) != 0 {
+		t.Error("the login is counted as a success")
+	}
+	if s.metric(`doorward_logins_total{result="`+result+`"}`) != 1 {
+		t.Errorf("logins_total does not count it as %s: %v", result, counted(s))
+	}
+	failed := s.Log.events(t, "login_failed")
+	if len(failed) != 1 {
+		t.Fatalf("login_failed is in the log %d times:\n%s", len(failed), s.Log)
+	}
+	if cause, _ := failed[0]["error"].(string); cause == "" {
+		t.Errorf("the event does not say what was wrong: %v", failed[0])
+	}
+	hasNoSecret(t, s)
+}
+
+func counted(s *site) []string {
+	var results []string
+	for series, value := range s.metrics() {
+		if strings.HasPrefix(series, "doorward_logins_total") && value > 0 {
+			results = append(results, series)
+		}
+	}
+	return results
+}
+
+// resultOf is the fixed name under which a failed login is counted.
+func resultOf(m providertest.Mutation) string {
+	switch m.Name {
+	case "metadata-500", "metadata-hang", "jwks-hang", "metadata-cut", "metadata-huge", "metadata-bomb", "metadata-redirect",
+		"jwks-500", "jwks-huge", "jwks-bomb", "jwks-redirect":
+		return "provider_unavailable"
+	case "fapi2-security-profile-final-client-test-invalid-authorization-response-iss",
+		"fapi2-security-profile-final-client-test-remove-authorization-response-iss",
+		"callback-iss-unannounced-and-wrong", "callback-error-wrong-iss":
+		return "issuer_mismatch"
+	case "fapi2-security-profile-final-client-ensure-authorization-response-with-invalid-state-fails":
+		return "no_login_state"
+	case "callback-error-access-denied", "callback-error-server-error", "callback-error-temporarily-unavailable",
+		"callback-error-login-required", "callback-error-unknown", "callback-error-script":
+		return "provider_error"
+	case "token-invalid-grant", "token-invalid-client", "token-error-with-200", "token-500", "token-503", "token-redirect-302",
+		"token-redirect-307", "token-cut", "token-hang", "token-huge", "token-bomb", "token-id-token-huge":
+		return "token_request_failed"
+	case "oidcc-client-test-nonce-invalid", "fapi2-security-profile-final-client-test-invalid-missing-nonce",
+		"id-token-nonce-empty", "id-token-nonce-array":
+		return "nonce_mismatch"
+	}
+	return resultByStage(m)
+}
+
+func resultByStage(m providertest.Mutation) string {
+	switch {
+	case m.Stops == providertest.AtDiscovery, m.Name == "jwks-html", m.Name == "jwks-empty":
+		return "invalid_metadata"
+	case m.Stops == providertest.AtCallback:
+		return "invalid_answer"
+	case m.Stops == providertest.AtUserinfo:
+		return "invalid_userinfo"
+	case strings.HasPrefix(m.Name, "access-token-"):
+		return "invalid_access_token"
+	case strings.HasPrefix(m.Name, "token-") && m.Name != "token-id-token-dots":
+		return "invalid_token_response"
+	}
+	return "invalid_id_token"
+}
+
+// What the standards allow is no reason to turn people away.
+func TestOddProvidersAreAccepted(t *testing.T) {
+	for _, m := range providertest.Oddities() {
+		t.Run(m.Name, func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t, nil, m)
+
+			p := s.browser().walk(s.URL + "/admin/?q=1")
+
+			if p.StatusCode != http.StatusOK {
+				t.Fatalf("the login ends with %d: %s\n%s", p.StatusCode, p.Text, s.Log)
+			}
+			if groups := s.Upstream.last(t).Header.Get("X-Forwarded-Groups"); groups != "Admin,Dev" {
+				t.Errorf("the upstream is told the groups %q", groups)
+			}
+			if s.metric(`doorward_logins_total{result="ok"}`) != 1 {
+				t.Error("the login is not counted as a success")
+			}
+		})
+	}
+}
+
+// The module oidcc-client-test-kid-absent-multiple-jwks leaves it to the client whether it tries all keys; both outcomes are sound.
+func TestSeveralKeysWithoutIdentifier(t *testing.T) {
+	withoutKid := func(_ *providertest.Provider, j *providertest.JWT) { delete(j.Header, "kid") }
+	s := newSite(t, nil, providertest.Mutation{
+		Name: "oidcc-client-test-kid-absent-multiple-jwks",
+		KeySet: func(_ *providertest.Provider, keys []map[string]any) []map[string]any {
+			for _, k := range keys {
+				delete(k, "kid")
+			}
+			return keys
+		},
+		IDToken: withoutKid, AccessToken: withoutKid,
+	})
+
+	p := s.browser().walk(s.URL + "/")
+
+	if accepted := p.StatusCode == http.StatusOK; accepted != (len(s.Upstream.Received()) == 1) || p.StatusCode == http.StatusInternalServerError {
+		t.Errorf("the login ends with %d", p.StatusCode)
+	}
+}
+
+// A request for keys that is never answered stalls the login that waits for it; those that come a little later are not stalled.
+func TestHungKeyRequestBlocksNobody(t *testing.T) {
+	t.Parallel()
+	var asked atomic.Int32
+	s := newSite(t, nil, providertest.Mutation{Name: "jwks-hang-once", KeySetReply: func(_ *providertest.Provider, a *providertest.Answer) {
+		a.Hang = asked.Add(1) == 1
+	}})
+	if p := s.browser().walk(s.URL + "/"); p.StatusCode != http.StatusServiceUnavailable {
+		t.Errorf("the login that stalled ends with %d", p.StatusCode)
+	}
+
+	// People who try again are let in as soon as doorward asks again, five seconds later at most.
+	again := time.NewTicker(250 * time.Millisecond)
+	defer again.Stop()
+	for range 40 {
+		if p := s.browser().walk(s.URL + "/"); p.StatusCode == http.StatusOK {
+			return
+		}
+		<-again.C
+	}
+	t.Error("ten seconds later nobody can log in yet")
+}
+
+// However many tokens name keys that are not there, the provider is not asked for keys each time.
+func TestUnknownKeysAreNotAskedForEachTime(t *testing.T) {
+	m, _ := providertest.Find("id-token-kid-unknown")
+	s := newSite(t, nil, m)
+	for range 8 {
+		s.browser().walk(s.URL + "/")
+	}
+	if n := len(s.Provider.Requests(providertest.Keys)); n > 2 {
+		t.Errorf("the keys were asked for %d times", n)
+	}
+}
+
+// Where doorward reaches the provider by another origin than browsers do, each goes its own way, and the issuer stays the issuer.
+func TestProviderInternalURL(t *testing.T) {
+	outside := func(address string) string { return strings.Replace(address, "127.0.0.1", "provider.localhost", 1) }
+	rename := func(_ *providertest.Provider, j *providertest.JWT) {
+		j.Claims["iss"] = outside(j.Claims["iss"].(string))
+	}
+	s := newSite(t, func(c *config.Config) {
+		at, _ := url.Parse(c.IssuerURL)
+		c.ProviderInternalURL = "http://" + at.Host
+		c.IssuerURL = outside(c.IssuerURL)
+	}, providertest.Mutation{
+		Name: "seen-from-outside", IDToken: rename, AccessToken: rename,
+		Metadata: func(_ *providertest.Provider, members map[string]any) {
+			for name, value := range members {
+				if text, is := value.(string); is {
+					members[name] = outside(text)
+				}
+			}
+		},
+	})
+	b := s.browser()
+
+	at := b.open(s.URL + "/x").location()
+	if at.Hostname() != "provider.localhost" {
+		t.Errorf("browsers are sent to %s", at.Host)
+	}
+	at.Host = strings.Replace(at.Host, "provider.localhost", "127.0.0.1", 1)
+	if p := b.walk(at.String()); p.StatusCode != http.StatusOK {
+		t.Errorf("the login ends with %d: %s\n%s", p.StatusCode, p.Text, s.Log)
+	}
+}
+
+// Who asked for several claims and did not get the one that names people has nobody to let in.
+func TestPersonWithoutName(t *testing.T) {
+	s := newSite(t, func(c *config.Config) { c.UserClaim = "employee" })
+	b := s.browser()
+
+	p := b.walk(s.URL + "/")
+
+	isPage(t, p)
+	hasNoSession(t, s, b)
+	isRecorded(t, s, "unusable_claims")
+}
+
+// A person in too many groups for a token: the provider refers to another address instead of listing them. It is never
+// asked, and the person is in no group.
+func TestGroupsElsewhere(t *testing.T) {
+	overage := func(p *providertest.Provider, claims map[string]any) {
+		delete(claims, "groups")
+		claims["_claim_names"] = map[string]any{"groups": "src1"}
+		claims["_claim_sources"] = map[string]any{"src1": map[string]any{"endpoint": p.URL(providertest.Elsewhere)}}
+	}
+	inToken := func(p *providertest.Provider, j *providertest.JWT) { overage(p, j.Claims) }
+	s := newSite(t, nil, providertest.Mutation{Name: "entra-overage", IDToken: inToken, AccessToken: inToken,
+		Userinfo: func(p *providertest.Provider, a *providertest.Answer) { overage(p, a.Members) }})
+
+	if p := s.browser().walk(s.URL + "/admin/"); p.StatusCode < 400 {
+		t.Errorf("/admin/ is answered %d", p.StatusCode)
+	}
+}
+
+// A token that is over when it arrives, or whose lifetime makes no sense, ends on a page and never in circles.
+func TestOddLifetimes(t *testing.T) {
+	for name, value := range map[string]any{"zero": 0, "negative": -5, "text": "3600", "words": "soon", "fraction": 3600.5, "huge": 1e300, "null": nil, "list": []int{1}} {
+		t.Run(name, func(t *testing.T) {
+			s := newSite(t, nil, providertest.Mutation{Name: "expires-in", TokenReply: func(_ *providertest.Provider, a *providertest.Answer) {
+				a.Members["expires_in"] = value
+			}})
+
+			p := s.browser().walk(s.URL + "/x")
+
+			if p.StatusCode != http.StatusOK {
+				isPage(t, p)
+			}
+			if p.StatusCode == http.StatusInternalServerError {
+				t.Errorf("the answer is a 500: %s", p.Text)
+			}
+		})
+	}
+}
+
+// Module oidcc-client-test-signing-key-rotation: a second login in the same process, after the keys have changed.
+func TestKeysRotateBetweenLogins(t *testing.T) {
+	s := newSite(t, nil)
+	s.signedIn("alice")
+	s.Provider.RotateKeys()
+
+	s.signedIn("bob")
+
+	if n := len(s.Provider.Requests(providertest.Keys)); n < 2 {
+		t.Errorf("the keys were fetched %d times", n)
+	}
+}
+
+// A genuine ID token of an earlier login belongs to another nonce (OIDC Core 15.5.2).
+func TestReplayedIDTokenIsRefused(t *testing.T) {
+	var first string
+	s := newSite(t, nil, providertest.Mutation{Name: "id-token-replay", IDToken: func(_ *providertest.Provider, j *providertest.JWT) {
+		delete(j.Claims, "at_hash")
+		j.Finish = func(compact string) string {
+			if first == "" {
+				first = compact
+			}
+			return first
+		}
+	}})
+	s.signedIn("alice")
+	b := s.browser()
+
+	p := b.walk(s.URL + "/")
+
+	isPage(t, p)
+	hasNoSession(t, s, b)
+	if s.metric(`doorward_logins_total{result="nonce_mismatch"}`) != 1 {
+		t.Errorf("it is counted as %v", counted(s))
+	}
+}
+
+// Who asks for max_age must look at auth_time (OIDC Core 3.1.2.1, 3.1.3.7 (13)).
+func TestMaxAgeIsChecked(t *testing.T) {
+	for name, claim := range map[string]any{"missing": nil, "an hour ago": int64(-3600), "text": "now"} {
+		t.Run(name, func(t *testing.T) {
+			s := newSite(t, func(c *config.Config) { c.AuthParams = []string{"max_age=60"} },
+				providertest.Mutation{Name: "K10", IDToken: func(_ *providertest.Provider, j *providertest.JWT) {
+					switch v := claim.(type) {
+					case nil:
+						delete(j.Claims, "auth_time")
+					case int64:
+						j.Claims["auth_time"] = j.Claims["iat"].(int64) + v
+					default:
+						j.Claims["auth_time"] = v
+					}
+				}})
+			b := s.browser()
+
+			p := b.walk(s.URL + "/")
+
+			isPage(t, p)
+			hasNoSession(t, s, b)
+			if s.metric(`doorward_logins_total{result="invalid_id_token"}`) != 1 {
+				t.Errorf("it is counted as %v", counted(s))
+			}
+		})
+	}
+}
+
+func TestMaxAgeIsMet(t *testing.T) {
+	s := newSite(t, func(c *config.Config) { c.AuthParams = []string{"max_age=60"} })
+	s.signedIn("alice")
+}
+
+// The authorization request, parameter by parameter (OIDC Core 3.1.2.1; RFC 7636 4.3).
+func TestAuthorizationRequest(t *testing.T) {
+	s := newSite(t, func(c *config.Config) { c.AuthParams = []string{"prompt=select_account", "acr_values=one two"} })
+
+	p := s.browser().open(s.URL + "/deep")
+
+	if p.StatusCode != http.StatusSeeOther {
+		t.Errorf("the redirect is a %d, not a 303 (RFC 9700 4.12)", p.StatusCode)
+	}
+	at := p.location()
+	q := at.Query()
+	at.RawQuery = ""
+	if at.String() != s.Provider.URL(providertest.Authorization) {
+		t.Errorf("it leads to %s", at)
+	}
+	for name, want := range map[string]string{
+		"client_id": providertest.ClientID, "response_type": "code", "scope": "openid profile email",
+		"redirect_uri": s.URL + "/oauth2/callback", "code_challenge_method": "S256", "prompt": "select_account", "acr_values": "one two",
+	} {
+		if len(q[name]) != 1 || q.Get(name) != want {
+			t.Errorf("%s is %q, not %q", name, q[name], want)
+		}
+		q.Del(name)
+	}
+	for _, name := range []string{"state", "nonce", "code_challenge"} {
+		if decoded, err := base64.RawURLEncoding.DecodeString(q.Get(name)); err != nil || len(decoded) != 32 || len(q[name]) != 1 {
+			t.Errorf("%s is %q, not 32 bytes in base64url", name, q[name])
+		}
+		q.Del(name)
+	}
+	if len(q) != 0 {
+		t.Errorf("there is more in it: %v", q)
+	}
+}
+
+// Scopes, response mode and an internal address for doorward's own requests are as configured.
+func TestAuthorizationRequestOfFormPost(t *testing.T) {
+	s := newTLSSite(t, func(c *config.Config) {
+		c.ResponseMode = "form_post"
+		c.Scopes = "openid groups"
+	})
+
+	q := s.browser().open(s.URL + "/").location().Query()
+
+	if q.Get("response_mode") != "form_post" || q.Get("scope") != "openid groups" {
+		t.Errorf("response_mode is %q, scope %q", q.Get("response_mode"), q.Get("scope"))
+	}
+}
+
+func TestFormPostLogin(t *testing.T) {
+	s := newTLSSite(t, func(c *config.Config) { c.ResponseMode = "form_post" })
+
+	p := s.browser().walk(s.URL + "/admin/?x=1")
+
+	if p.StatusCode != http.StatusOK || s.Upstream.last(t).URI != "/admin/?x=1" {
+		t.Errorf("the login ends with %d: %s", p.StatusCode, p.Text)
+	}
+}
+
+// Module oidcc-client-test-form-post-error.
+func TestFormPostError(t *testing.T) {
+	m, _ := providertest.Find("callback-error-access-denied")
+	s := newTLSSite(t, func(c *config.Config) { c.ResponseMode = "form_post" }, m)
+	b := s.browser()
+
+	p := b.walk(s.URL + "/")
+
+	isPage(t, p)
+	hasNoSession(t, s, b)
+	if !strings.Contains(p.Text, "access_denied") || !strings.Contains(p.Text, "The user refused.") {
+		t.Errorf("the page does not repeat what the provider said: %s", p.Text)
+	}
+}
+
+// state, nonce and verifier belong to one login alone.
+func TestLoginSecretsAreFresh(t *testing.T) {
+	s := newSite(t, nil)
+	b := s.browser()
+	seen := map[string]bool{}
+	for range 5 {
+		q := b.open(s.URL + "/").location().Query()
+		for _, name := range []string{"state", "nonce", "code_challenge"} {
+			if seen[q.Get(name)] {
+				t.Errorf("%s comes twice", name)
+			}
+			seen[q.Get(name)] = true
+		}
+	}
+}
+
+// The token request, parameter by parameter (OIDC Core 3.1.3.1; RFC 6749 4.1.3; RFC 7636 4.5).
+func TestTokenRequest(t *testing.T) {
+	s := newSite(t, nil)
+	b := s.browser()
+	callback, err := url.Parse(b.callbackAddress(s, "/"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.open(callback.String())
+
+	sent := s.Provider.Requests(providertest.Token)[0]
+	asked := s.Provider.Requests(providertest.Authorization)[0].Query
+
+	if sent.Method != http.MethodPost || sent.Header.Get("Content-Type") != "application/x-www-form-urlencoded" || len(sent.Query) != 0 {
+		t.Errorf("it is a %s of %s with query %v", sent.Method, sent.Header.Get("Content-Type"), sent.Query)
+	}
+	if user, secret, ok := basic(sent.Header); !ok || user != providertest.ClientID || secret != url.QueryEscape(providertest.ClientSecret) {
+		t.Error("the client does not prove itself by HTTP Basic, form-encoded (RFC 6749 2.3.1)")
+	}
+	challenge := sha256.Sum256([]byte(sent.Form.Get("code_verifier")))
+	if base64.RawURLEncoding.EncodeToString(challenge[:]) != asked.Get("code_challenge") || len(sent.Form.Get("code_verifier")) != 43 {
+		t.Error("code_verifier is not the 43 characters to which code_challenge belongs")
+	}
+	for name, want := range map[string]string{
+		"grant_type": "authorization_code", "code": callback.Query().Get("code"), "redirect_uri": asked.Get("redirect_uri"),
+		"code_verifier": sent.Form.Get("code_verifier"),
+	} {
+		if len(sent.Form[name]) != 1 || sent.Form.Get(name) != want {
+			t.Errorf("%s is %q", name, sent.Form[name])
+		}
+		delete(sent.Form, name)
+	}
+	delete(sent.Form, "client_id") // allowed beside HTTP Basic; the provider compares it
+	if len(sent.Form) != 0 {
+		t.Errorf("there is more in it: %v", sent.Form)
+	}
+}
+
+func basic(h http.Header) (user, secret string, ok bool) {
+	return (&http.Request{Header: h}).BasicAuth()
+}
+
+// The userinfo request (RFC 6750 2.1): the token in the header, once.
+func TestUserinfoRequest(t *testing.T) {
+	m, _ := providertest.Find("oidcc-client-test-scope-userinfo-claims")
+	s := newSite(t, nil, m)
+	s.signedIn("alice")
+
+	sent := s.Provider.Requests(providertest.Userinfo)
+
+	if len(sent) != 1 || sent[0].Method != http.MethodGet || len(sent[0].Query) != 0 || len(sent[0].Form) != 0 {
+		t.Fatalf("the requests are %v", sent)
+	}
+	if scheme, _, _ := strings.Cut(sent[0].Header.Get("Authorization"), " "); scheme != "Bearer" {
+		t.Errorf("the scheme is %q", scheme)
+	}
+}
+
+// Where both tokens say everything, userinfo is not on the way.
+func TestUserinfoIsNotAskedForNothing(t *testing.T) {
+	s := newSite(t, nil)
+	s.signedIn("alice")
+	if n := len(s.Provider.Requests(providertest.Userinfo)); n != 0 {
+		t.Errorf("userinfo was asked %d times", n)
+	}
+}
+
+// A provider that is down is no reason not to start; people are told, and nothing is needed for doorward to recover.
+func TestProviderIsDown(t *testing.T) {
+	s := newSite(t, nil)
+	s.Provider.Stop()
+
+	p := s.browser().open(s.URL + "/")
+
+	if p.StatusCode != http.StatusServiceUnavailable || p.Header.Get("Retry-After") == "" {
+		t.Errorf("people are answered %d, Retry-After %q", p.StatusCode, p.Header.Get("Retry-After"))
+	}
+	isPage(t, p)
+	if names := p.setsCookies(); len(names) != 0 {
+		t.Errorf("cookies are set: %v", names)
+	}
+}
+
+// Sessions do not need the provider.
+func TestSessionsOutliveTheProvider(t *testing.T) {
+	s := newSite(t, nil)
+	b := s.signedIn("alice")
+	s.Provider.Stop()
+
+	if p := b.open(s.URL + "/admin/"); p.StatusCode != http.StatusOK {
+		t.Errorf("with a session the answer is %d", p.StatusCode)
+	}
+}
+
+// The member names of JSON are compared exactly: SUB is not sub (RFC 8259 4; Go's own decoder differs).
+func TestClaimsAreTakenByTheirExactNames(t *testing.T) {
+	s := newSite(t, nil, providertest.Mutation{Name: "GROUPS", IDToken: func(_ *providertest.Provider, j *providertest.JWT) {
+		j.Claims["GROUPS"], j.Claims["Email"] = []string{"Admin"}, "root@example.com"
+		delete(j.Claims, "groups")
+	}, AccessToken: func(_ *providertest.Provider, j *providertest.JWT) {
+		delete(j.Claims, "groups")
+	}, Userinfo: func(_ *providertest.Provider, a *providertest.Answer) { delete(a.Members, "groups") }})
+	b := s.browser()
+	b.Person = "bob"
+
+	p := b.walk(s.URL + "/admin/")
+
+	if p.StatusCode < 400 {
+		t.Errorf("bob is let in by a claim GROUPS: %d", p.StatusCode)
+	}
+	for _, r := range s.Upstream.Received() {
+		t.Errorf("the upstream received %s with groups %q", r.URI, r.Header.Get("X-Forwarded-Groups"))
+	}
+}
+
+// Groups come in several shapes; none of them gives a group that the provider did not mean.
+func TestShapesOfGroups(t *testing.T) {
+	for name, test := range map[string]struct {
+		groups any
+		header string
+		admin  bool
+	}{
+		"text is one group":           {"Admin", "Admin", true},
+		"blanks separate nothing":     {"Dev Admin", "Dev Admin", false},
+		"commas separate nothing":     {"Dev,Admin", "Dev%2CAdmin", false},
+		"a list":                      {[]string{"Admin"}, "Admin", true},
+		"no group":                    {[]string{}, "", false},
+		"letter case counts":          {[]string{"admin"}, "admin", false},
+		"percent signs are encoded":   {[]string{"a%2CAdmin"}, "a%252CAdmin", false},
+		"outer blanks are encoded":    {[]string{" Admin "}, "%20Admin%20", false},
+		"control characters are, too": {[]string{"a\r\nX-Admin: 1"}, "a%0D%0AX-Admin: 1", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSite(t, nil)
+			s.Provider.AddUser(providertest.User{Subject: "dave", Email: "dave@example.com", Claims: map[string]any{"groups": test.groups}})
+			b := s.signedIn("dave")
+
+			if got := s.Upstream.last(t).Header.Get("X-Forwarded-Groups"); got != test.header {
+				t.Errorf("the upstream is told %q, not %q", got, test.header)
+			}
+			if p := b.open(s.URL + "/admin/"); (p.StatusCode == http.StatusOK) != test.admin {
+				t.Errorf("/admin/ is answered %d", p.StatusCode)
+			}
+		})
+	}
+}
+
+// An e-mail that the provider does not vouch for is nobody's.
+func TestUnverifiedEmail(t *testing.T) {
+	for name, verified := range map[string]any{"false": false, "missing": nil, "text": "false", "number": 1} {
+		t.Run(name, func(t *testing.T) {
+			s := newSite(t, func(c *config.Config) { c.AccessRules += "\n/ci/ email:ci@example.com" })
+			claims := map[string]any{"email": "ci@example.com"}
+			if verified != nil {
+				claims["email_verified"] = verified
+			}
+			s.Provider.AddUser(providertest.User{Subject: "eve", Groups: []string{"Dev"}, Claims: claims})
+			b := s.signedIn("eve")
+
+			if got := s.Upstream.last(t).Header.Get("X-Forwarded-Email"); got != "" {
+				t.Errorf("the upstream is told the address %q", got)
+			}
+			if p := b.open(s.URL + "/ci/"); p.StatusCode != http.StatusForbidden {
+				t.Errorf("/ci/ is answered %d", p.StatusCode)
+			}
+		})
+	}
+}

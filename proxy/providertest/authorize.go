@@ -1,0 +1,134 @@
+package providertest
+
+import (
+	"crypto/rand"
+	"html/template"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+)
+
+// grant is what a code stands for.
+type grant struct {
+	user        User
+	clientID    string
+	redirectURI string
+	nonce       string
+	challenge   string
+	scope       string
+	maxAge      bool
+	acr         string
+
+	spent       bool
+	idToken     string
+	accessToken string
+}
+
+// serveAuthorization answers at once for the person who is signed in (OIDC Core 3.1.2). What it finds wrong with a request
+// fails the test: a client that is configured right never sends such a request.
+func (p *Provider) serveAuthorization(w http.ResponseWriter, r *http.Request) {
+	q := r.URL.Query()
+	if fault := faultOf(q); fault != "" {
+		p.refused(Authorization, fault)
+		p.t.Errorf("the authorization request is wrong: %s", fault)
+		http.Error(w, fault, http.StatusBadRequest)
+		return
+	}
+	parameters := url.Values{"code": {p.newGrant(q)}, "state": {q.Get("state")}}
+	for _, m := range p.mutations {
+		if m.Callback != nil {
+			m.Callback(p, parameters)
+		}
+	}
+	if q.Get("response_mode") == "form_post" {
+		p.postForm(w, q.Get("redirect_uri"), parameters)
+		return
+	}
+	http.Redirect(w, r, q.Get("redirect_uri")+"?"+parameters.Encode(), http.StatusFound)
+}
+
+// faultOf says what is wrong with an authorization request, or nothing.
+func faultOf(q url.Values) string {
+	for name, values := range q {
+		if len(values) > 1 {
+			return name + " is sent twice (RFC 6749 3.1)"
+		}
+	}
+	// 43 characters are 32 bytes in base64url; the certification suite warns of longer or other ones.
+	token := regexp.MustCompile(`^[A-Za-z0-9_-]{43}$`)
+	switch {
+	case q.Get("client_id") != ClientID:
+		return "client_id is not the registered one"
+	case q.Get("response_type") != "code":
+		return "response_type is not code"
+	case !strings.Contains(" "+q.Get("scope")+" ", " openid "):
+		return "scope lacks openid"
+	case !token.MatchString(q.Get("state")):
+		return "state is not 43 characters of base64url"
+	case !token.MatchString(q.Get("nonce")):
+		return "nonce is not 43 characters of base64url"
+	case !token.MatchString(q.Get("code_challenge")):
+		return "code_challenge is not 43 characters of base64url (RFC 7636 4.2)"
+	case q.Get("code_challenge_method") != "S256":
+		return "code_challenge_method is not S256"
+	case !strings.HasPrefix(q.Get("redirect_uri"), "http"):
+		return "redirect_uri is not an address"
+	}
+	return ""
+}
+
+// newGrant makes a code for the request's person.
+func (p *Provider) newGrant(q url.Values) string {
+	acr, _, _ := strings.Cut(q.Get("acr_values"), " ")
+	g := &grant{
+		user:        p.person(q.Get("login_hint")),
+		clientID:    q.Get("client_id"),
+		redirectURI: q.Get("redirect_uri"),
+		nonce:       q.Get("nonce"),
+		challenge:   q.Get("code_challenge"),
+		scope:       q.Get("scope"),
+		maxAge:      q.Has("max_age"),
+		acr:         acr,
+	}
+	code := "code-" + rand.Text()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.grants[code] = g
+	return code
+}
+
+// postForm is the form_post response mode (OAuth 2.0 Form Post Response Mode 2).
+func (p *Provider) postForm(w http.ResponseWriter, action string, parameters url.Values) {
+	const page = `<!doctype html><form method="post" action="{{.Action}}">
+{{range $name, $values := .Parameters}}{{range $values}}<input type="hidden" name="{{$name}}" value="{{.}}">
+{{end}}{{end}}</form><script>document.forms[0].submit()</script>`
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	_ = template.Must(template.New("form").Parse(page)).Execute(w, map[string]any{
+		"Action": action, "Parameters": parameters,
+	})
+}
+
+// grantOf finds the grant of an access token.
+func (p *Provider) grantOf(accessToken string) *grant {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, g := range p.grants {
+		if accessToken != "" && g.accessToken == accessToken {
+			return g
+		}
+	}
+	return nil
+}
+
+// issued reports whether this provider issued the ID token, byte for byte.
+func (p *Provider) issued(idToken string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, g := range p.grants {
+		if idToken != "" && g.idToken == idToken {
+			return true
+		}
+	}
+	return false
+}

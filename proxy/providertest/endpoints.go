@@ -1,0 +1,104 @@
+package providertest
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+// serveMetadata is discovery (OpenID Connect Discovery 4). Like the certification suite it advertises "none" and every
+// algorithm: a client must have a list of its own.
+func (p *Provider) serveMetadata(w http.ResponseWriter, r *http.Request) {
+	members := map[string]any{
+		"issuer":                                p.Issuer,
+		"authorization_endpoint":                p.URL(Authorization),
+		"token_endpoint":                        p.URL(Token),
+		"userinfo_endpoint":                     p.URL(Userinfo),
+		"jwks_uri":                              p.URL(Keys),
+		"end_session_endpoint":                  p.URL(EndSession),
+		"response_types_supported":              []string{"code"},
+		"response_modes_supported":              []string{"query", "form_post"},
+		"grant_types_supported":                 []string{"authorization_code"},
+		"subject_types_supported":               []string{"public"},
+		"code_challenge_methods_supported":      []string{"S256"},
+		"token_endpoint_auth_methods_supported": []string{"client_secret_basic"},
+		"id_token_signing_alg_values_supported": []string{"none", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES256K", "ES384", "ES512", "EdDSA"},
+		"scopes_supported":                      []string{"openid", "profile", "email", "groups"},
+	}
+	a := newAnswer(members)
+	for _, m := range p.mutations {
+		if m.Metadata != nil {
+			m.Metadata(p, members)
+		}
+		if m.MetadataReply != nil {
+			m.MetadataReply(p, a)
+		}
+	}
+	p.send(w, r, a)
+}
+
+// serveKeys is the key set (RFC 7517 5).
+func (p *Provider) serveKeys(w http.ResponseWriter, r *http.Request) {
+	var keys []map[string]any
+	for _, k := range p.published() {
+		keys = append(keys, k.JWK())
+	}
+	for _, m := range p.mutations {
+		if m.KeySet != nil {
+			keys = m.KeySet(p, keys)
+		}
+	}
+	a := newAnswer(map[string]any{"keys": keys})
+	for _, m := range p.mutations {
+		if m.KeySetReply != nil {
+			m.KeySetReply(p, a)
+		}
+	}
+	p.send(w, r, a)
+}
+
+// serveUserinfo is userinfo (OIDC Core 5.3). The token must come in the header, and in nothing else (RFC 6750 2).
+func (p *Provider) serveUserinfo(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Query().Has("access_token") {
+		p.t.Error("the access token was sent to userinfo in a query")
+	}
+	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	g := p.grantOf(token)
+	if !strings.EqualFold(scheme, "Bearer") || g == nil {
+		p.refused(Userinfo, "no valid access token in the header")
+		p.send(w, r, oauthError(http.StatusUnauthorized, "invalid_token", "unknown token"))
+		return
+	}
+	a := newAnswer(g.user.claims())
+	for _, m := range p.mutations {
+		if m.Userinfo != nil {
+			m.Userinfo(p, a)
+		}
+	}
+	p.send(w, r, a)
+}
+
+// serveEndSession is RP-initiated logout (OpenID Connect RP-Initiated Logout 2). The hint must be an ID token of ours; the
+// browser goes on to the post-logout address.
+func (p *Provider) serveEndSession(w http.ResponseWriter, r *http.Request) {
+	if err := r.ParseForm(); err != nil {
+		http.Error(w, "unreadable parameters", http.StatusBadRequest)
+		return
+	}
+	if !p.issued(r.Form.Get("id_token_hint")) {
+		p.refused(EndSession, "id_token_hint is no ID token that was issued")
+		http.Error(w, "unknown id_token_hint", http.StatusBadRequest)
+		return
+	}
+	target, err := url.Parse(r.Form.Get("post_logout_redirect_uri"))
+	if err != nil || !target.IsAbs() {
+		_, _ = w.Write([]byte("signed out"))
+		return
+	}
+	if state := r.Form.Get("state"); state != "" {
+		q := target.Query()
+		q.Set("state", state)
+		target.RawQuery = q.Encode()
+	}
+	http.Redirect(w, r, target.String(), http.StatusFound)
+}

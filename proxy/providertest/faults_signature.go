@@ -1,0 +1,231 @@
+package providertest
+
+import (
+	"crypto"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
+	"math/big"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// idTokenSignatureFaults bend how the ID token is signed (OIDC Core 3.1.3.7 (6) to (8); RFC 7515; RFC 8725 2.1).
+func idTokenSignatureFaults() []Mutation {
+	return []Mutation{
+		{Name: "oidcc-client-test-idtoken-sig-none", Does: "does not sign, and says so", Stops: AtTokens, IDToken: unsigned("none")},
+		{Name: "id-token-alg-None", Does: "does not sign, and says None", Stops: AtTokens, IDToken: unsigned("None")},
+		{Name: "id-token-alg-nOnE", Does: "does not sign, and says nOnE", Stops: AtTokens, IDToken: unsigned("nOnE")},
+		{Name: "id-token-alg-empty", Does: "does not sign, and says nothing", Stops: AtTokens, IDToken: unsigned("")},
+		{Name: "id-token-alg-unknown", Does: "signs with an algorithm that nobody knows", Stops: AtTokens, IDToken: unsigned("XS256")},
+		{Name: "id-token-alg-missing", Does: "names no algorithm", Stops: AtTokens, IDToken: func(_ *Provider, j *JWT) {
+			delete(j.Header, "alg")
+			j.SignAs = "RS256"
+		}},
+		{Name: "oidcc-client-test-invalid-sig-rs256", Does: "alters the signature", Stops: AtTokens, IDToken: alteredSignature},
+		{Name: "oidcc-client-test-invalid-sig-es256", Does: "alters an ES256 signature", Stops: AtTokens, IDToken: func(p *Provider, j *JWT) {
+			signedBy("ec-1", "ES256")(p, j)
+			alteredSignature(p, j)
+		}},
+		{Name: "oidcc-client-test-invalid-sig-hs256", Does: "signs HS256 with the client's secret, altered", Stops: AtTokens,
+			IDToken: func(p *Provider, j *JWT) {
+				signedBySecret([]byte(ClientSecret))(p, j)
+				alteredSignature(p, j)
+			}},
+		{Name: "id-token-hs256-secret", Does: "signs HS256 with the client's secret", Stops: AtTokens, IDToken: signedBySecret([]byte(ClientSecret))},
+		{Name: "id-token-hs256-empty", Does: "signs HS256 with an empty secret", Stops: AtTokens, IDToken: signedBySecret([]byte{})},
+		{Name: "id-token-hs256-public-key", Does: "signs HS256 with its public key for a secret", Stops: AtTokens,
+			IDToken: func(p *Provider, j *JWT) { signedBySecret(publicPEM(p.signingKey()))(p, j) }},
+		{Name: "id-token-signature-empty", Does: "drops the signature", Stops: AtTokens, IDToken: finish(func(c string) string {
+			return c[:strings.LastIndexByte(c, '.')+1]
+		})},
+		{Name: "id-token-signature-short", Does: "cuts the signature", Stops: AtTokens, IDToken: finish(func(c string) string { return c[:len(c)-8] })},
+		{Name: "id-token-payload-altered", Does: "changes the claims after signing", Stops: AtTokens, IDToken: alteredPayload},
+		{Name: "id-token-other-algorithm", Does: "says ES256 above an RS256 signature", Stops: AtTokens, IDToken: func(_ *Provider, j *JWT) {
+			j.Header["alg"], j.SignAs = "ES256", "RS256"
+		}},
+		{Name: "id-token-foreign-key", Does: "signs with a key that it does not publish, under the identifier of one that it does", Stops: AtTokens,
+			IDToken: signedByStranger},
+		{Name: "id-token-kid-unknown", Does: "signs with a key under an identifier that it does not publish", Stops: AtTokens,
+			IDToken: func(p *Provider, j *JWT) {
+				signedByStranger(p, j)
+				j.Header["kid"] = "../../etc/passwd' OR 1=1"
+			}},
+		{Name: "id-token-kid-of-encryption-key", Does: "signs with its encryption key", Stops: AtTokens, IDToken: signedBy("rsa-enc", "RS256")},
+		{Name: "id-token-kid-of-other-type", Does: "signs RS256 under the identifier of an elliptic-curve key", Stops: AtTokens,
+			IDToken: func(p *Provider, j *JWT) { j.Header["kid"] = p.key("ec-1").ID }},
+		{Name: "id-token-jwk-header", Does: "brings its own key in the header (RFC 7515 4.1.3)", Stops: AtTokens,
+			IDToken: func(p *Provider, j *JWT) {
+				signedByStranger(p, j)
+				j.Header["jwk"] = j.Key.JWK()
+				delete(j.Header, "kid")
+			}},
+		{Name: "id-token-jku-header", Does: "names another origin's key set in the header (RFC 7515 4.1.2)", Stops: AtTokens,
+			IDToken: func(p *Provider, j *JWT) {
+				signedByStranger(p, j)
+				j.Header["jku"], j.Header["x5u"] = p.URL(Elsewhere), p.URL(Elsewhere)
+				j.Header["kid"] = "elsewhere"
+			}},
+		{Name: "id-token-crit", Does: "demands an extension that nobody knows (RFC 7515 4.1.11)", Stops: AtTokens, IDToken: func(_ *Provider, j *JWT) {
+			j.Header["crit"], j.Header["x-corp"] = []string{"x-corp"}, 1
+		}},
+		{Name: "id-token-alg-twice", Does: "names two algorithms in the header (RFC 7515 4)", Stops: AtTokens, IDToken: func(_ *Provider, j *JWT) {
+			j.RawHeader = withMember(jsonOf(j.Header), "alg", "none")
+		}},
+		{Name: "id-token-kid-number", Does: "gives a number for the key's identifier (RFC 7515 4.1.4)", Stops: AtTokens, IDToken: func(_ *Provider, j *JWT) {
+			j.Header["kid"] = 1
+		}},
+		{Name: "id-token-b64-false", Does: "demands an unencoded payload (RFC 7797)", Stops: AtTokens, IDToken: func(_ *Provider, j *JWT) {
+			j.Header["crit"], j.Header["b64"] = []string{"b64"}, false
+		}},
+	}
+}
+
+// idTokenFormFaults bend what kind of thing the ID token is (RFC 7515, 7516; RFC 8725 3.11).
+func idTokenFormFaults() []Mutation {
+	return []Mutation{
+		{Name: "id-token-typ-access-token", Does: "sends an access token for an ID token", Stops: AtTokens, IDToken: typ("at+jwt")},
+		{Name: "id-token-typ-logout-token", Does: "sends a logout token for an ID token", Stops: AtTokens, IDToken: typ("logout+jwt")},
+		{Name: "id-token-typ-dpop", Does: "sends a DPoP proof for an ID token", Stops: AtTokens, IDToken: typ("dpop+jwt")},
+		{Name: "id-token-json", Does: "sends the ID token in the JSON form (RFC 7515 7.2)", Stops: AtTokens, IDToken: finish(jsonForm)},
+		{Name: "id-token-encrypted", Does: "sends something of five parts, as if encrypted (RFC 7516)", Stops: AtTokens,
+			IDToken: finish(func(c string) string {
+				return encode([]byte(`{"alg":"PBES2-HS256+A128KW","enc":"A128GCM","p2c":2147483647,"p2s":"AA"}`)) + ".AA.AA.AA.AA"
+			})},
+		{Name: "id-token-opaque", Does: "sends a random string for an ID token", Stops: AtTokens, IDToken: finish(func(string) string { return rand.Text() })},
+		{Name: "id-token-padded", Does: "sends base64 with padding (RFC 7515 2)", Stops: AtTokens, IDToken: finish(func(c string) string { return c + "==" })},
+		{Name: "id-token-newline", Does: "breaks the signature over two lines", Stops: AtTokens, IDToken: finish(func(c string) string {
+			return c[:len(c)-8] + "\n" + c[len(c)-8:]
+		})},
+		{Name: "id-token-payload-array", Does: "signs a JSON array", Stops: AtTokens, IDToken: payload(func(c []byte) []byte {
+			return []byte("[" + string(c) + "]")
+		})},
+		{Name: "id-token-payload-null", Does: "signs null", Stops: AtTokens, IDToken: payload(func([]byte) []byte { return []byte("null") })},
+		{Name: "id-token-payload-trailing", Does: "signs a second object after the claims", Stops: AtTokens, IDToken: payload(func(c []byte) []byte {
+			return append(c, `{"sub":"admin"}`...)
+		})},
+		{Name: "id-token-payload-mark", Does: "signs a byte order mark before the claims (RFC 8259 8.1)", Stops: AtTokens, IDToken: payload(func(c []byte) []byte {
+			return append([]byte("\ufeff"), c...)
+		})},
+		{Name: "id-token-payload-deep", Does: "signs 10,000 nested arrays", Stops: AtTokens, IDToken: payload(func(c []byte) []byte {
+			deep := json.RawMessage(strings.Repeat("[", 10_000) + strings.Repeat("]", 10_000))
+			return withMember(c, "deep", deep)
+		})},
+		{Name: "id-token-payload-not-utf8", Does: "signs bytes that are not UTF-8", Stops: AtTokens, IDToken: payload(func(c []byte) []byte {
+			return append(c[:len(c)-1], ",\"x\":\"\xff\"}"...)
+		})},
+	}
+}
+
+func jsonOf(v any) []byte { return must(json.Marshal(v)) }
+
+func finish(change func(compact string) string) func(*Provider, *JWT) {
+	return func(_ *Provider, j *JWT) { j.Finish = change }
+}
+
+func payload(change func(claims []byte) []byte) func(*Provider, *JWT) {
+	return func(_ *Provider, j *JWT) { j.Payload = change(jsonOf(j.Claims)) }
+}
+
+func typ(value string) func(*Provider, *JWT) {
+	return func(_ *Provider, j *JWT) { j.Header["typ"] = value }
+}
+
+// unsigned makes a token with an empty signature; its key identifier goes, as it names nothing.
+func unsigned(algorithm string) func(*Provider, *JWT) {
+	return func(_ *Provider, j *JWT) {
+		j.Header["alg"] = algorithm
+		j.SignAs = "none"
+		delete(j.Header, "kid")
+	}
+}
+
+// signedBy signs with another published key.
+func signedBy(role, algorithm string) func(*Provider, *JWT) {
+	return func(p *Provider, j *JWT) {
+		j.Key = p.key(role)
+		j.Header["kid"], j.Header["alg"] = j.Key.ID, algorithm
+	}
+}
+
+func signedBySecret(secret []byte) func(*Provider, *JWT) {
+	return func(_ *Provider, j *JWT) {
+		j.Header["alg"] = "HS256"
+		j.Key = newKey("secret", "", "HS256", "sig", secret)
+	}
+}
+
+// signedByStranger signs with a key that is not published, leaving the header as it is.
+func signedByStranger(_ *Provider, j *JWT) {
+	keys := rsaKeys()
+	j.Key = newKey("stranger", j.Key.ID, "RS256", "sig", keys[len(keys)-2])
+}
+
+// alteredSignature changes a bit in the middle of the signature, where no encoding ignores it.
+func alteredSignature(_ *Provider, j *JWT) {
+	j.Finish = func(c string) string {
+		at := strings.LastIndexByte(c, '.') + 20
+		flipped := byte('A')
+		if c[at] == flipped {
+			flipped = 'B'
+		}
+		return c[:at] + string(flipped) + c[at+1:]
+	}
+}
+
+// alteredPayload puts other claims under the signature of the right ones.
+func alteredPayload(_ *Provider, j *JWT) {
+	j.Finish = func(c string) string {
+		parts := strings.Split(c, ".")
+		parts[1] = encode(withMember(jsonOf(j.Claims), "admin", true))
+		return strings.Join(parts, ".")
+	}
+}
+
+// jsonForm is the flattened JSON serialisation of a compact token.
+func jsonForm(c string) string {
+	parts := strings.Split(c, ".")
+	return string(jsonOf(map[string]string{"protected": parts[0], "payload": parts[1], "signature": parts[2]}))
+}
+
+// publicPEM is the public key as a file would hold it: a verifier that takes any key for an HMAC secret takes this one.
+func publicPEM(k *Key) []byte {
+	der := must(x509.MarshalPKIXPublicKey(k.private.(*rsa.PrivateKey).Public()))
+	return pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})
+}
+
+// shortKey is an RSA key of 1024 bits, made once a process.
+var shortKey = sync.OnceValue(func() *Key {
+	return newKey("short", "short", "RS256", "sig", must(rsa.GenerateKey(rand.Reader, 1024)))
+})
+
+func shortKeyPublished(_ *Provider, keys []map[string]any) []map[string]any {
+	return append(keys, shortKey().JWK())
+}
+
+func signedByShortKey(_ *Provider, j *JWT) {
+	j.Key = shortKey()
+	j.Header["kid"] = j.Key.ID
+}
+
+// forgedForExponentOne makes the signature that everybody can make for an RSA key with exponent 1: the padded digest
+// itself (RFC 8017 9.2).
+func forgedForExponentOne(p *Provider, j *JWT) {
+	size := p.signingKey().private.(*rsa.PrivateKey).Size()
+	j.Finish = func(c string) string {
+		input := c[:strings.LastIndexByte(c, '.')]
+		return input + "." + encode(paddedDigest(size, input))
+	}
+}
+
+func paddedDigest(size int, input string) []byte {
+	// DigestInfo of SHA-256 (RFC 8017 9.2, note 1).
+	prefix := []byte{0x30, 0x31, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01, 0x05, 0x00, 0x04, 0x20}
+	info := slices.Concat(prefix, digestOf(crypto.SHA256, input))
+	padding := slices.Repeat([]byte{0xff}, size-len(info)-3)
+	padded := slices.Concat([]byte{0, 1}, padding, []byte{0}, info)
+	return new(big.Int).SetBytes(padded).FillBytes(make([]byte, size))
+}

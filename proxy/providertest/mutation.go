@@ -1,0 +1,120 @@
+package providertest
+
+import (
+	"net/url"
+)
+
+// Mutation is one way in which the provider differs from an honest and plain one. Only the hooks that are set act; each
+// is called when the provider is about to send the thing that it bends.
+type Mutation struct {
+	// Name is that of the module of the OpenID Foundation's relying-party suite that does the same ("oidcc-client-test-…",
+	// "fapi2-…"), else a name of our own that begins with the part of the login that it bends.
+	Name string
+	// Does says in a sentence what the provider does.
+	Does string
+	// Stops is the stage at which a sound client ends the login; Nowhere for a mutation that it must accept.
+	Stops Stage
+
+	Metadata      func(p *Provider, members map[string]any)
+	MetadataReply func(p *Provider, a *Answer)
+	KeySet        func(p *Provider, keys []map[string]any) []map[string]any
+	KeySetReply   func(p *Provider, a *Answer)
+	Callback      func(p *Provider, parameters url.Values)
+	IDToken       func(p *Provider, j *JWT)
+	AccessToken   func(p *Provider, j *JWT)
+	TokenReply    func(p *Provider, a *Answer)
+	Userinfo      func(p *Provider, a *Answer)
+}
+
+// Stage is the part of a login in which a sound client stops. Whatever comes after it must not happen.
+type Stage int
+
+// The stages of a login. None of those but Nowhere ends with a session.
+const (
+	Nowhere     Stage = iota // the login succeeds
+	AtDiscovery              // no authorization request is made
+	AtCallback               // no token request is made
+	AtTokens                 // no userinfo request is made
+	AtUserinfo               // userinfo is asked and its answer refused
+)
+
+// Find is the mutation of that name among [Misbehaviours] and [Oddities].
+func Find(name string) (Mutation, bool) {
+	for _, m := range append(Misbehaviours(), Oddities()...) {
+		if m.Name == name {
+			return m, true
+		}
+	}
+	return Mutation{}, false
+}
+
+// Misbehaviours are the mutations that a sound client refuses, each at its stage. Those of access tokens need a client that checks
+// the tokens' audience ([Audience]), those of userinfo one that needs the claim "groups".
+func Misbehaviours() []Mutation {
+	var all []Mutation
+	for _, some := range [][]Mutation{
+		metadataFaults(), keySetFaults(), callbackFaults(), tokenReplyFaults(),
+		idTokenClaimFaults(), idTokenTimeFaults(), idTokenSignatureFaults(), idTokenFormFaults(),
+		accessTokenFaults(), userinfoFaults(),
+	} {
+		all = append(all, some...)
+	}
+	return all
+}
+
+// idClaim is a hook that sets a claim of the ID token.
+func idClaim(name string, value any) func(*Provider, *JWT) {
+	return func(_ *Provider, j *JWT) { j.Claims[name] = value }
+}
+
+// idWithout is a hook that takes claims out of the ID token.
+func idWithout(names ...string) func(*Provider, *JWT) {
+	return func(_ *Provider, j *JWT) {
+		for _, name := range names {
+			delete(j.Claims, name)
+		}
+	}
+}
+
+// idSuffix is a hook that appends to a textual claim of the ID token.
+func idSuffix(name, suffix string) func(*Provider, *JWT) {
+	return func(_ *Provider, j *JWT) {
+		text, _ := j.Claims[name].(string)
+		j.Claims[name] = text + suffix
+	}
+}
+
+// member is a hook that sets a member of an answer's JSON object.
+func member(name string, value any) func(*Provider, *Answer) {
+	return func(_ *Provider, a *Answer) { a.Members[name] = value }
+}
+
+// without is a hook that takes members out of an answer's JSON object.
+func without(names ...string) func(*Provider, *Answer) {
+	return func(_ *Provider, a *Answer) {
+		for _, name := range names {
+			delete(a.Members, name)
+		}
+	}
+}
+
+// body is a hook that answers with these bytes.
+func body(status int, contentType, text string) func(*Provider, *Answer) {
+	return func(_ *Provider, a *Answer) {
+		a.Status, a.Body = status, []byte(text)
+		a.Header.Set("Content-Type", contentType)
+	}
+}
+
+// contentType is a hook that changes the media type alone.
+func contentType(value string) func(*Provider, *Answer) {
+	return func(_ *Provider, a *Answer) { a.Header.Set("Content-Type", value) }
+}
+
+// redirect is a hook that sends the client to another origin.
+func redirect(status int) func(*Provider, *Answer) {
+	return func(p *Provider, a *Answer) {
+		a.Status, a.Body = status, []byte{}
+		a.Header.Set("Location", p.URL(Elsewhere))
+	}
+}

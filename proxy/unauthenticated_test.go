@@ -1,0 +1,165 @@
+package proxy_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+	"testing"
+)
+
+// headers makes a header of pairs.
+func headers(pairs ...string) http.Header {
+	h := http.Header{}
+	for i := 0; i < len(pairs); i += 2 {
+		h.Add(pairs[i], pairs[i+1])
+	}
+	return h
+}
+
+// People get the login, programs get 401: who is who is told by fetch metadata, and without them by Accept.
+func TestWhoIsSentToTheLogin(t *testing.T) {
+	s := newSite(t, nil)
+	const html = "text/html,application/xhtml+xml,*/*;q=0.8"
+	for name, test := range map[string]struct {
+		method string
+		header http.Header
+		login  bool
+	}{
+		"navigation":                      {"GET", headers("Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document", "Accept", html), true},
+		"HEAD as navigation":              {"HEAD", headers("Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document", "Accept", html), true},
+		"old browser":                     {"GET", headers("Accept", html), true},
+		"old browser, HEAD":               {"HEAD", headers("Accept", html), true},
+		"fetch":                           {"GET", headers("Sec-Fetch-Mode", "cors", "Sec-Fetch-Dest", "empty", "Accept", "*/*"), false},
+		"fetch that asks for HTML":        {"GET", headers("Sec-Fetch-Mode", "cors", "Sec-Fetch-Dest", "empty", "Accept", html), false},
+		"frame":                           {"GET", headers("Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "iframe", "Accept", html), false},
+		"image":                           {"GET", headers("Sec-Fetch-Mode", "no-cors", "Sec-Fetch-Dest", "image", "Accept", "image/*"), false},
+		"script":                          {"GET", headers("Sec-Fetch-Mode", "no-cors", "Sec-Fetch-Dest", "script"), false},
+		"prefetch":                        {"GET", headers("Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document", "Sec-Purpose", "prefetch", "Accept", html), false},
+		"prerender":                       {"GET", headers("Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document", "Sec-Purpose", "prefetch;prerender", "Accept", html), false},
+		"mode without destination":        {"GET", headers("Sec-Fetch-Mode", "navigate", "Accept", html), false},
+		"XMLHttpRequest":                  {"GET", headers("X-Requested-With", "XMLHttpRequest", "Accept", html), false},
+		"program that accepts everything": {"GET", headers("Accept", "*/*"), false},
+		"program that says nothing":       {"GET", headers(), false},
+		"program that asks for JSON":      {"GET", headers("Accept", "application/json"), false},
+		"posted form":                     {"POST", headers("Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document", "Accept", html, "Content-Type", "application/x-www-form-urlencoded"), false},
+		"PUT":                             {"PUT", headers("Accept", html), false},
+		"OPTIONS":                         {"OPTIONS", headers("Accept", html), false},
+		"preflight":                       {"OPTIONS", headers("Origin", "https://other.example", "Access-Control-Request-Method", "GET"), false},
+		"WebSocket":                       {"GET", headers("Connection", "Upgrade", "Upgrade", "websocket", "Sec-WebSocket-Version", "13", "Sec-WebSocket-Key", "dGVzdA=="), false},
+		"WebSocket of a browser":          {"GET", headers("Sec-Fetch-Mode", "websocket", "Sec-Fetch-Dest", "websocket", "Connection", "Upgrade", "Upgrade", "websocket", "Sec-WebSocket-Key", "dGVzdA=="), false},
+		"own credentials":                 {"GET", headers("Authorization", "Bearer abc", "Accept", "application/json"), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := s.browser().request(test.method, s.URL+"/app?x=canary-query", test.header, "")
+
+			if test.login {
+				isLogin(t, s, p)
+				return
+			}
+			isChallenge(t, s, p)
+		})
+	}
+	if n := len(s.Upstream.Received()); n != 0 {
+		t.Errorf("the upstream received %d requests", n)
+	}
+}
+
+// isLogin checks the redirect to the provider.
+func isLogin(t *testing.T, s *site, p *page) {
+	t.Helper()
+	if p.StatusCode != http.StatusSeeOther || !strings.HasPrefix(p.Header.Get("Location"), s.Provider.Issuer) {
+		t.Errorf("the answer is %d to %.60q", p.StatusCode, p.Header.Get("Location"))
+	}
+	if len(p.setsCookies()) != 1 {
+		t.Errorf("the cookies set are %v, not the one of the login", p.setsCookies())
+	}
+	if p.Header.Get("Cache-Control") != "no-store" || p.Header.Get("Referrer-Policy") != "no-referrer" {
+		t.Errorf("Cache-Control is %q, Referrer-Policy %q", p.Header.Get("Cache-Control"), p.Header.Get("Referrer-Policy"))
+	}
+}
+
+// isChallenge checks the 401 for programs.
+func isChallenge(t *testing.T, s *site, p *page) {
+	t.Helper()
+	if p.StatusCode != http.StatusUnauthorized {
+		t.Errorf("the answer is %d", p.StatusCode)
+		return
+	}
+	if !strings.HasPrefix(p.Header.Get("WWW-Authenticate"), "Bearer") {
+		t.Errorf("WWW-Authenticate is %q", p.Header.Get("WWW-Authenticate"))
+	}
+	if lines := p.Header["Set-Cookie"]; len(lines) != 0 {
+		t.Errorf("cookies are set: %q", lines)
+	}
+	if p.Header.Get("Cache-Control") != "no-store" || p.Header.Get("Location") != "" {
+		t.Errorf("Cache-Control is %q, Location %q", p.Header.Get("Cache-Control"), p.Header.Get("Location"))
+	}
+	isChallengeJSON(t, s, p)
+}
+
+func isChallengeJSON(t *testing.T, s *site, p *page) {
+	t.Helper()
+	if kind := p.Header.Get("Content-Type"); !strings.HasPrefix(kind, "application/json") {
+		t.Errorf("Content-Type is %q", kind)
+	}
+	var body map[string]string
+	if err := json.Unmarshal([]byte(p.Text), &body); err != nil {
+		t.Fatalf("the body is no JSON object of texts: %v: %s", err, p.Text)
+	}
+	if body["error"] == "" || body["error_description"] == "" || body["login_url"] != s.URL+"/oauth2/start" {
+		t.Errorf("the body is %v", body)
+	}
+}
+
+// /oauth2/start begins logins for navigations only: an image in a mail must not fill the browser with login cookies.
+func TestStartIsForNavigations(t *testing.T) {
+	s := newSite(t, nil)
+	for _, endpoint := range []string{"/oauth2/start", "/oauth2/sign_in"} {
+		isLogin(t, s, s.browser().open(s.URL+endpoint))
+		isChallenge(t, s, s.browser().request("GET", s.URL+endpoint, headers("Sec-Fetch-Mode", "no-cors", "Sec-Fetch-Dest", "image"), ""))
+		isChallenge(t, s, s.browser().request("GET", s.URL+endpoint, headers("Accept", "*/*"), ""))
+		if p := s.browser().request("POST", s.URL+endpoint, navigation(), ""); p.StatusCode != http.StatusMethodNotAllowed || len(p.setsCookies()) != 0 {
+			t.Errorf("POST %s is answered %d", endpoint, p.StatusCode)
+		}
+	}
+}
+
+// Everything that opens no session means the same: nobody is signed in, and no error tells why.
+func TestCookiesThatOpenNoSession(t *testing.T) {
+	s := newSite(t, nil)
+	name := s.signedIn("alice").cookies(s.URL)[0].Name
+	for what, cookie := range map[string]string{
+		"nothing in it":       name + "=",
+		"noise":               name + "=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+		"binary":              name + "=\x80\xff\x01",
+		"quotation marks":     name + `="x"`,
+		"empty pairs":         ";;=;;" + name + ";=;",
+		"a chunk of millions": name + "_99999999=x; " + name + "_chunks=99999999",
+		"many cookies":        strings.Repeat("a=b; ", 4000) + name + "=x",
+	} {
+		t.Run(what, func(t *testing.T) {
+			p := s.rawGet("/app", "Accept: application/json", "Cookie: "+cookie)
+			if p.StatusCode != http.StatusUnauthorized && p.StatusCode != http.StatusBadRequest && p.StatusCode != http.StatusRequestHeaderFieldsTooLarge {
+				t.Errorf("the answer is %d: %s", p.StatusCode, p.Text)
+			}
+		})
+	}
+}
+
+// The public listener shows nothing of the metrics listener.
+func TestMetricsAreNotPublic(t *testing.T) {
+	s := newSite(t, nil)
+	for _, path := range []string{"/metrics", "/healthz", "/readyz", "/oauth2/metrics", "/debug/pprof/"} {
+		if p := s.rawGet(path, "Accept: application/json"); p.StatusCode == http.StatusOK {
+			t.Errorf("%s is answered 200: %s", path, p.Text)
+		}
+	}
+}
+
+// Load balancers probe the public port under any host.
+func TestHealthForLoadBalancers(t *testing.T) {
+	s := newSite(t, nil)
+	if p := s.raw("GET /oauth2/healthz HTTP/1.1\r\nHost: 10.0.0.7\r\nConnection: close\r\n\r\n"); p.StatusCode != http.StatusOK {
+		t.Errorf("/oauth2/healthz is answered %d", p.StatusCode)
+	}
+}
