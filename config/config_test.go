@@ -326,6 +326,7 @@ var wrongValues = []struct {
 	{"COOKIE_SECRETS", secretA[:40], "32 bytes", "fresh"},
 	{"COOKIE_SECRETS", strings.Repeat("A", 43) + "=", "not random", "fresh"},
 	{"COOKIE_SECRETS", strings.Repeat("c2VjcmV0", 8), "not random", "fresh"},
+	{"COOKIE_SECRETS", "cTFkNnJJOGwzQ3lZeDVaa3ExZDZySThsM0N5WXg1Wms=", "not random", "fresh"},
 	{"COOKIE_SECRETS", "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=", "not random", "fresh"},
 	{"COOKIE_SECRETS", secretA + "," + secretA, "secret 2 is there already", "fresh"},
 	{"COOKIE_SECRETS", secretA + ",", "item 2 is empty", "comma"},
@@ -439,23 +440,26 @@ func TestSettingsThatNeedHTTPS(t *testing.T) {
 }
 
 func TestSecretsAreNeverShown(t *testing.T) {
-	for name, value := range map[string]string{
-		"CLIENT_SECRET":         canary + "\x7f",
-		"CLIENT_SECRET_FILE":    "/" + canary, // a secret written where its file's path belongs
-		"COOKIE_SECRETS":        canary,
-		"COOKIE_SECRETS_FILE":   canary,
-		"COOKIE_SECRET":         canary,
-		"PUBLIC_URL":            "https://me:" + canary + "@app.example.com",
-		"ISSUER_URL":            "https://me:" + canary + "/@id.example.com",
-		"PROVIDER_INTERNAL_URL": "https://me:" + canary + "@id.example.com:x",
-		"POST_LOGOUT_URL":       "https://me:" + canary + "@id.example.com",
-		"UPSTREAMS":             "/a/ http://me:" + canary + "@x:y; me:" + canary + "@x; http://x http://me:" + canary + "@y; http://z \"me:" + canary,
-		"AUTH_PARAMS":           "state=" + canary,
-		"PROVIDER_CA":           canary,
+	for _, v := range []struct{ name, value string }{
+		{"CLIENT_SECRET", canary + "\x7f"},
+		{"CLIENT_SECRET_FILE", "/" + canary}, // a secret written where its file's path belongs
+		{"COOKIE_SECRETS", canary},
+		{"COOKIE_SECRETS_FILE", canary},
+		{"COOKIE_SECRET", canary},
+		{"PUBLIC_URL", "https://me:" + canary + "@app.example.com"},
+		{"ISSUER_URL", "https://me:" + canary + "/@id.example.com"},
+		{"PROVIDER_INTERNAL_URL", "https://me:" + canary + "@id.example.com:x"},
+		{"POST_LOGOUT_URL", "https://me:" + canary + "@id.example.com"},
+		{"UPSTREAMS", "/a/ http://me:" + canary + "@x:y"},
+		{"UPSTREAMS", "me:" + canary + "@x"},
+		{"UPSTREAMS", "http://x http://me:" + canary + "@y"},
+		{"UPSTREAMS", `http://x "me:` + canary},
+		{"AUTH_PARAMS", "state=" + canary},
+		{"PROVIDER_CA", canary},
 	} {
-		t.Run(name, func(t *testing.T) {
-			changes := map[string]string{name: value}
-			if setting, ok := strings.CutSuffix(name, "_FILE"); ok {
+		t.Run(v.name+"="+v.value, func(t *testing.T) {
+			changes := map[string]string{v.name: v.value}
+			if setting, ok := strings.CutSuffix(v.name, "_FILE"); ok {
 				changes[setting] = unset
 			}
 			if text := problems(t, changes).Error(); strings.Contains(text, canary) {

@@ -27,6 +27,7 @@ const (
 const rules = `
 # who may go where
 /             authenticated
+/flow         authenticated
 /admin/       group:Admin
 /internal/    deny
 GET /status   public
@@ -119,23 +120,25 @@ func (d *demo) serve(ctx context.Context) error {
 // greet says where to click and who can sign in.
 func (d *demo) greet(out io.Writer) {
 	fmt.Fprintf(out, `
-  doorward's demo is ready:   %s
+  doorward's demo is ready:  %s
 
-  Sign in as                  to see
-    alice  (Admin, Dev)         the application, and its /admin/
-    bob    (Dev)                the application; /admin/ refuses him
-    carol  (no group)           the same, without any group
+  Sign in as             to see
+    alice (Admin, Dev)     the application, and its /admin/
+    bob (Dev)              the application; /admin/ refuses him
+    carol (no group)       the same, without any group
   There are no passwords. Then look at
 
-    %s/flow        your login, step by step
-    %s/status      a page that is open to everybody
-    %s/internal/   one that is closed to everybody
-    %s/metrics    what Prometheus sees
-    %s          the provider
-
-  ctrl-C ends it.
-
-`, d.url, d.url, d.url, d.url, d.metricsURL, d.providerURL)
+`, d.url)
+	for _, place := range [][2]string{
+		{d.url + "/flow", "your login, step by step"},
+		{d.url + "/status", "a page that is open to everybody"},
+		{d.url + "/internal/", "one that is closed to everybody"},
+		{d.metricsURL + "/metrics", "what Prometheus sees"},
+		{d.providerURL, "the provider"},
+	} {
+		fmt.Fprintf(out, "    %-34s %s\n", place[0], place[1])
+	}
+	fmt.Fprint(out, "\n  ctrl-C ends it. What doorward logs:\n\n")
 }
 
 // listen takes a port for each address, or none at all.

@@ -110,8 +110,9 @@ func TestFlowShowsEveryStep(t *testing.T) {
 	for _, want := range []string{
 		"How you got here, alice", "code_challenge_method", "grant_type", "code_verifier", "The ID token", "The access token",
 		"OIDC Core 3.1.3.7", "X-Forwarded-Groups",
-		"✓ the state of step 2", "✓ the code of step 4", "✓ its SHA-256 is the code_challenge of step 2",
-		"✓ the nonce of step 2", "✓ the hash of the access token below",
+		"✓ the state of the authorization request", "✓ the code of the callback",
+		"✓ its SHA-256 is the code_challenge of the authorization request", "✓ the nonce of the authorization request",
+		"✓ the hash of the access token below",
 	} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page does not say %q", want)

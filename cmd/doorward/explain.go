@@ -180,8 +180,8 @@ func answer(c *config.Config, policy *access.Policy, q *question, out io.Writer)
 	if asks := route.Requirement(); asks != "" {
 		line(out, "asks for", asks)
 	}
-	sent := explainUpstream(c, q.path, route, out)
-	return explainVerdict(q, route, out) && sent
+	reached := explainUpstream(c, q.path, route, out)
+	return explainVerdict(q, route, out) && reached
 }
 
 func line(w io.Writer, label, text string) {
@@ -207,12 +207,13 @@ func hostname(host string) string {
 	return strings.ToLower(strings.TrimSuffix(name, "."))
 }
 
+// explainError says why the path itself is refused; of an ambiguous one the
+// error names both rules and the meaning.
 func explainError(out io.Writer, err error) {
-	if ambiguous, ok := errors.AsType[*access.AmbiguousPathError](err); ok {
-		line(out, "rules", ambiguous.Rules[0]+"  and  "+ambiguous.Rules[1])
-		line(out, "meaning", ambiguous.Meaning+" reads it as "+ambiguous.Read)
-	}
 	line(out, "verdict", fmt.Sprintf("denied: %v (400)", err))
+	if ambiguous, ok := errors.AsType[*access.AmbiguousPathError](err); ok && ambiguous.Trait != "" {
+		line(out, "", "if the upstream never reads paths so, write paths="+ambiguous.Trait+" in its entry")
+	}
 }
 
 // explainUpstream says where the request would go, and whether it gets there.
@@ -220,7 +221,7 @@ func explainUpstream(c *config.Config, path string, route *access.Route, out io.
 	upstreams, _ := c.UpstreamTable()
 	if route.Upstream() < 0 {
 		line(out, "upstream", "none covers it (404)")
-		return route.Access() == access.Public
+		return false
 	}
 	u := upstreams[route.Upstream()]
 	stripped, ok := u.StripPath(path)
@@ -249,15 +250,8 @@ func explainVerdict(q *question, route *access.Route, out io.Writer) bool {
 		}
 		return false
 	}
-	line(out, "verdict", "allowed: "+allowedTo(route)+without(route))
+	line(out, "verdict", "allowed: this person, signed in"+without(route))
 	return true
-}
-
-func allowedTo(route *access.Route) string {
-	if route.Requirement() == "authenticated" {
-		return "everybody who is signed in"
-	}
-	return "this person"
 }
 
 // without says what happens to a request that has no session.

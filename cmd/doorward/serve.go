@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os/signal"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -35,6 +36,7 @@ func serve(ctx context.Context, args []string, out, errOut io.Writer) int {
 }
 
 func serveConfig(ctx context.Context, c *config.Config, out io.Writer) error {
+	out = &lineWriter{w: out}
 	p, err := proxy.New(proxy.Options{Config: c, LogWriter: out, Version: buildVersion()})
 	if err != nil {
 		return err
@@ -134,8 +136,8 @@ func (s *server) logStart() {
 // shutDown tells load balancers first, waits until they have heard, and then
 // lets requests in flight finish. Metrics and readiness stay to the end.
 func (s *server) shutDown() {
-	s.log.Info("shutdown", "delay", s.config.ShutdownDelay.String(), "timeout", s.config.ShutdownTimeout.String())
 	s.proxy.Drain()
+	s.log.Info("shutdown", "delay", s.config.ShutdownDelay.String(), "timeout", s.config.ShutdownTimeout.String())
 	time.Sleep(s.config.ShutdownDelay)
 	ctx, cancel := context.WithTimeout(context.Background(), s.config.ShutdownTimeout)
 	defer cancel()
@@ -152,4 +154,16 @@ type errorLog struct{ log *slog.Logger }
 func (e errorLog) Write(text []byte) (int, error) {
 	e.log.Warn("http_server", "says", strings.TrimSpace(string(text)))
 	return len(text), nil
+}
+
+// lineWriter keeps the lines of several logs apart: each comes in one Write.
+type lineWriter struct {
+	mu sync.Mutex
+	w  io.Writer
+}
+
+func (l *lineWriter) Write(line []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.w.Write(line)
 }

@@ -30,6 +30,11 @@ type attempt struct {
 	doneAt   time.Time
 }
 
+// endpoint is where the provider takes authorization requests.
+func (a *attempt) endpoint() string {
+	return (&url.URL{Scheme: a.asked.Scheme, Host: a.asked.Host, Path: a.asked.Path}).String()
+}
+
 // exchange is a token request and its answer.
 type exchange struct {
 	form         url.Values

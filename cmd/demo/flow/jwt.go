@@ -6,7 +6,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"maps"
-	"slices"
 	"strings"
 )
 
@@ -38,10 +37,10 @@ func object(part string) map[string]any {
 	return values
 }
 
-// rows lists an object's members in the order of their names, each with what explain says of it.
+// rows lists an object's members each with what explain says of it.
 func rows(values map[string]any, explain func(name string) string) []row {
 	var list []row
-	for _, name := range slices.Sorted(maps.Keys(values)) {
+	for _, name := range inOrder(maps.Keys(values)) {
 		list = append(list, row{Name: name, Value: text(name, values[name]), Means: explain(name)})
 	}
 	return list

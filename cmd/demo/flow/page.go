@@ -24,6 +24,7 @@ type step struct {
 	Text     []string
 	Message  string // the message itself, as far as a table does not say it better
 	Tables   []table
+	Raw      string // a token as it travels
 	Note     string
 }
 
@@ -62,7 +63,7 @@ func (rec *Recorder) view(user string, a *attempt, r *http.Request) view {
 	v := view{
 		User:  user,
 		When:  a.askedAt.UTC().Format("2 January 2006, 15:04:05 MST"),
-		Took:  a.after(a.doneAt)[1:],
+		Took:  duration(a.doneAt.Sub(a.askedAt)),
 		Steps: steps,
 	}
 	for i := range steps {
@@ -76,6 +77,7 @@ func (rec *Recorder) view(user string, a *attempt, r *http.Request) view {
 func (rec *Recorder) steps(a *attempt, r *http.Request) []step {
 	return []step{
 		rec.agreement(a),
+		a.firstRequest(),
 		a.authorizationRequest(),
 		a.signIn(),
 		a.callback(),

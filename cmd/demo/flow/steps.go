@@ -27,52 +27,62 @@ func (rec *Recorder) agreement(a *attempt) step {
 	}
 }
 
-func (a *attempt) authorizationRequest() step {
+func (a *attempt) firstRequest() step {
 	s := step{
-		Title: "Authorization request",
-		From:  "browser", To: "provider", At: "0 ms",
+		Title: "A request without a session",
+		From:  "browser", To: "doorward", At: "0 ms",
 		Text: []string{
-			fmt.Sprintf("You asked for %s and had no session. doorward answered with a redirect, and your browser carried this request to the provider (OIDC Core 3.1.2.1).", a.wanted),
+			fmt.Sprintf("You asked for %s and brought no session. doorward made up three random values for this login and answered with a redirect to the provider.", a.wanted),
 		},
-		Message: "GET " + a.asked.Scheme + "://" + a.asked.Host + a.asked.Path + "?…",
-		Note:    "state, nonce and verifier are fresh at every login. doorward keeps them nowhere but in your browser, in a cookie of this one login that only doorward can open.",
+		Message: "GET " + a.wanted + "\n→ Location: " + a.endpoint() + "?…",
+		Note:    "The three values, state, nonce and verifier, are kept nowhere but in your browser: in a cookie of this one login, sealed so that only doorward can open it. That is why several tabs can sign in at once, and why doorward needs no memory for logins.",
 	}
-	query := a.asked.Query()
-	s.Tables = append(s.Tables, parameters(query, explainRequest))
-	if len(a.loginCookies) > 0 {
-		s.Tables = append(s.Tables, cookieTable("The cookie of the login under way", a.loginCookies[len(a.loginCookies)-1:]))
+	if n := len(a.loginCookies); n > 0 {
+		s.Tables = []table{cookieTable("Set by the redirect", a.loginCookies[n-1:])}
 	}
 	return s
+}
+
+func (a *attempt) authorizationRequest() step {
+	return step{
+		Title: "Authorization request",
+		From:  "browser", To: "provider",
+		Text: []string{
+			"Your browser followed the redirect and carried doorward's request to the provider (OIDC Core 3.1.2.1). Everything in it can be seen and changed by whoever holds the browser, so there is no secret in it.",
+		},
+		Message: "GET " + a.endpoint() + "?…",
+		Tables:  []table{parameters(a.asked.Query(), explainRequest)},
+	}
 }
 
 func (a *attempt) signIn() step {
 	s := step{Title: "Signing in", From: "provider", To: "provider"}
 	if a.clicked {
 		s.Text = []string{"The provider showed you its page, and you said who you are. A real provider asks for a password, a passkey or a second factor here. Whatever it asks for, doorward and the application never see it: that is the point of the whole arrangement."}
-		return s
+	} else {
+		s.Text = []string{"You saw no page, because the provider knew you already by a session of its own. That is single sign-on: one sign-in for many applications."}
 	}
-	s.Text = []string{"You saw no page, because the provider knew you already by a session of its own. That is single sign-on: one sign-in for many applications."}
+	s.Text = append(s.Text, "Then it sent your browser back to doorward, with a code.")
 	return s
 }
 
 func (a *attempt) callback() step {
-	s := step{
-		Title: "Callback",
-		From:  "provider", To: "doorward", At: a.after(a.backAt),
-		Text: []string{
-			"The provider sent your browser back to doorward's registered address (OIDC Core 3.1.2.5). It brings no token, only a code: whatever passes through a browser ends in histories and logs, and a code is worthless without the client's secret and the verifier.",
-		},
-		Message: "GET " + a.asked.Query().Get("redirect_uri") + "?…",
-		Note:    "doorward opened the login cookie that belongs to this state, and deleted it: a callback works once. A callback for a login that another browser began has no such cookie and gets nowhere.",
-	}
 	t := parameters(a.back, explainCallback)
 	for i := range t.Rows {
 		if t.Rows[i].Name == "state" {
-			t.Rows[i].Proof = proof(t.Rows[i].Value, a.asked.Query().Get("state"), "the state of step 2")
+			t.Rows[i].Proof = proof(t.Rows[i].Value, a.asked.Query().Get("state"), "the state of the authorization request")
 		}
 	}
-	s.Tables = []table{t}
-	return s
+	return step{
+		Title: "Callback",
+		From:  "browser", To: "doorward", At: a.after(a.backAt),
+		Text: []string{
+			"Your browser came back to doorward's registered address (OIDC Core 3.1.2.5). It brought no token, only a code: whatever passes through a browser ends in histories and logs, and a code is worthless without the client's secret and the verifier.",
+		},
+		Message: "GET " + a.asked.Query().Get("redirect_uri") + "?…",
+		Tables:  []table{t},
+		Note:    "doorward opened the login cookie that belongs to this state, and deleted it: a callback works once. A callback for a login that another browser began has no such cookie and gets nowhere.",
+	}
 }
 
 func (a *attempt) tokenRequest() step {
@@ -80,11 +90,11 @@ func (a *attempt) tokenRequest() step {
 	for i := range t.Rows {
 		switch r := &t.Rows[i]; r.Name {
 		case "code":
-			r.Proof = proof(r.Value, shorten(a.back.Get("code")), "the code of step 4")
+			r.Proof = proof(r.Value, shorten(a.back.Get("code")), "the code of the callback")
 		case "code_verifier":
-			r.Proof = proof(challenge(r.Value), a.asked.Query().Get("code_challenge"), "its SHA-256 is the code_challenge of step 2")
+			r.Proof = proof(challenge(r.Value), a.asked.Query().Get("code_challenge"), "its SHA-256 is the code_challenge of the authorization request")
 		case "redirect_uri":
-			r.Proof = proof(r.Value, a.asked.Query().Get("redirect_uri"), "that of step 2")
+			r.Proof = proof(r.Value, a.asked.Query().Get("redirect_uri"), "that of the authorization request")
 		}
 	}
 	return step{
@@ -124,7 +134,7 @@ func (a *attempt) idToken() step {
 	for i := range claims {
 		switch r := &claims[i]; r.Name {
 		case "nonce":
-			r.Proof = proof(r.Value, a.asked.Query().Get("nonce"), "the nonce of step 2")
+			r.Proof = proof(r.Value, a.asked.Query().Get("nonce"), "the nonce of the authorization request")
 		case "at_hash":
 			r.Proof = proof(r.Value, tokenHash(a.person.AccessToken), "the hash of the access token below")
 		}
@@ -140,6 +150,7 @@ func (a *attempt) idToken() step {
 			{Caption: "Payload", Head: heads("Claim"), Rows: claims},
 			{Caption: "Signature", Head: heads("Part"), Rows: []row{{Name: "signature", Value: shorten(token.signature), Means: "over header and payload, by the provider's private key; whoever has the public key can check it"}}},
 		},
+		Raw: a.person.IDToken,
 	}
 }
 
@@ -155,6 +166,7 @@ func (a *attempt) accessToken() step {
 			{Caption: "Header", Head: heads("Field"), Rows: rows(token.header, explainHeader)},
 			{Caption: "Payload", Head: heads("Claim"), Rows: rows(token.payload, explainAccessToken)},
 		},
+		Raw: a.person.AccessToken,
 	}
 }
 
@@ -192,7 +204,7 @@ func (a *attempt) session() step {
 // forwarded shows the page's own request as doorward passed it on: it came the way that every request does now.
 func forwarded(r *http.Request) step {
 	var list []row
-	for _, name := range slices.Sorted(maps.Keys(r.Header)) {
+	for _, name := range inOrder(maps.Keys(r.Header)) {
 		if means := explainForwarded(name); means != "" {
 			list = append(list, row{Name: name, Value: shorten(strings.Join(r.Header[name], ", ")), Means: means})
 		}
@@ -210,7 +222,7 @@ func forwarded(r *http.Request) step {
 
 func parameters(values url.Values, explain func(string) string) table {
 	t := table{Head: heads("Parameter")}
-	for _, name := range slices.Sorted(maps.Keys(values)) {
+	for _, name := range inOrder(maps.Keys(values)) {
 		t.Rows = append(t.Rows, row{Name: name, Value: shorten(strings.Join(values[name], ", ")), Means: explain(name)})
 	}
 	return t

@@ -1,9 +1,12 @@
 package flow
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
+	"iter"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -36,16 +39,38 @@ func shorten(value string) string {
 	return fmt.Sprintf("%s…%s (%d characters)", value[:40], value[len(value)-8:], len(value))
 }
 
-// after tells how long after the first redirect something happened.
+// after tells how long after the first request something happened.
 func (a *attempt) after(t time.Time) string {
 	if t.IsZero() {
 		return ""
 	}
-	d := t.Sub(a.askedAt)
-	if d < 10*time.Second {
-		return fmt.Sprintf("+%d ms", d.Milliseconds())
+	return "+" + duration(t.Sub(a.askedAt))
+}
+
+func duration(d time.Duration) string {
+	if d < time.Second {
+		return fmt.Sprintf("%d ms", d.Milliseconds())
 	}
-	return fmt.Sprintf("+%.0f s", d.Seconds())
+	return fmt.Sprintf("%.1f s", d.Seconds())
+}
+
+// inOrder sorts names as they are best explained: the usual ones first, the others by the alphabet.
+func inOrder(names iter.Seq[string]) []string {
+	usual := []string{
+		"response_type", "client_id", "grant_type", "code", "redirect_uri", "scope", "state", "nonce",
+		"code_challenge", "code_challenge_method", "code_verifier", "id_token", "access_token", "token_type",
+		"alg", "kid", "typ", "iss", "sub", "aud", "exp", "iat",
+		"X-Forwarded-User", "X-Forwarded-Email", "X-Forwarded-Groups", "X-Forwarded-Preferred-Username", "Authorization",
+	}
+	rank := func(name string) int {
+		if i := slices.Index(usual, name); i >= 0 {
+			return i
+		}
+		return len(usual)
+	}
+	return slices.SortedFunc(names, func(a, b string) int {
+		return cmp.Or(cmp.Compare(rank(a), rank(b)), strings.Compare(a, b))
+	})
 }
 
 // attributes are a cookie's, as a browser was told them.

@@ -318,3 +318,13 @@ func TestCallbackMustBeRegistered(t *testing.T) {
 		t.Errorf("an unregistered callback was accepted: %v", location)
 	}
 }
+
+func TestIssuerIsTheSameByWhateverHost(t *testing.T) {
+	b := newBrowser(t)
+	r, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, b.issuer+"/.well-known/openid-configuration", nil)
+	r.Host = "demo-provider:9998"
+	_, document := b.end(b.http.Do(r))
+	if !strings.Contains(document, `"issuer":"`+b.issuer+`"`) || strings.Contains(document, "demo-provider") {
+		t.Errorf("the discovery document is %s", document)
+	}
+}

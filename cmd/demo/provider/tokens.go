@@ -2,6 +2,7 @@ package provider
 
 import (
 	"context"
+	"time"
 
 	"github.com/zitadel/oidc/v3/pkg/oidc"
 	"github.com/zitadel/oidc/v3/pkg/op"
@@ -66,7 +67,7 @@ func (s *server) issue(ctx context.Context, found op.IDTokenRequest, client op.C
 	return op.NewResponse(&oidc.AccessTokenResponse{
 		AccessToken:  access,
 		TokenType:    oidc.BearerToken,
-		ExpiresIn:    uint64(validity.Seconds()),
+		ExpiresIn:    uint64(validity.Round(time.Second).Seconds()),
 		RefreshToken: newRefresh,
 		IDToken:      id,
 		Scope:        r.GetScopes(),

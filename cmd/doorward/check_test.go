@@ -1,0 +1,111 @@
+package main
+
+import (
+	"encoding/json"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+)
+
+func TestCheckOfAGoodConfiguration(t *testing.T) {
+	environment(t, map[string]string{"PUBLIC_URL": "https://app.example.com,https://b.example.com"})
+	status, out, errOut := command(t, "check")
+	if status != exitOK || errOut != "" {
+		t.Errorf("status %d, err %q", status, errOut)
+	}
+	for _, want := range []string{
+		"https://app.example.com/oauth2/callback", "https://b.example.com/oauth2/callback",
+		"https://app.example.com/oauth2/sign_out", "DOORWARD_AUDIENCE is unset",
+	} {
+		if !strings.Contains(out, want) {
+			t.Errorf("%q is missing in\n%s", want, out)
+		}
+	}
+}
+
+func TestCheckReportsEveryProblemWithItsMend(t *testing.T) {
+	environment(t, map[string]string{"ISSUER_URL": unset, "SHUTDOWN_DELAY": "30", "CLIENT_SECERT": canary})
+	status, out, _ := command(t, "check")
+	if status != exitFailed {
+		t.Errorf("status %d", status)
+	}
+	for _, want := range []string{"DOORWARD_ISSUER_URL", "DOORWARD_SHUTDOWN_DELAY", "30s", "DOORWARD_CLIENT_SECERT", "the nearest is DOORWARD_CLIENT_SECRET"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("%q is missing in\n%s", want, out)
+		}
+	}
+}
+
+func TestCheckJSON(t *testing.T) {
+	for _, c := range []struct {
+		changes  map[string]string
+		status   int
+		problems int
+	}{
+		{nil, exitOK, 0},
+		{map[string]string{"LOG_LEVEL": "loud", "ISSUER_URL": "x"}, exitFailed, 2},
+	} {
+		environment(t, c.changes)
+		status, out, _ := command(t, "check", "--json")
+		var r struct {
+			OK       bool
+			Problems []struct{ Variable, Wrong, Mend string }
+			Register struct {
+				Redirects []string `json:"redirect_uris"`
+				Logouts   []string `json:"post_logout_redirect_uris"`
+			}
+			Notes []string
+		}
+		if err := json.Unmarshal([]byte(out), &r); err != nil {
+			t.Fatalf("%v in %s", err, out)
+		}
+		if status != c.status || r.OK != (c.status == exitOK) || len(r.Problems) != c.problems || r.Notes == nil {
+			t.Errorf("status %d, report %+v", status, r)
+		}
+		if len(r.Register.Redirects) != 1 || len(r.Register.Logouts) != 1 {
+			t.Errorf("to register: %+v", r.Register)
+		}
+	}
+}
+
+// What is down now may be up later: it does not refuse the start, so it does
+// not fail the check.
+func TestCheckLiveReportsWhatIsDown(t *testing.T) {
+	closed, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	closed.Close()
+	upstream := httptest.NewServer(http.NotFoundHandler())
+	defer upstream.Close()
+	environment(t, map[string]string{
+		"ISSUER_URL": "http://" + closed.Addr().String(),
+		"UPSTREAMS":  upstream.URL + "; /gone/ http://" + closed.Addr().String() + "; /socket/ unix:/does/not/exist.sock",
+	})
+	status, out, _ := command(t, "check", "--live", "--json")
+	var r report
+	if err := json.Unmarshal([]byte(out), &r); err != nil {
+		t.Fatalf("%v in %s", err, out)
+	}
+	var failed int
+	for _, f := range r.Live {
+		if !f.OK {
+			failed++
+			if f.Mend == "" {
+				t.Errorf("no mend for %s: %s", f.Subject, f.Says)
+			}
+		}
+	}
+	if status != exitOK || failed < 3 || failed == len(r.Live) {
+		t.Errorf("status %d, findings %+v", status, r.Live)
+	}
+}
+
+func TestCheckLiveAsksNobodyWhenTheConfigurationIsWrong(t *testing.T) {
+	environment(t, map[string]string{"LOG_LEVEL": "loud"})
+	if status, out, _ := command(t, "check", "--live"); status != exitFailed || strings.Contains(out, "Asked live") {
+		t.Errorf("status %d, out %s", status, out)
+	}
+}

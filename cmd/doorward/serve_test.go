@@ -1,0 +1,173 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+func TestServePrintsEveryProblemOnALineOfItsOwn(t *testing.T) {
+	environment(t, map[string]string{"ISSUER_URL": unset, "LOG_LEVEL": "loud"})
+	for _, args := range [][]string{nil, {"serve"}} {
+		status, out, errOut := command(t, args...)
+		lines := strings.Split(strings.TrimSpace(errOut), "\n")
+		if status != exitFailed || out != "" || len(lines) != 2 || !strings.HasPrefix(lines[0], "DOORWARD_ISSUER_URL: ") || !strings.HasPrefix(lines[1], "DOORWARD_LOG_LEVEL: ") {
+			t.Errorf("%q: status %d, out %q, err %q", args, status, out, errOut)
+		}
+	}
+}
+
+func TestServeNamesTheSettingOfATakenPort(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	environment(t, map[string]string{"LISTEN_ADDR": "127.0.0.1:0", "METRICS_ADDR": taken.Addr().String()})
+	if status, _, errOut := command(t, "serve"); status != exitFailed || !strings.HasPrefix(errOut, "DOORWARD_METRICS_ADDR: ") {
+		t.Errorf("status %d, err %q", status, errOut)
+	}
+}
+
+// slowUpstream answers when it is told to.
+type slowUpstream struct {
+	*httptest.Server
+	arrived, release chan struct{}
+}
+
+func newSlowUpstream(t *testing.T) *slowUpstream {
+	u := &slowUpstream{arrived: make(chan struct{}), release: make(chan struct{})}
+	u.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		close(u.arrived)
+		select {
+		case <-u.release:
+		case <-r.Context().Done():
+		}
+		io.WriteString(w, "done")
+	}))
+	t.Cleanup(u.Close)
+	return u
+}
+
+// servable is an environment in which serve runs on free ports.
+func servable(t *testing.T, upstream string) {
+	environment(t, map[string]string{
+		"PUBLIC_URL": "http://localhost", "LISTEN_ADDR": "127.0.0.1:0", "METRICS_ADDR": "127.0.0.1:0",
+		"UPSTREAMS": upstream, "ACCESS_RULES": "/ public", "SHUTDOWN_DELAY": "0",
+	})
+}
+
+type logLine struct {
+	Event, Listen, Metrics string
+	Callbacks              []string `json:"callback_urls"`
+}
+
+// next reads the log up to the event.
+func next(t *testing.T, log *bufio.Scanner, event string) logLine {
+	t.Helper()
+	for log.Scan() {
+		var line logLine
+		if err := json.Unmarshal(log.Bytes(), &line); err != nil {
+			t.Fatalf("%v in %s", err, log.Text())
+		}
+		if line.Event == event {
+			return line
+		}
+	}
+	t.Fatalf("the log ended before %q: %v", event, log.Err())
+	return logLine{}
+}
+
+// get asks as a browser at localhost would.
+func get(address string) (int, string, error) {
+	r, _ := http.NewRequest(http.MethodGet, "http://"+address, nil)
+	r.Host = "localhost"
+	res, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return 0, "", err
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	return res.StatusCode, string(body), err
+}
+
+func TestServeUntilToldToStop(t *testing.T) {
+	upstream := newSlowUpstream(t)
+	servable(t, upstream.URL)
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	reader, writer := io.Pipe()
+	log := bufio.NewScanner(reader)
+	ended := make(chan int, 1)
+	go func() { ended <- run(ctx, nil, writer, io.Discard); writer.Close() }()
+
+	start := next(t, log, "start")
+	if len(start.Callbacks) != 1 || start.Callbacks[0] != "http://localhost/oauth2/callback" {
+		t.Errorf("callback URLs in the log: %q", start.Callbacks)
+	}
+	if status, _, err := get(start.Metrics + "/readyz"); status != http.StatusOK {
+		t.Errorf("/readyz after the start: %d, %v", status, err)
+	}
+	answered := make(chan string, 1)
+	go func() { _, body, _ := get(start.Listen + "/slow"); answered <- body }()
+	<-upstream.arrived
+
+	stop()
+	next(t, log, "shutdown")
+	if status, _, err := get(start.Metrics + "/readyz"); status != http.StatusServiceUnavailable {
+		t.Errorf("/readyz while draining: %d, %v", status, err)
+	}
+	close(upstream.release)
+	go io.Copy(io.Discard, reader)
+	if body := <-answered; body != "done" {
+		t.Errorf("the request in flight got %q", body)
+	}
+	if status := <-ended; status != exitOK {
+		t.Errorf("status %d", status)
+	}
+	if _, _, err := get(start.Listen + "/"); err == nil {
+		t.Error("still listening")
+	}
+}
+
+// TestMain lets the test binary be the program, for tests that need a process.
+func TestMain(m *testing.M) {
+	if os.Getenv("BE_DOORWARD") != "" {
+		os.Exit(run(context.Background(), nil, os.Stdout, os.Stderr))
+	}
+	os.Exit(m.Run())
+}
+
+func TestSecondSignalEndsAtOnce(t *testing.T) {
+	upstream := newSlowUpstream(t)
+	servable(t, upstream.URL)
+	t.Setenv("BE_DOORWARD", "yes")
+	t.Setenv("DOORWARD_SHUTDOWN_DELAY", "1h")
+	process := exec.CommandContext(t.Context(), os.Args[0])
+	stdout, err := process.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := process.Start(); err != nil {
+		t.Fatal(err)
+	}
+	log := bufio.NewScanner(stdout)
+	next(t, log, "start")
+	process.Process.Signal(syscall.SIGTERM)
+	next(t, log, "shutdown")
+	process.Process.Signal(syscall.SIGTERM)
+	err = process.Wait()
+	status, ok := process.ProcessState.Sys().(syscall.WaitStatus)
+	if !ok || !status.Signaled() || status.Signal() != syscall.SIGTERM {
+		t.Errorf("ended with %v", err)
+	}
+}
