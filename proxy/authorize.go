@@ -36,7 +36,7 @@ func (p *Proxy) pass(x *exchange, r *http.Request) error {
 
 // routes are the decisions that a request needs: one, and for COPY and MOVE one more for where they write to.
 func (p *Proxy) routes(x *exchange, r *http.Request) ([]*access.Route, error) {
-	route, err := p.policy.Route(r.Method, hostname(r.Host), x.path)
+	route, err := p.policy.Route(r.Method, r.Host, x.path)
 	if err != nil {
 		return nil, p.badPath(err)
 	}
@@ -53,7 +53,7 @@ func (p *Proxy) routes(x *exchange, r *http.Request) ([]*access.Route, error) {
 	if err != nil || u.User != nil || u.Opaque != "" || u.Host != "" && hostname(u.Host) != hostname(r.Host) {
 		return nil, badRequest("the Destination header is no address of this host")
 	}
-	route, err = p.policy.Route(r.Method, hostname(r.Host), u.EscapedPath())
+	route, err = p.policy.Route(r.Method, r.Host, u.EscapedPath())
 	if err != nil {
 		return nil, p.badPath(err)
 	}

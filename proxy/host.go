@@ -37,7 +37,7 @@ func (p *Proxy) originOf(r *http.Request) (*origin, error) {
 			found = o
 		}
 	}
-	if found == nil && !p.policy.ServesHost(name) {
+	if found == nil && !p.policy.ServesHost(r.Host) {
 		return nil, unknownHost(r.Host)
 	}
 	return found, nil
