@@ -155,3 +155,19 @@ func readForm(r *http.Request) (url.Values, error) {
 	}
 	return r.PostForm, nil
 }
+
+// redirect answers with 303 See Other (RFC 9700 4.12: never 307, which would repeat a POST and what it carries).
+// Location is written by hand, since http.Redirect cleans paths and so turns "/./\host" into an address elsewhere.
+func (x *exchange) redirect(location string) {
+	h := x.Header()
+	h.Set("Location", location)
+	noStore(h)
+	x.WriteHeader(http.StatusSeeOther)
+}
+
+// noStore marks an answer of our own: no cache keeps it, and no page that follows it learns its address.
+func noStore(h http.Header) {
+	h.Set("Cache-Control", "no-store")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("X-Content-Type-Options", "nosniff")
+}

@@ -195,7 +195,7 @@ func providerRefused(err *provider.Error) *failure {
 
 func loginExpired() *failure {
 	return &failure{status: http.StatusBadRequest, title: "This login is over",
-		text: []string{"The page was reloaded, opened from a bookmark, or took too long. Nothing is lost: sign in once more."},
+		text:  []string{"The page was reloaded, opened from a bookmark, or took too long. Nothing is lost: sign in once more."},
 		cause: errors.New("the browser has no login cookie for this state: late, loaded again, or begun by somebody else")}
 }
 

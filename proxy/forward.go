@@ -32,18 +32,6 @@ type upstream struct {
 	transport *http.Transport
 }
 
-func newUpstreams(c *config.Config) ([]*upstream, error) {
-	table, err := c.UpstreamTable()
-	if err != nil {
-		return nil, err
-	}
-	var all []*upstream
-	for _, entry := range table {
-		all = append(all, newUpstream(entry))
-	}
-	return all, nil
-}
-
 // newUpstream prepares the connections of an upstream. Its answers are passed on as they come (DisableCompression:
 // or the Transport would unpack them), and no environment variable leads them through another proxy.
 func newUpstream(entry config.Upstream) *upstream {

@@ -21,7 +21,7 @@ const sessionMaxAge = 12 * time.Hour
 func (p *Proxy) neededClaims() []string {
 	c := p.config
 	needed := []string{c.UserClaim, c.GroupsClaim}
-	scopes := fields(c.Scopes)
+	scopes := strings.Fields(c.Scopes)
 	if slices.Contains(scopes, "email") {
 		needed = append(needed, c.EmailClaim)
 	}
@@ -147,5 +147,3 @@ func claimText(claim any) string {
 	}
 	return text
 }
-
-func fields(list string) []string { return strings.Fields(list) }

@@ -19,6 +19,7 @@
 //
 // and whoever has one finds the rest of our endpoints in
 //
+//	endpoint.go      what is under our prefix
 //	userinfo.go      who am I?
 //	logout.go        leaving
 //
@@ -28,11 +29,10 @@
 //	answer.go        page, JSON or redirect: how a failure is told
 //	pages.go         the one page that every answer to a person is made of
 //
-// Beside the road stand log.go, metrics.go and admin.go.
+// Beside the road stand parts.go, which puts a Proxy together, log.go, metrics.go and admin.go.
 package proxy
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -90,60 +90,16 @@ func New(o Options) (*Proxy, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	p := &Proxy{config: c, loops: newLoops(), onLogin: o.OnLogin, log: NewLog(o.LogWriter, c)}
-	p.metrics = newMetrics(o.Version)
+	p := &Proxy{config: c, loops: newLoops(), onLogin: o.OnLogin, log: NewLog(o.LogWriter, c), metrics: newMetrics(o.Version)}
 	p.serverLog = slog.NewLogLogger(p.log.Handler(), slog.LevelWarn)
 	p.crossSite = http.NewCrossOriginProtection()
-	for _, u := range c.Origins() {
-		p.origins = append(p.origins, newOrigin(u))
-	}
-	var failed [6]error
-	p.policy, failed[0] = c.Policy()
-	p.headers, failed[1] = c.IdentityHeaders()
-	p.pages, failed[2] = newPages()
-	if err := errors.Join(failed[:]...); err != nil {
-		return nil, err
-	}
-	p.upstreams, failed[3] = newUpstreams(c)
-	p.sessions, failed[4] = p.newSessions()
-	p.provider, failed[5] = p.newProvider()
-	if err := errors.Join(failed[:]...); err != nil {
-		return nil, err
+	for _, build := range []func() error{p.readRules, p.readPages, p.openUpstreams, p.openSessions, p.meetProvider} {
+		if err := build(); err != nil {
+			return nil, err
+		}
 	}
 	p.metrics.start(p)
 	return p, nil
-}
-
-func (p *Proxy) newSessions() (*session.Manager, error) {
-	secrets, err := p.config.Secrets()
-	if err != nil {
-		return nil, err
-	}
-	// The provider's form_post is a POST from another site, which a Lax cookie does not accompany.
-	loginSameSite := http.SameSiteLaxMode
-	if p.config.ResponseMode == "form_post" {
-		loginSameSite = http.SameSiteNoneMode
-	}
-	return session.NewManager(session.Options{
-		Secrets:       secrets,
-		CookieName:    p.config.SessionCookieName(),
-		Secure:        p.config.Secure(),
-		SameSite:      sameSite(p.config.CookieSamesite),
-		LoginSameSite: loginSameSite,
-		MaxBytes:      p.config.SessionCookieMaxBytes,
-		OnOpen:        p.metrics.sessionOpened,
-		OnSave:        p.metrics.sessionSaved,
-	})
-}
-
-func sameSite(name string) http.SameSite {
-	switch name {
-	case "strict":
-		return http.SameSiteStrictMode
-	case "none":
-		return http.SameSiteNoneMode
-	}
-	return http.SameSiteLaxMode
 }
 
 // ServeHTTP takes a request through the package and records how it ended.
@@ -190,57 +146,6 @@ func (p *Proxy) serve(x *exchange, r *http.Request) error {
 	return p.pass(x, r)
 }
 
-// endpointOf says whether a path is under our prefix, spelled exactly so: any other spelling belongs to the upstream
-// and needs what its rule asks for.
-func (p *Proxy) endpointOf(path string) (string, bool) {
-	prefix := p.config.EndpointPrefix
-	if len(path) < len(prefix) || path[:len(prefix)] != prefix {
-		return "", false
-	}
-	rest := path[len(prefix):]
-	return rest, rest == "" || rest[0] == '/'
-}
-
-// serveEndpoint dispatches under our prefix. An origin is needed there, since every endpoint but the health check
-// deals in cookies and redirects of one.
-func (p *Proxy) serveEndpoint(endpoint string, x *exchange, r *http.Request) error {
-	if x.origin == nil {
-		return notAnOrigin(r.Host)
-	}
-	switch endpoint {
-	case "/start", "/sign_in":
-		return p.start(x, r)
-	case "/callback":
-		return p.callback(x, r)
-	case "/sign_out":
-		return p.signOut(x, r)
-	case "/userinfo":
-		return p.userinfo(x, r)
-	}
-	return notFound()
-}
-
-// originURL is an address under our prefix, at an origin.
-func (p *Proxy) endpointURL(o *origin, endpoint string) string {
-	return o.String() + p.config.EndpointPrefix + endpoint
-}
-
-// redirect answers with 303 See Other (RFC 9700 4.12: never 307, which would repeat a POST and what it carries).
-// Location is written by hand, since http.Redirect cleans paths and so turns "/./\host" into an address elsewhere.
-func (x *exchange) redirect(location string) {
-	h := x.Header()
-	h.Set("Location", location)
-	noStore(h)
-	x.WriteHeader(http.StatusSeeOther)
-}
-
-// noStore marks an answer of our own: no cache keeps it, and no page that follows it learns its address.
-func noStore(h http.Header) {
-	h.Set("Cache-Control", "no-store")
-	h.Set("Referrer-Policy", "no-referrer")
-	h.Set("X-Content-Type-Options", "nosniff")
-}
-
 // Drain makes /readyz say 503, so that load balancers look elsewhere, while requests are still served.
 func (p *Proxy) Drain() { p.draining.Store(true) }
 
@@ -249,26 +154,4 @@ func (p *Proxy) Close() {
 	for _, u := range p.upstreams {
 		u.transport.CloseIdleConnections()
 	}
-}
-
-func (p *Proxy) newProvider() (*provider.Provider, error) {
-	c := p.config
-	params, err := c.AuthParameters()
-	if err != nil {
-		return nil, err
-	}
-	return provider.New(provider.Options{
-		Issuer:       c.IssuerURL,
-		InternalURL:  c.ProviderInternalURL,
-		AllowHTTP:    c.InsecureProviderHTTP,
-		ClientID:     c.ClientID,
-		ClientSecret: c.ClientSecret,
-		Scopes:       fields(c.Scopes),
-		ResponseMode: c.ResponseMode,
-		AuthParams:   params,
-		Audience:     c.Audience,
-		NeededClaims: p.neededClaims(),
-		CA:           []byte(c.ProviderCA),
-		OnRequest:    p.metrics.providerAsked,
-	})
 }

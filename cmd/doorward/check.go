@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"doorward/config"
+	"doorward/proxy"
 	"doorward/proxy/provider"
 )
 
@@ -139,13 +140,11 @@ func inspect(ctx context.Context, c *config.Config) []finding {
 }
 
 func inspectProvider(ctx context.Context, c *config.Config) []finding {
-	parameters, _ := c.AuthParameters()
-	p, err := provider.New(provider.Options{
-		Issuer: c.IssuerURL, InternalURL: c.ProviderInternalURL, AllowHTTP: c.InsecureProviderHTTP,
-		ClientID: c.ClientID, ClientSecret: c.ClientSecret,
-		Scopes: strings.Fields(c.Scopes), ResponseMode: c.ResponseMode, AuthParams: parameters,
-		Audience: c.Audience, CA: []byte(c.ProviderCA),
-	})
+	options, err := proxy.ProviderOptions(c)
+	var p *provider.Provider
+	if err == nil {
+		p, err = provider.New(options)
+	}
 	var found []provider.Finding
 	if err == nil {
 		found, err = p.Inspect(ctx)

@@ -40,6 +40,13 @@ func TestUpstreamsMayNotDiffer(t *testing.T) {
 	}
 }
 
+func TestUpstreamsMayNotDifferByLetterCase(t *testing.T) {
+	p := compile(t, "/ public", Upstream{Pattern: "/"}, Upstream{Pattern: "/API/"})
+	if e := ambiguity(p, "/api/"); e == nil || e.Upstreams != [2]string{"/", "/API/"} {
+		t.Errorf("%v", e)
+	}
+}
+
 func TestUnusedWildcardsMayDiffer(t *testing.T) {
 	if e := ambiguity(compile(t, "/u/{name}/ authenticated"), "/u/a%20/"); e != nil {
 		t.Error(e)

@@ -81,7 +81,7 @@ type query struct {
 }
 
 // find appends the patterns that decide for a canonical host. hosted says that their host is not the empty one.
-func (m *matcher) find(found []int, host string, q query) (_ []int, hosted bool) {
+func (m *matcher) find(found []int, host string, q *query) (_ []int, hosted bool) {
 	if root := m.hosts[host]; root != nil {
 		if found = m.under(root, found, q); len(found) > 0 {
 			return found, true
@@ -103,7 +103,7 @@ func (m *matcher) find(found []int, host string, q query) (_ []int, hosted bool)
 }
 
 // under appends the patterns of one tree that decide.
-func (m *matcher) under(root *node, found []int, q query) []int {
+func (m *matcher) under(root *node, found []int, q *query) []int {
 	found = m.walk(root, found, q, q.path[1:], true, nil)
 	if len(found) < 2 {
 		return found
@@ -114,7 +114,7 @@ func (m *matcher) under(root *node, found []int, q query) []int {
 
 // walk appends, for every way through the tree, the deepest patterns that cover the rest of the path; deepest are those
 // found so far. Those of other ways may still beat them.
-func (m *matcher) walk(n *node, found []int, q query, rest string, more bool, deepest []int) []int {
+func (m *matcher) walk(n *node, found []int, q *query, rest string, more bool, deepest []int) []int {
 	if m.cover(n.subtree, q.method) {
 		deepest = n.subtree
 	}
@@ -143,7 +143,7 @@ func (m *matcher) walk(n *node, found []int, q query, rest string, more bool, de
 }
 
 // name returns a segment as patterns compare it.
-func (q query) name(escaped string) string {
+func (q *query) name(escaped string) string {
 	name := unescape(escaped)
 	if q.fold {
 		return foldCase(name)
@@ -152,7 +152,7 @@ func (q query) name(escaped string) string {
 }
 
 // names returns all segments as patterns compare them.
-func (q query) names() []string {
+func (q *query) names() []string {
 	names := strings.Split(q.path[1:], "/")
 	for i, escaped := range names {
 		names[i] = q.name(escaped)

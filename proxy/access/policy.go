@@ -71,7 +71,7 @@ func newTable[T any](entries []T, of func(T) *pattern) table {
 // foldedApart says whether letter case matters to a path that has no upper-case letters.
 func (t table) foldedApart() bool { return t.plain != t.folded }
 
-func (t table) of(q query) *matcher {
+func (t table) of(q *query) *matcher {
 	if q.fold {
 		return t.folded
 	}

@@ -34,6 +34,7 @@ func TestServesHost(t *testing.T) {
 	for host, want := range map[string]bool{
 		"app.example.com": true, "APP.example.com.:443": true, "api.example.com": true, "x.dev.example.com": true, "x.y.dev.example.com": true,
 		"[::1]:80": true, "dev.example.com": false, "xdev.example.com": false, "other": false, "": false, "app.example.com.evil": false,
+		".dev.example.com": false,
 	} {
 		if got := p.ServesHost(host); got != want {
 			t.Errorf("%q: %v, want %v", host, got, want)

@@ -405,3 +405,11 @@ func TestUpstreamProblems(t *testing.T) {
 		}
 	}
 }
+
+func TestUpstreamsThatNeverMeet(t *testing.T) {
+	for _, patterns := range [][2]string{{"/{y}/{$}", "/a/{x}"}, {"/{a}/x/", "h/y/"}, {"/x/{a}", "/{b}/y/z"}, {"/a/", "/b/"}, {"*.x/", "*.y.x/"}} {
+		if _, err := Compile("/ public", []Upstream{{Pattern: patterns[0]}, {Pattern: patterns[1]}}); err != nil {
+			t.Errorf("%q: %v", patterns, err)
+		}
+	}
+}

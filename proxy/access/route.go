@@ -154,21 +154,21 @@ func isHarmless(c byte) bool {
 func (p *Policy) lookUp(host string, q query) *Route {
 	var onStack [8]int
 	r := &Route{upstream: -1}
-	rules := p.deciding(onStack[:0], host, q)
+	rules := p.deciding(onStack[:0], host, &q)
 	r.rules, r.bindings = r.oneRule[:0], r.oneBindings[:0]
 	for _, i := range rules {
 		r.rules = append(r.rules, &p.rules[i])
-		r.bindings = append(r.bindings, p.bind(i, q))
+		r.bindings = append(r.bindings, p.bind(i, &q))
 	}
 	q.method = ""
-	if upstreams, _ := p.serves.of(q).find(onStack[:0], host, q); len(upstreams) > 0 {
+	if upstreams, _ := p.serves.of(&q).find(onStack[:0], host, &q); len(upstreams) > 0 {
 		r.upstream = upstreams[0]
 	}
 	return r
 }
 
 // deciding appends the rules that decide. A hostless deny that would decide if no rule had a host decides everywhere.
-func (p *Policy) deciding(found []int, host string, q query) []int {
+func (p *Policy) deciding(found []int, host string, q *query) []int {
 	rules := p.decides.of(q)
 	found, hosted := rules.find(found, host, q)
 	if !hosted {
@@ -182,7 +182,7 @@ func (p *Policy) deciding(found []int, host string, q query) []int {
 }
 
 // bind returns the values of the wildcards that a rule's requirement uses.
-func (p *Policy) bind(rule int, q query) bindings {
+func (p *Policy) bind(rule int, q *query) bindings {
 	r := &p.rules[rule]
 	if len(r.uses) == 0 {
 		return nil

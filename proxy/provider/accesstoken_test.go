@@ -63,6 +63,24 @@ func TestAccessTokensThatAreRefused(t *testing.T) {
 	}
 }
 
+// The access token's algorithm must be one that the provider announces, as the ID token's.
+func TestAccessTokenOfAnUnannouncedAlgorithmIsRefused(t *testing.T) {
+	for _, announced := range []bool{true, false} {
+		o := newOP(t, "ES256")
+		other := newSigner("EdDSA", "key-2")
+		o.published = append(o.published, other.jwk())
+		o.accessToken = func(raw string) string {
+			return other.resign(raw, func(_, p []byte) ([]byte, []byte) { return []byte(`{"alg":"EdDSA","kid":"key-2"}`), p })
+		}
+		if announced {
+			o.metadata = set("id_token_signing_alg_values_supported", []string{"ES256", "EdDSA"})
+		}
+		if _, err := o.login(t, o.client(t, func(o *Options) { o.Audience = []string{"api"} })); (err == nil) != announced {
+			t.Errorf("announced %v: %v", announced, err)
+		}
+	}
+}
+
 func TestAccessTokensThatAreAccepted(t *testing.T) {
 	tests := map[string]func(*op){
 		"as RFC 9068 says":     func(*op) {},

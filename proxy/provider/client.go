@@ -67,7 +67,8 @@ type answer struct {
 	body      []byte
 }
 
-// get asks an endpoint for a document and insists on 200.
+// get asks an endpoint for a document, metadata or keys, and insists on 200. The content type is not looked at: both are served
+// under several, and reading them is strict enough.
 func (c *client) get(ctx context.Context, endpoint, address string) (*answer, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {

@@ -88,6 +88,26 @@ func TestKeySetsThatAreRefused(t *testing.T) {
 	}
 }
 
+func TestKeySetWithTwoArraysIsRefused(t *testing.T) {
+	one, _ := json.Marshal(newSigner("ES256", "one").jwk())
+	two, _ := json.Marshal(newSigner("ES256", "two").jwk())
+	if keys, err := parseKeys([]byte(`{"keys":[` + string(one) + `],"keys":[` + string(two) + `]}`)); err == nil {
+		t.Errorf("found %v", keys)
+	}
+}
+
+// A key serves the algorithm that it was published for, though it could serve others (RFC 7517 4.4).
+func TestKeyOfAnotherAlgorithmIsNotUsed(t *testing.T) {
+	for published, ok := range map[any]bool{"RS256": true, "PS256": false, "RS512": false} {
+		o := newOP(t, "RS256")
+		o.metadata = set("id_token_signing_alg_values_supported", []string{"RS256", "RS512", "PS256"})
+		o.published[0]["alg"] = published
+		if _, err := o.login(t, o.client(t, nil)); (err == nil) != ok {
+			t.Errorf("published for %v: %v", published, err)
+		}
+	}
+}
+
 // A JSON member named keys in capitals is not the set, though encoding/json would take it.
 func TestKeySetTakesTheExactName(t *testing.T) {
 	mine, _ := json.Marshal(newSigner("ES256", "mine").jwk())

@@ -193,7 +193,7 @@ func TestProviderErrorIsBoundedAndPrintable(t *testing.T) {
 	if known.Code != "access_denied  x" {
 		t.Errorf("code %q", known.Code)
 	}
-	if d := known.Description; !strings.HasPrefix(d, "No  way") || len([]rune(d)) != 501 || strings.ContainsAny(d, "\x00\u202e\xff") {
+	if d := known.Description; !strings.HasPrefix(d, "No  way") || len([]rune(d)) != 501 || strings.ContainsAny(d, "\x00\u202e\ufffd") {
 		t.Errorf("description %q", d)
 	}
 }

@@ -1,0 +1,38 @@
+package proxy
+
+import "net/http"
+
+// endpointOf says whether a path is under our prefix, spelled exactly so: any other spelling belongs to the upstream
+// and needs what its rule asks for.
+func (p *Proxy) endpointOf(path string) (string, bool) {
+	prefix := p.config.EndpointPrefix
+	if len(path) < len(prefix) || path[:len(prefix)] != prefix {
+		return "", false
+	}
+	rest := path[len(prefix):]
+	return rest, rest == "" || rest[0] == '/'
+}
+
+// serveEndpoint dispatches under our prefix. An origin is needed there, since every endpoint but the health check
+// deals in cookies and redirects of one.
+func (p *Proxy) serveEndpoint(endpoint string, x *exchange, r *http.Request) error {
+	if x.origin == nil {
+		return notAnOrigin(r.Host)
+	}
+	switch endpoint {
+	case "/start", "/sign_in":
+		return p.start(x, r)
+	case "/callback":
+		return p.callback(x, r)
+	case "/sign_out":
+		return p.signOut(x, r)
+	case "/userinfo":
+		return p.userinfo(x, r)
+	}
+	return notFound()
+}
+
+// endpointURL is an address under our prefix, at an origin.
+func (p *Proxy) endpointURL(o *origin, endpoint string) string {
+	return o.String() + p.config.EndpointPrefix + endpoint
+}

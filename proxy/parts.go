@@ -1,0 +1,97 @@
+package proxy
+
+import (
+	"net/http"
+	"strings"
+
+	"doorward/config"
+	"doorward/proxy/provider"
+	"doorward/session"
+)
+
+// What a Proxy is put together from, in the order in which New does it: each part is made of the settings, and of the
+// parts before it.
+
+func (p *Proxy) readRules() (err error) {
+	for _, u := range p.config.Origins() {
+		p.origins = append(p.origins, newOrigin(u))
+	}
+	if p.policy, err = p.config.Policy(); err != nil {
+		return err
+	}
+	p.headers, err = p.config.IdentityHeaders()
+	return err
+}
+
+func (p *Proxy) readPages() (err error) {
+	p.pages, err = newPages()
+	return err
+}
+
+func (p *Proxy) openUpstreams() error {
+	table, err := p.config.UpstreamTable()
+	for _, entry := range table {
+		p.upstreams = append(p.upstreams, newUpstream(entry))
+	}
+	return err
+}
+
+func (p *Proxy) openSessions() error {
+	secrets, err := p.config.Secrets()
+	if err != nil {
+		return err
+	}
+	// The provider's form_post is a POST from another site, which a Lax cookie does not accompany.
+	loginSameSite := http.SameSiteLaxMode
+	if p.config.ResponseMode == "form_post" {
+		loginSameSite = http.SameSiteNoneMode
+	}
+	p.sessions, err = session.NewManager(session.Options{
+		Secrets:       secrets,
+		CookieName:    p.config.SessionCookieName(),
+		Secure:        p.config.Secure(),
+		SameSite:      sameSite(p.config.CookieSamesite),
+		LoginSameSite: loginSameSite,
+		MaxBytes:      p.config.SessionCookieMaxBytes,
+		OnOpen:        p.metrics.sessionOpened,
+		OnSave:        p.metrics.sessionSaved,
+	})
+	return err
+}
+
+func sameSite(name string) http.SameSite {
+	switch name {
+	case "strict":
+		return http.SameSiteStrictMode
+	case "none":
+		return http.SameSiteNoneMode
+	}
+	return http.SameSiteLaxMode
+}
+
+func (p *Proxy) meetProvider() error {
+	o, err := ProviderOptions(p.config)
+	if err != nil {
+		return err
+	}
+	o.NeededClaims, o.OnRequest = p.neededClaims(), p.metrics.providerAsked
+	p.provider, err = provider.New(o)
+	return err
+}
+
+// ProviderOptions are what the settings say of the provider, for whoever wants to ask it something without a Proxy.
+func ProviderOptions(c *config.Config) (provider.Options, error) {
+	params, err := c.AuthParameters()
+	return provider.Options{
+		Issuer:       c.IssuerURL,
+		InternalURL:  c.ProviderInternalURL,
+		AllowHTTP:    c.InsecureProviderHTTP,
+		ClientID:     c.ClientID,
+		ClientSecret: c.ClientSecret,
+		Scopes:       strings.Fields(c.Scopes),
+		ResponseMode: c.ResponseMode,
+		AuthParams:   params,
+		Audience:     c.Audience,
+		CA:           []byte(c.ProviderCA),
+	}, err
+}
