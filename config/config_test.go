@@ -337,7 +337,7 @@ var wrongValues = []struct {
 	{"SESSION_COOKIE_MAX_BYTES", "8kb", "no size", "8KiB"},
 	{"SESSION_COOKIE_MAX_BYTES", "-1", "no size", "8192"},
 	{"SESSION_COOKIE_MAX_BYTES", "100", "out of bounds", "512"},
-	{"SESSION_COOKIE_MAX_BYTES", "1MiB", "out of bounds", "65536"},
+	{"SESSION_COOKIE_MAX_BYTES", "1MiB", "out of bounds", "61440"},
 	{"FORWARD_ACCESS_TOKEN", "yes", "neither true nor false", "true or false"},
 	{"FORWARD_GROUPS", "some", "does not know", "all or matched"},
 
@@ -412,7 +412,7 @@ func TestRightValues(t *testing.T) {
 		"COOKIE_SECRETS":           {strings.TrimRight(secretA, "="), secretA + "," + secretB, "q1d6rI8l3CyYx5Zk0mJw7sTgHnVbUeOaP4fR2KcD-_Q="},
 		"COOKIE_NAME":              {"app", "__Secure-app"},
 		"COOKIE_SAMESITE":          {"none", "strict"},
-		"SESSION_COOKIE_MAX_BYTES": {"4096", "64KiB"},
+		"SESSION_COOKIE_MAX_BYTES": {"4096", "60KiB"},
 		"HEADERS":                  {"X-Department=department, X-Roles=realm_access.roles"},
 		"LISTEN_ADDR":              {"127.0.0.1:0", "[::1]:4180", "localhost:80"},
 		"ENDPOINT_PREFIX":          {"/_auth", "/a/b"},

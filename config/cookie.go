@@ -9,7 +9,7 @@ import (
 // takes the request headers.
 const (
 	leastCookieBytes = 512
-	mostCookieBytes  = 64 << 10
+	mostCookieBytes  = 60 << 10 // what sixteen cookies hold, rounded down
 )
 
 // SessionCookieName returns COOKIE_NAME as browsers will accept it: __Host-

@@ -64,9 +64,7 @@ func (p *Proxy) leave(x *exchange, r *http.Request) error {
 	s, err := p.sessions.Get(r)
 	p.sessions.Destroy(x.Header(), r)
 	x.outcome = "signed_out"
-	if err != nil {
-		s = &session.Session{} // over, or never there; the provider may still know the person
-	} else {
+	if err == nil {
 		x.belongsTo(s)
 		p.metrics.logouts.WithLabelValues("local").Inc()
 		p.event(x, r, "logout")
@@ -76,10 +74,10 @@ func (p *Proxy) leave(x *exchange, r *http.Request) error {
 }
 
 // afterSignOut is where a person who has left is sent: to the provider, if it can end its session and there was one
-// here, else where they asked to, else to POST_LOGOUT_URL. The provider compares the address that it sends people
-// back to with the registered one, so that rd cannot be part of it.
+// here, over or not, else where they asked to, else to POST_LOGOUT_URL. The provider compares the address that it sends
+// people back to with the registered one, so that rd cannot be part of it.
 func (p *Proxy) afterSignOut(x *exchange, r *http.Request, s *session.Session) string {
-	if s.IDToken != "" {
+	if s != nil {
 		if location, ok := p.provider.EndSessionURL(r.Context(), s.IDToken, p.config.LogoutURL(), rand.Text()); ok {
 			return location
 		}

@@ -48,6 +48,7 @@ func (p *Proxy) openSessions() error {
 	}
 	p.sessions, err = session.NewManager(session.Options{
 		Secrets:       secrets,
+		Audience:      p.config.IssuerURL + " " + p.config.ClientID,
 		CookieName:    p.config.SessionCookieName(),
 		Secure:        p.config.Secure(),
 		SameSite:      sameSite(p.config.CookieSamesite),

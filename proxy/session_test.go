@@ -280,11 +280,24 @@ func TestSecretsRotate(t *testing.T) {
 		{"old one dropped", []string{fresh}, http.StatusUnauthorized},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			other := newSite(t, func(c *config.Config) { c.CookieSecrets = test.secrets })
+			other := newSite(t, func(c *config.Config) {
+				c.CookieSecrets, c.IssuerURL = test.secrets, s.Provider.Issuer
+			})
 			if p := other.rawGet("/x", "Accept: application/json", "Cookie: "+held); p.StatusCode != test.status {
 				t.Errorf("the answer is %d", p.StatusCode)
 			}
 		})
+	}
+}
+
+// A session is for one issuer and client: a doorward for another, with the same secrets, does not know it.
+func TestSessionsOfAnotherDeployment(t *testing.T) {
+	secrets := []string{config.NewSecret()}
+	s := newSite(t, func(c *config.Config) { c.CookieSecrets = secrets })
+	held := s.signedIn("alice").cookieHeader(s)
+	other := newSite(t, func(c *config.Config) { c.CookieSecrets = secrets })
+	if p := other.rawGet("/x", "Accept: application/json", "Cookie: "+held); p.StatusCode != http.StatusUnauthorized {
+		t.Errorf("the answer is %d", p.StatusCode)
 	}
 }
 

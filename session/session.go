@@ -96,7 +96,8 @@ func NewManager(o Options) (*Manager, error) {
 	return &Manager{options: o, names: newNames(o.CookieName), sessions: sessions, logins: logins}, nil
 }
 
-// Get finds the session of a request. Its error is ErrNone or ErrExpired.
+// Get finds the session of a request. Its error is ErrNone or ErrExpired. With ErrExpired comes the session that is over, which
+// is good for nothing but telling the provider who leaves.
 func (m *Manager) Get(r *http.Request) (*Session, error) {
 	plain, key, ok := m.openChunks(r.Header["Cookie"])
 	if !ok {
@@ -108,7 +109,7 @@ func (m *Manager) Get(r *http.Request) (*Session, error) {
 		return nil, ErrNone
 	}
 	if !now.Before(s.endsAt()) {
-		return nil, ErrExpired
+		return s, ErrExpired
 	}
 	if m.options.OnOpen != nil {
 		m.options.OnOpen(key)

@@ -21,9 +21,9 @@ type cached[T any] struct {
 
 	mu        sync.Mutex
 	value     T
-	fetchedAt time.Time // of value; zero: there is none yet
-	err       error     // of the latest fetch, nil when it was good
-	failedAt  time.Time // when the latest failing fetch began
+	fetchedAt time.Time     // of value; zero: there is none yet
+	err       error         // of the latest fetch, nil when it was good
+	failedAt  time.Time     // when the latest failing fetch began
 	demanded  time.Time     // when renew last began a fetch
 	running   chan struct{} // closed when the fetch under way ends; nil when there is none
 }

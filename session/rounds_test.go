@@ -1,0 +1,56 @@
+package session
+
+import (
+	"net/http"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// count lets the browser receive the note that a completed login leaves.
+func (b *browser) count(m *Manager, returnTo string, rounds int) {
+	b.t.Helper()
+	h := http.Header{}
+	if err := m.CountRound(h, b.request(), returnTo, rounds); err != nil {
+		b.t.Fatal(err)
+	}
+	b.receive(h)
+}
+
+func TestRoundsAreFoundByReturnAddressForAMinute(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, b := newManager(t), newBrowser(t)
+		b.count(m, "/x", 2)
+		if here, elsewhere := m.Rounds(b.request(), "/x"), m.Rounds(b.request(), "/y"); here != 2 || elsewhere != 0 {
+			t.Errorf("%d rounds for the address, %d for another; want 2 and 0", here, elsewhere)
+		}
+		r := b.request()
+		time.Sleep(time.Minute)
+		if n := m.Rounds(r, "/x"); n != 0 {
+			t.Errorf("%d rounds after a minute", n)
+		}
+	})
+}
+
+func TestRoundsAreForgotten(t *testing.T) {
+	m, b := newManager(t), newBrowser(t)
+	b.begin(m, b.request(), typicalLogin("in another tab"))
+	b.count(m, "/x", 2)
+	h := http.Header{}
+	m.ForgetRounds(h, b.request())
+	b.receive(h)
+	if n := m.Rounds(b.request(), "/x"); n != 0 {
+		t.Errorf("%d rounds are left", n)
+	}
+	if _, err := m.FindLogin(b.request(), "in another tab"); err != nil {
+		t.Error("the login of another tab is gone as well")
+	}
+}
+
+func TestANoteOfRoundsIsNoLogin(t *testing.T) {
+	m, b := newManager(t), newBrowser(t)
+	b.count(m, "/x", 1)
+	if _, err := m.FindLogin(b.request(), ""); err == nil {
+		t.Error("a note was found as the login of an empty state")
+	}
+}
