@@ -278,6 +278,17 @@ func TestLoginsThatAreUsedAreNoLoop(t *testing.T) {
 	}
 }
 
+// A person who signs in with several browsers is in no loop, even when none of them has shown a page yet.
+func TestSeveralBrowsersAreNoLoop(t *testing.T) {
+	s := newSite(t, nil)
+	for i := range 5 {
+		b := s.browser()
+		if p := b.open(b.callbackAddress(s, "/app")); p.StatusCode != http.StatusSeeOther {
+			t.Errorf("the login of browser %d is answered %d", i, p.StatusCode)
+		}
+	}
+}
+
 // Starts that were abandoned, and the logins of other tabs, never count.
 func TestAbandonedStartsAndOtherTabsAreNoLoop(t *testing.T) {
 	s := newSite(t, nil)
@@ -448,6 +459,40 @@ func TestSeveralOrigins(t *testing.T) {
 	b := s.browser()
 	if got := b.finish(s, second+"/y?z=1").Header.Get("Location"); got != second+"/y?z=1" {
 		t.Errorf("rd of the second origin leads to %q", got)
+	}
+}
+
+// A login ends on the origin on which it began, whose callback is its redirect_uri.
+func TestCallbackOnAnotherOrigin(t *testing.T) {
+	var second string
+	s := newSite(t, func(c *config.Config) {
+		second = strings.Replace(c.PublicURL[0], "127.0.0.1", "localhost", 1)
+		c.PublicURL = append(c.PublicURL, second)
+	})
+	b := s.browser()
+	callback := b.callbackAddress(s, "/")
+
+	p := s.raw("GET " + strings.TrimPrefix(callback, s.URL) + " HTTP/1.1\r\nHost: " + strings.TrimPrefix(second, "http://") +
+		"\r\nCookie: " + b.cookieHeader(s) + "\r\nAccept: text/html\r\nConnection: close\r\n\r\n")
+
+	isPage(t, p)
+	if p.StatusCode != http.StatusBadRequest || len(s.Provider.Requests("token")) != 0 {
+		t.Errorf("the answer is %d", p.StatusCode)
+	}
+}
+
+// Two login cookies of one name: somebody on a sibling host has set one of them (RFC 6265bis 8.6). Neither is believed.
+func TestTwoLoginCookies(t *testing.T) {
+	s := newSite(t, nil)
+	b := s.browser()
+	callback := b.callbackAddress(s, "/")
+	cookie := b.cookieHeader(s)
+	name, _, _ := strings.Cut(cookie, "=")
+	for _, cookies := range []string{name + "=AAAAAAAAAAAAAAAAAAAA; " + cookie, cookie + "; " + name + "=AAAAAAAAAAAAAAAAAAAA"} {
+		p := s.rawGet(strings.TrimPrefix(callback, s.URL), "Accept: text/html", "Cookie: "+cookies)
+		if p.StatusCode != http.StatusBadRequest || len(p.setsCookies()) != 0 {
+			t.Errorf("the answer is %d", p.StatusCode)
+		}
 	}
 }
 

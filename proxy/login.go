@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"errors"
 	"net/http"
 	"net/url"
 
@@ -67,9 +68,16 @@ func (p *Proxy) login(x *exchange, r *http.Request, login *session.Login) error 
 
 // callback finishes a login: steps 2 and 3 (OIDC Core 3.1.2.5 to 3.1.3.7).
 func (p *Proxy) callback(x *exchange, r *http.Request) error {
-	answer, err := p.readAnswer(r)
+	values, err := p.answerValues(r)
 	if err != nil {
 		return err
+	}
+	if !values.Has("state") && !values.Has("code") && !values.Has("error") {
+		return p.strayCallback(x, r) // a bookmark of the bare address
+	}
+	answer, err := provider.ParseAnswer(values)
+	if err != nil {
+		return p.loginFailure(err)
 	}
 
 	// The login cookie is found by state. Without one, this browser began no such login: the callback came late,
@@ -94,29 +102,27 @@ func (p *Proxy) callback(x *exchange, r *http.Request) error {
 	return p.welcome(x, r, login, person)
 }
 
-// readAnswer reads the authorization response: from the query string, or, where RESPONSE_MODE is form_post, from the
-// form that the provider made the browser post (OAuth 2.0 Form Post Response Mode).
-func (p *Proxy) readAnswer(r *http.Request) (provider.Answer, error) {
+// answerValues are the parameters of the authorization response: from the query string, or, where RESPONSE_MODE is
+// form_post, from the form that the provider made the browser post (OAuth 2.0 Form Post Response Mode).
+func (p *Proxy) answerValues(r *http.Request) (values url.Values, err error) {
 	formPost := p.config.ResponseMode == "form_post"
-	values, err := url.Values(nil), error(nil)
 	switch {
 	case r.Method == http.MethodGet:
 		values, err = url.ParseQuery(r.URL.RawQuery)
 	case r.Method == http.MethodPost && formPost:
 		values, err = readForm(r)
 	case formPost:
-		return provider.Answer{}, methodRefused("GET, POST")
+		return nil, methodRefused("GET, POST")
 	default:
-		return provider.Answer{}, methodRefused("GET")
+		return nil, methodRefused("GET")
+	}
+	if err == nil && formPost && r.Method == http.MethodGet && values.Has("code") {
+		err = errors.New("a code came in the address, though RESPONSE_MODE is form_post")
 	}
 	if err != nil {
-		return provider.Answer{}, p.loginFailed("invalid_answer", badRequest("the provider's answer does not parse").because(err))
+		return nil, p.loginFailed("invalid_answer", badRequest("the provider's answer does not parse").because(err))
 	}
-	answer, err := provider.ParseAnswer(values)
-	if err != nil {
-		return answer, p.loginFailure(err)
-	}
-	return answer, nil
+	return values, nil
 }
 
 // welcome makes the session of a person who has just logged in, and sends them where they wanted to go.

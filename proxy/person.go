@@ -81,8 +81,7 @@ func (p *Proxy) newSession(person *provider.Person) (*session.Session, error) {
 
 // emailOf is the e-mail address, if the provider vouches for it (OIDC Core 5.7: anybody may claim an address).
 func (p *Proxy) emailOf(person *provider.Person) string {
-	verified, _ := person.Claim("email_verified")
-	if verified != true && !p.config.InsecureUnverifiedEmail {
+	if _, verified := person.Email(p.config.EmailClaim); !verified && !p.config.InsecureUnverifiedEmail {
 		return ""
 	}
 	return textClaim(person, p.config.EmailClaim)

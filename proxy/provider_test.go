@@ -34,6 +34,7 @@ func TestProviderMisbehaves(t *testing.T) {
 			}
 			isPage(t, p)
 			wentNoFurther(t, s, m.Stops)
+			hasNoCookies(t, s, b, m.Stops)
 			hasNoSession(t, s, b)
 			isRecorded(t, s, resultOf(m))
 		})
@@ -91,6 +92,7 @@ func TestProviderMisbehavesByFormPost(t *testing.T) {
 
 			isPage(t, p)
 			wentNoFurther(t, s, m.Stops)
+			hasNoCookies(t, s, b, m.Stops)
 			hasNoSession(t, s, b)
 			isRecorded(t, s, resultOf(m))
 		})
@@ -114,6 +116,14 @@ func wentNoFurther(t *testing.T, s *site, stage providertest.Stage) {
 	}
 	if n := len(s.Upstream.Received()); n > 0 {
 		t.Errorf("the upstream received %d requests", n)
+	}
+}
+
+// hasNoCookies checks that a login that came to the code exchange took its cookie with it, whatever became of it.
+func hasNoCookies(t *testing.T, s *site, b *browser, stage providertest.Stage) {
+	t.Helper()
+	if held := b.cookies(s.URL); stage >= providertest.AtTokens && len(held) != 0 {
+		t.Errorf("the browser still holds %d cookies", len(held))
 	}
 }
 

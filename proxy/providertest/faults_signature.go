@@ -90,6 +90,8 @@ func idTokenFormFaults() []Mutation {
 		{Name: "id-token-typ-access-token", Does: "sends an access token for an ID token", Stops: AtTokens, IDToken: typ("at+jwt")},
 		{Name: "id-token-typ-logout-token", Does: "sends a logout token for an ID token", Stops: AtTokens, IDToken: typ("logout+jwt")},
 		{Name: "id-token-typ-dpop", Does: "sends a DPoP proof for an ID token", Stops: AtTokens, IDToken: typ("dpop+jwt")},
+		{Name: "id-token-events", Does: "sends what has the claims of a logout token (Back-Channel Logout 2.4) for an ID token", Stops: AtTokens,
+			IDToken: idClaim("events", map[string]any{"http://schemas.openid.net/event/backchannel-logout": map[string]any{}})},
 		{Name: "id-token-json", Does: "sends the ID token in the JSON form (RFC 7515 7.2)", Stops: AtTokens, IDToken: finish(jsonForm)},
 		{Name: "id-token-encrypted", Does: "sends something of five parts, as if encrypted (RFC 7516)", Stops: AtTokens,
 			IDToken: finish(func(c string) string {
