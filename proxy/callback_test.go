@@ -12,7 +12,9 @@ import (
 
 // Deep links survive the login, query and all, byte for byte.
 func TestDeepLinkSurvivesTheLogin(t *testing.T) {
-	for _, target := range []string{"/", "/reports/2026?from=1&to=2", "/x?q=a+b%20c&empty=&flag", "/caf%C3%A9?x=%C3%A9", "/x?next=https://other.example/", "/a//b?c=//d"} {
+	for _, target := range []string{
+		"/", "/reports/2026?from=1&to=2", "/x?q=a+b%20c&empty=&flag", "/caf%C3%A9?x=%C3%A9", "/x?next=https://other.example/", "/a//b?c=//d",
+	} {
 		t.Run(target, func(t *testing.T) {
 			s := newSite(t, nil)
 
@@ -197,7 +199,10 @@ func TestDoubledParametersOfTheCallback(t *testing.T) {
 // Unreadable callbacks are 400 pages.
 func TestUnreadableCallback(t *testing.T) {
 	s := newSite(t, nil)
-	for _, query := range []string{"", "?", "?code=%zz&state=x", "?state=%00", "?code=a;state=b", "?" + strings.Repeat("a=b&", 5000), "?code=x&state=" + strings.Repeat("s", 20_000)} {
+	for _, query := range []string{
+		"", "?", "?code=%zz&state=x", "?state=%00", "?code=a;state=b",
+		"?" + strings.Repeat("a=b&", 5000), "?code=x&state=" + strings.Repeat("s", 20_000),
+	} {
 		p := s.rawGet("/oauth2/callback"+query, "Accept: text/html")
 		isPage(t, p)
 		if p.StatusCode != http.StatusBadRequest {
@@ -315,14 +320,18 @@ func TestAbandonedStartsAndOtherTabsAreNoLoop(t *testing.T) {
 // attacksOnTheReturnAddress are values of rd that some browser, proxy or library takes for another site.
 func attacksOnTheReturnAddress() []string {
 	return []string{
-		"//evil.example", "///evil.example", "////evil.example", `/\evil.example`, `\\evil.example`, `\/evil.example`, `/\/evil.example`,
-		"/%09/evil.example", "/\t/evil.example", "\t//evil.example", " //evil.example", "/\r\n/evil.example", "/%0d%0aLocation:%20//evil.example", "/%5cevil.example", "/%2fevil.example",
-		"%2f%2fevil.example", "/%2f%2fevil.example", "/%252fevil.example", "/.//evil.example", `/./\evil.example`, `/./../../\evil.example`, "/..//evil.example", "/x/..//evil.example",
-		"/x/../..//evil.example", "/%2e%2e//evil.example", "https:evil.example", "https:/evil.example", "http:///evil.example", "https://evil.example", "HTTPS://evil.example", "//evil.example%00",
-		"https://good@evil.example", "https://good.evil.example", "https://evil.example#@good", "//\uff0fevil.example", "/\uff0fevil.example", "https://evil\u3002example",
-		"javascript:alert(1)", "JaVaScRiPt:alert(1)", "data:text/html,x", "vbscript:x", "/\u3031evil.example", "user@evil.example", "//[::1]", "//evil.example:80",
-		"x", "?x", "#x", "", ".", "..", "./", "../", "/\x00", "/\x7f", "/" + strings.Repeat("a", 30_000),
-		"{origin}.evil.example", "{origin}@evil.example", "{origin}:80@evil.example", "{origin}//evil.example", `{origin}\@evil.example`, `{origin}/\evil.example`, "{origin}%2f%2fevil.example",
+		"//evil.example", "///evil.example", "////evil.example", `/\evil.example`, `\\evil.example`, `\/evil.example`,
+		`/\/evil.example`, "/%09/evil.example", "/\t/evil.example", "\t//evil.example", " //evil.example",
+		"/\r\n/evil.example", "/%0d%0aLocation:%20//evil.example", "/%5cevil.example", "/%2fevil.example",
+		"%2f%2fevil.example", "/%2f%2fevil.example", "/%252fevil.example", "/.//evil.example", `/./\evil.example`,
+		`/./../../\evil.example`, "/..//evil.example", "/x/..//evil.example", "/x/../..//evil.example",
+		"/%2e%2e//evil.example", "https:evil.example", "https:/evil.example", "http:///evil.example", "https://evil.example",
+		"HTTPS://evil.example", "//evil.example%00", "https://good@evil.example", "https://good.evil.example",
+		"https://evil.example#@good", "//\uff0fevil.example", "/\uff0fevil.example", "https://evil\u3002example",
+		"javascript:alert(1)", "JaVaScRiPt:alert(1)", "data:text/html,x", "vbscript:x", "/\u3031evil.example",
+		"user@evil.example", "//[::1]", "//evil.example:80", "x", "?x", "#x", "", ".", "..", "./", "../", "/\x00", "/\x7f",
+		"/" + strings.Repeat("a", 30_000), "{origin}.evil.example", "{origin}@evil.example", "{origin}:80@evil.example",
+		"{origin}//evil.example", `{origin}\@evil.example`, `{origin}/\evil.example`, "{origin}%2f%2fevil.example",
 		"{origin}evil.example", "{origin}\t.evil.example",
 	}
 }
@@ -395,7 +404,10 @@ func TestReturnAddressIsFollowed(t *testing.T) {
 // No login leads to an endpoint of ours: to sign out, or round in circles.
 func TestReturnAddressIsNoEndpoint(t *testing.T) {
 	s := newSite(t, nil)
-	for _, rd := range []string{"/oauth2/sign_out", "/oauth2/start", "/oauth2/callback?code=x", "/oauth2", "/oauth2/", "{origin}/oauth2/sign_out", "/%6fauth2/sign_out"} {
+	for _, rd := range []string{
+		"/oauth2/sign_out", "/oauth2/start", "/oauth2/callback?code=x", "/oauth2", "/oauth2/",
+		"{origin}/oauth2/sign_out", "/%6fauth2/sign_out",
+	} {
 		b := s.browser()
 
 		p := b.finish(s, strings.ReplaceAll(rd, "{origin}", s.URL))

@@ -346,7 +346,9 @@ func TestGroupsElsewhere(t *testing.T) {
 
 // A token that is over when it arrives, or whose lifetime makes no sense, ends on a page and never in circles.
 func TestOddLifetimes(t *testing.T) {
-	for name, value := range map[string]any{"zero": 0, "negative": -5, "text": "3600", "words": "soon", "fraction": 3600.5, "huge": 1e300, "null": nil, "list": []int{1}} {
+	for name, value := range map[string]any{
+		"zero": 0, "negative": -5, "text": "3600", "words": "soon", "fraction": 3600.5, "huge": 1e300, "null": nil, "list": []int{1},
+	} {
 		t.Run(name, func(t *testing.T) {
 			s := newSite(t, nil, providertest.Mutation{Name: "expires-in", TokenReply: func(_ *providertest.Provider, a *providertest.Answer) {
 				a.Members["expires_in"] = value
@@ -459,7 +461,8 @@ func TestAuthorizationRequest(t *testing.T) {
 		q.Del(name)
 	}
 	for _, name := range []string{"state", "nonce", "code_challenge"} {
-		if decoded, err := base64.RawURLEncoding.DecodeString(q.Get(name)); err != nil || len(decoded) != 32 || len(q[name]) != 1 {
+		decoded, err := base64.RawURLEncoding.DecodeString(q.Get(name))
+		if err != nil || len(decoded) != 32 || len(q[name]) != 1 {
 			t.Errorf("%s is %q, not 32 bytes in base64url", name, q[name])
 		}
 		q.Del(name)

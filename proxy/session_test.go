@@ -43,7 +43,8 @@ func hasGoodAttributes(t *testing.T, what, line string) {
 	if err != nil {
 		t.Fatalf("the %s's cookie does not parse: %v", what, err)
 	}
-	if !strings.HasPrefix(cookie.Name, "__Host-") || !cookie.Secure || !cookie.HttpOnly || cookie.Path != "/" || cookie.Domain != "" || cookie.SameSite != http.SameSiteLaxMode {
+	if !strings.HasPrefix(cookie.Name, "__Host-") || cookie.Path != "/" || cookie.Domain != "" ||
+		!cookie.Secure || !cookie.HttpOnly || cookie.SameSite != http.SameSiteLaxMode {
 		t.Errorf("the %s's cookie is %q", what, strings.Replace(line, cookie.Value, "…", 1))
 	}
 	if cookie.MaxAge >= 0 && len(cookie.Value) < 14 {
@@ -351,13 +352,15 @@ func TestUserinfo(t *testing.T) {
 	if err := json.Unmarshal([]byte(p.Text), &body); err != nil || p.StatusCode != http.StatusOK {
 		t.Fatalf("the answer is %d: %s", p.StatusCode, p.Text)
 	}
-	if body["user"] != "alice" || body["email"] != "alice@example.com" || body["preferredUsername"] != "alice@corp" || fmt.Sprint(body["groups"]) != "[Admin Dev]" {
+	if body["user"] != "alice" || body["email"] != "alice@example.com" || body["preferredUsername"] != "alice@corp" ||
+		fmt.Sprint(body["groups"]) != "[Admin Dev]" {
 		t.Errorf("it says %v", body)
 	}
 	if seconds, _ := body["expires_in"].(float64); seconds <= 0 {
 		t.Errorf("expires_in is %v", body["expires_in"])
 	}
-	if p.Header.Get("Cache-Control") != "no-store" || p.Header.Get("Access-Control-Allow-Origin") != "" || p.Header.Get("X-Content-Type-Options") != "nosniff" {
+	if p.Header.Get("Cache-Control") != "no-store" || p.Header.Get("Access-Control-Allow-Origin") != "" ||
+		p.Header.Get("X-Content-Type-Options") != "nosniff" {
 		t.Errorf("the headers are %v", p.Header)
 	}
 	for name, token := range tokensOf(t, s) {
@@ -453,7 +456,9 @@ func TestSignOutByLink(t *testing.T) {
 
 // Signing out here does not depend on the provider: neither on its having an address for it, nor on its being up (ASVS 7.4.1).
 func TestSignOutWithoutProvider(t *testing.T) {
-	withoutEndpoint := providertest.Mutation{Name: "no-end-session", Metadata: func(_ *providertest.Provider, m map[string]any) { delete(m, "end_session_endpoint") }}
+	withoutEndpoint := providertest.Mutation{Name: "no-end-session", Metadata: func(_ *providertest.Provider, m map[string]any) {
+		delete(m, "end_session_endpoint")
+	}}
 	for name, test := range map[string]struct {
 		mutations []providertest.Mutation
 		down      bool
@@ -480,7 +485,10 @@ func TestNamesThatAreAlmostOurs(t *testing.T) {
 	s := newTLSSite(t, nil)
 	b := s.signedIn("alice")
 	c := b.cookies(s.URL)[0]
-	for _, name := range []string{strings.ToLower(c.Name), strings.ToUpper(c.Name), "\u2000" + c.Name, "\u00a0" + c.Name, "=" + c.Name, "$Version=1; $" + c.Name, strings.TrimPrefix(c.Name, "__Host-")} {
+	for _, name := range []string{
+		strings.ToLower(c.Name), strings.ToUpper(c.Name), "\u2000" + c.Name, "\u00a0" + c.Name, "=" + c.Name,
+		"$Version=1; $" + c.Name, strings.TrimPrefix(c.Name, "__Host-"),
+	} {
 		fresh := s.browser()
 		if p := fresh.request(http.MethodGet, s.URL+"/x", headers("Accept", "*/*", "Cookie", name+"="+c.Value), ""); p.StatusCode != http.StatusUnauthorized {
 			t.Errorf("under the name %q the session is answered %d", name, p.StatusCode)

@@ -16,6 +16,20 @@ func headers(pairs ...string) http.Header {
 	return h
 }
 
+// fetched are the fetch metadata of a browser, and more headers.
+func fetched(mode, destination string, more ...string) http.Header {
+	return headers(append([]string{"Sec-Fetch-Mode", mode, "Sec-Fetch-Dest", destination}, more...)...)
+}
+
+// upgrade is what asks for a WebSocket, in Connection and Upgrade.
+func upgrade(h http.Header) http.Header {
+	h.Set("Connection", "Upgrade")
+	h.Set("Upgrade", "websocket")
+	h.Set("Sec-WebSocket-Version", "13")
+	h.Set("Sec-WebSocket-Key", "dGVzdA==")
+	return h
+}
+
 // People get the login, programs get 401: who is who is told by fetch metadata, and without them by Accept.
 func TestWhoIsSentToTheLogin(t *testing.T) {
 	s := newSite(t, nil)
@@ -25,28 +39,28 @@ func TestWhoIsSentToTheLogin(t *testing.T) {
 		header http.Header
 		login  bool
 	}{
-		"navigation":                      {"GET", headers("Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document", "Accept", html), true},
-		"HEAD as navigation":              {"HEAD", headers("Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document", "Accept", html), true},
+		"navigation":                      {"GET", fetched("navigate", "document", "Accept", html), true},
+		"HEAD as navigation":              {"HEAD", fetched("navigate", "document", "Accept", html), true},
 		"old browser":                     {"GET", headers("Accept", html), true},
 		"old browser, HEAD":               {"HEAD", headers("Accept", html), true},
-		"fetch":                           {"GET", headers("Sec-Fetch-Mode", "cors", "Sec-Fetch-Dest", "empty", "Accept", "*/*"), false},
-		"fetch that asks for HTML":        {"GET", headers("Sec-Fetch-Mode", "cors", "Sec-Fetch-Dest", "empty", "Accept", html), false},
-		"frame":                           {"GET", headers("Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "iframe", "Accept", html), false},
-		"image":                           {"GET", headers("Sec-Fetch-Mode", "no-cors", "Sec-Fetch-Dest", "image", "Accept", "image/*"), false},
-		"script":                          {"GET", headers("Sec-Fetch-Mode", "no-cors", "Sec-Fetch-Dest", "script"), false},
-		"prefetch":                        {"GET", headers("Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document", "Sec-Purpose", "prefetch", "Accept", html), false},
-		"prerender":                       {"GET", headers("Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document", "Sec-Purpose", "prefetch;prerender", "Accept", html), false},
+		"fetch":                           {"GET", fetched("cors", "empty", "Accept", "*/*"), false},
+		"fetch that asks for HTML":        {"GET", fetched("cors", "empty", "Accept", html), false},
+		"frame":                           {"GET", fetched("navigate", "iframe", "Accept", html), false},
+		"image":                           {"GET", fetched("no-cors", "image", "Accept", "image/*"), false},
+		"script":                          {"GET", fetched("no-cors", "script"), false},
+		"prefetch":                        {"GET", fetched("navigate", "document", "Sec-Purpose", "prefetch", "Accept", html), false},
+		"prerender":                       {"GET", fetched("navigate", "document", "Sec-Purpose", "prefetch;prerender", "Accept", html), false},
 		"mode without destination":        {"GET", headers("Sec-Fetch-Mode", "navigate", "Accept", html), false},
 		"XMLHttpRequest":                  {"GET", headers("X-Requested-With", "XMLHttpRequest", "Accept", html), false},
 		"program that accepts everything": {"GET", headers("Accept", "*/*"), false},
 		"program that says nothing":       {"GET", headers(), false},
 		"program that asks for JSON":      {"GET", headers("Accept", "application/json"), false},
-		"posted form":                     {"POST", headers("Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document", "Accept", html, "Content-Type", "application/x-www-form-urlencoded"), false},
+		"posted form":                     {"POST", fetched("navigate", "document", "Accept", html, "Content-Type", "application/x-www-form-urlencoded"), false},
 		"PUT":                             {"PUT", headers("Accept", html), false},
 		"OPTIONS":                         {"OPTIONS", headers("Accept", html), false},
 		"preflight":                       {"OPTIONS", headers("Origin", "https://other.example", "Access-Control-Request-Method", "GET"), false},
-		"WebSocket":                       {"GET", headers("Connection", "Upgrade", "Upgrade", "websocket", "Sec-WebSocket-Version", "13", "Sec-WebSocket-Key", "dGVzdA=="), false},
-		"WebSocket of a browser":          {"GET", headers("Sec-Fetch-Mode", "websocket", "Sec-Fetch-Dest", "websocket", "Connection", "Upgrade", "Upgrade", "websocket", "Sec-WebSocket-Key", "dGVzdA=="), false},
+		"WebSocket":                       {"GET", upgrade(headers()), false},
+		"WebSocket of a browser":          {"GET", upgrade(fetched("websocket", "websocket")), false},
 		"own credentials":                 {"GET", headers("Authorization", "Bearer abc", "Accept", "application/json"), false},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -116,7 +130,7 @@ func TestStartIsForNavigations(t *testing.T) {
 	s := newSite(t, nil)
 	for _, endpoint := range []string{"/oauth2/start", "/oauth2/sign_in"} {
 		isLogin(t, s, s.browser().open(s.URL+endpoint))
-		isChallenge(t, s, s.browser().request("GET", s.URL+endpoint, headers("Sec-Fetch-Mode", "no-cors", "Sec-Fetch-Dest", "image"), ""))
+		isChallenge(t, s, s.browser().request("GET", s.URL+endpoint, fetched("no-cors", "image"), ""))
 		isChallenge(t, s, s.browser().request("GET", s.URL+endpoint, headers("Accept", "*/*"), ""))
 		if p := s.browser().request("POST", s.URL+endpoint, navigation(), ""); p.StatusCode != http.StatusMethodNotAllowed || len(p.setsCookies()) != 0 {
 			t.Errorf("POST %s is answered %d", endpoint, p.StatusCode)

@@ -13,16 +13,19 @@ func accessTokenFaults() []Mutation {
 			AccessToken: finish(func(string) string { return rand.Text() })},
 		{Name: "access-token-invalid-iss", Does: "sends another issuer's access token", Stops: AtTokens, AccessToken: idSuffix("iss", "1")},
 		{Name: "access-token-missing-iss", Does: "sends an access token of nobody's", Stops: AtTokens, AccessToken: idWithout("iss")},
-		{Name: "access-token-invalid-aud", Does: "sends an access token for another API", Stops: AtTokens, AccessToken: idClaim("aud", "https://other.example.test")},
+		{Name: "access-token-invalid-aud", Does: "sends an access token for another API", Stops: AtTokens,
+			AccessToken: idClaim("aud", "https://other.example.test")},
 		{Name: "access-token-missing-aud", Does: "sends an access token for no API", Stops: AtTokens, AccessToken: idWithout("aud")},
-		{Name: "access-token-expired", Does: "sends an access token that expired six minutes ago", Stops: AtTokens, AccessToken: idTime("exp", -6*time.Minute)},
+		{Name: "access-token-expired", Does: "sends an access token that expired six minutes ago", Stops: AtTokens,
+			AccessToken: idTime("exp", -6*time.Minute)},
 		{Name: "access-token-missing-exp", Does: "sends an access token that never expires", Stops: AtTokens, AccessToken: idWithout("exp")},
 		{Name: "access-token-nbf-future", Does: "sends an access token for tomorrow", Stops: AtTokens, AccessToken: idTime("nbf", 24*time.Hour)},
 		{Name: "access-token-other-sub", Does: "sends somebody else's access token", Stops: AtTokens, AccessToken: idClaim("sub", "mallory")},
 		{Name: "access-token-missing-sub", Does: "sends an access token about nobody", Stops: AtTokens, AccessToken: idWithout("sub")},
-		{Name: "access-token-uid-other", Does: "sends an access token whose uid is somebody else", Stops: AtTokens, AccessToken: func(_ *Provider, j *JWT) {
-			j.Claims["sub"], j.Claims["uid"] = "alice@corp", "mallory"
-		}},
+		{Name: "access-token-uid-other", Does: "sends an access token whose uid is somebody else", Stops: AtTokens,
+			AccessToken: func(_ *Provider, j *JWT) {
+				j.Claims["sub"], j.Claims["uid"] = "alice@corp", "mallory"
+			}},
 		{Name: "access-token-oid-other-tenant", Does: "sends an access token with the same oid in another tenant", Stops: AtTokens,
 			IDToken: func(_ *Provider, j *JWT) { j.Claims["oid"], j.Claims["tid"] = "object-1", "tenant-1" },
 			AccessToken: func(_ *Provider, j *JWT) {
@@ -35,7 +38,8 @@ func accessTokenFaults() []Mutation {
 			}},
 		{Name: "access-token-alg-none", Does: "does not sign the access token", Stops: AtTokens, AccessToken: unsigned("none")},
 		{Name: "access-token-signature-altered", Does: "alters the access token's signature", Stops: AtTokens, AccessToken: alteredSignature},
-		{Name: "access-token-foreign-key", Does: "signs the access token with a key that it does not publish", Stops: AtTokens, AccessToken: signedByStranger},
+		{Name: "access-token-foreign-key", Does: "signs the access token with a key that it does not publish", Stops: AtTokens,
+			AccessToken: signedByStranger},
 		{Name: "access-token-hs256-secret", Does: "signs the access token HS256 with the client's secret", Stops: AtTokens,
 			AccessToken: signedBySecret([]byte(ClientSecret))},
 		{Name: "access-token-sub-twice", Does: "names two subjects in the access token", Stops: AtTokens, AccessToken: payloadWith("sub", "alice")},
@@ -55,9 +59,11 @@ func userinfoFaults() []Mutation {
 			delete(a.Members, "sub")
 		}},
 		{Name: "userinfo-sub-twice", Does: "describes two people", Userinfo: duplicate("sub", "alice")},
-		{Name: "userinfo-array", Does: "answers userinfo with an array", Userinfo: body(http.StatusOK, "application/json", `[{"sub":"alice","groups":["Admin"]}]`)},
+		{Name: "userinfo-array", Does: "answers userinfo with an array",
+			Userinfo: body(http.StatusOK, "application/json", `[{"sub":"alice","groups":["Admin"]}]`)},
 		{Name: "userinfo-html", Does: "answers userinfo with a page", Userinfo: body(http.StatusOK, "text/html", `<h1>alice</h1>`)},
-		{Name: "userinfo-401", Does: "refuses its own access token", Userinfo: body(http.StatusUnauthorized, "application/json", `{"error":"invalid_token"}`)},
+		{Name: "userinfo-401", Does: "refuses its own access token",
+			Userinfo: body(http.StatusUnauthorized, "application/json", `{"error":"invalid_token"}`)},
 		{Name: "userinfo-500", Does: "fails at userinfo", Userinfo: body(http.StatusInternalServerError, "text/html", `<h1>out of order</h1>`)},
 		{Name: "userinfo-redirect", Does: "redirects the access token to another origin", Userinfo: redirect(http.StatusTemporaryRedirect)},
 		{Name: "userinfo-huge", Does: "answers userinfo with 8 MiB", Userinfo: pad},

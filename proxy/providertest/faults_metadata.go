@@ -79,8 +79,7 @@ func keySetFaults() []Mutation {
 				signedBySecret([]byte("secret"))(p, j)
 				j.Header["kid"] = "secret"
 			}},
-		{Name: "jwks-key-short", Does: "signs with an RSA key of 1024 bits (RFC 7518 3.3)", Stops: AtTokens,
-			KeySet: shortKeyPublished, IDToken: signedByShortKey},
+		shortKeyFault(),
 		{Name: "jwks-key-exponent-one", Does: "publishes an RSA key whose exponent is 1, for which anybody signs", Stops: AtTokens,
 			KeySet: inKeySet("rsa-1", "e", "AQ"), IDToken: forgedForExponentOne},
 	}

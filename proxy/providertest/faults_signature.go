@@ -13,8 +13,8 @@ import (
 	"sync"
 )
 
-// idTokenSignatureFaults bend how the ID token is signed (OIDC Core 3.1.3.7 (6) to (8); RFC 7515; RFC 8725 2.1).
-func idTokenSignatureFaults() []Mutation {
+// idTokenAlgorithmFaults bend by which algorithm the ID token is signed, if at all (OIDC Core 3.1.3.7 (7), (8); RFC 8725 2.1).
+func idTokenAlgorithmFaults() []Mutation {
 	return []Mutation{
 		{Name: "oidcc-client-test-idtoken-sig-none", Does: "does not sign, and says so", Stops: AtTokens, IDToken: unsigned("none")},
 		{Name: "id-token-alg-None", Does: "does not sign, and says None", Stops: AtTokens, IDToken: unsigned("None")},
@@ -39,10 +39,17 @@ func idTokenSignatureFaults() []Mutation {
 		{Name: "id-token-hs256-empty", Does: "signs HS256 with an empty secret", Stops: AtTokens, IDToken: signedBySecret([]byte{})},
 		{Name: "id-token-hs256-public-key", Does: "signs HS256 with its public key for a secret", Stops: AtTokens,
 			IDToken: func(p *Provider, j *JWT) { signedBySecret(publicPEM(p.signingKey()))(p, j) }},
+	}
+}
+
+// idTokenKeyFaults bend the signature itself, whose key made it, and what the header says of that (OIDC Core 3.1.3.7 (6); RFC 7515 4).
+func idTokenKeyFaults() []Mutation {
+	return []Mutation{
 		{Name: "id-token-signature-empty", Does: "drops the signature", Stops: AtTokens, IDToken: finish(func(c string) string {
 			return c[:strings.LastIndexByte(c, '.')+1]
 		})},
-		{Name: "id-token-signature-short", Does: "cuts the signature", Stops: AtTokens, IDToken: finish(func(c string) string { return c[:len(c)-8] })},
+		{Name: "id-token-signature-short", Does: "cuts the signature", Stops: AtTokens,
+			IDToken: finish(func(c string) string { return c[:len(c)-8] })},
 		{Name: "id-token-payload-altered", Does: "changes the claims after signing", Stops: AtTokens, IDToken: alteredPayload},
 		{Name: "id-token-other-algorithm", Does: "says ES256 above an RS256 signature", Stops: AtTokens, IDToken: func(_ *Provider, j *JWT) {
 			j.Header["alg"], j.SignAs = "ES256", "RS256"
@@ -75,9 +82,10 @@ func idTokenSignatureFaults() []Mutation {
 		{Name: "id-token-alg-twice", Does: "names two algorithms in the header (RFC 7515 4)", Stops: AtTokens, IDToken: func(_ *Provider, j *JWT) {
 			j.RawHeader = withMember(jsonOf(j.Header), "alg", "none")
 		}},
-		{Name: "id-token-kid-number", Does: "gives a number for the key's identifier (RFC 7515 4.1.4)", Stops: AtTokens, IDToken: func(_ *Provider, j *JWT) {
-			j.Header["kid"] = 1
-		}},
+		{Name: "id-token-kid-number", Does: "gives a number for the key's identifier (RFC 7515 4.1.4)", Stops: AtTokens,
+			IDToken: func(_ *Provider, j *JWT) {
+				j.Header["kid"] = 1
+			}},
 		{Name: "id-token-b64-false", Does: "demands an unencoded payload (RFC 7797)", Stops: AtTokens, IDToken: func(_ *Provider, j *JWT) {
 			j.Header["crit"], j.Header["b64"] = []string{"b64"}, false
 		}},
@@ -97,8 +105,10 @@ func idTokenFormFaults() []Mutation {
 			IDToken: finish(func(c string) string {
 				return encode([]byte(`{"alg":"PBES2-HS256+A128KW","enc":"A128GCM","p2c":2147483647,"p2s":"AA"}`)) + ".AA.AA.AA.AA"
 			})},
-		{Name: "id-token-opaque", Does: "sends a random string for an ID token", Stops: AtTokens, IDToken: finish(func(string) string { return rand.Text() })},
-		{Name: "id-token-padded", Does: "sends base64 with padding (RFC 7515 2)", Stops: AtTokens, IDToken: finish(func(c string) string { return c + "==" })},
+		{Name: "id-token-opaque", Does: "sends a random string for an ID token", Stops: AtTokens,
+			IDToken: finish(func(string) string { return rand.Text() })},
+		{Name: "id-token-padded", Does: "sends base64 with padding (RFC 7515 2)", Stops: AtTokens,
+			IDToken: finish(func(c string) string { return c + "==" })},
 		{Name: "id-token-newline", Does: "breaks the signature over two lines", Stops: AtTokens, IDToken: finish(func(c string) string {
 			return c[:len(c)-8] + "\n" + c[len(c)-8:]
 		})},
@@ -109,9 +119,10 @@ func idTokenFormFaults() []Mutation {
 		{Name: "id-token-payload-trailing", Does: "signs a second object after the claims", Stops: AtTokens, IDToken: payload(func(c []byte) []byte {
 			return append(c, `{"sub":"admin"}`...)
 		})},
-		{Name: "id-token-payload-mark", Does: "signs a byte order mark before the claims (RFC 8259 8.1)", Stops: AtTokens, IDToken: payload(func(c []byte) []byte {
-			return append([]byte("\ufeff"), c...)
-		})},
+		{Name: "id-token-payload-mark", Does: "signs a byte order mark before the claims (RFC 8259 8.1)", Stops: AtTokens,
+			IDToken: payload(func(c []byte) []byte {
+				return append([]byte("\ufeff"), c...)
+			})},
 		{Name: "id-token-payload-deep", Does: "signs 10,000 nested arrays", Stops: AtTokens, IDToken: payload(func(c []byte) []byte {
 			deep := json.RawMessage(strings.Repeat("[", 10_000) + strings.Repeat("]", 10_000))
 			return withMember(c, "deep", deep)
@@ -199,18 +210,23 @@ func publicPEM(k *Key) []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})
 }
 
-// shortKey is an RSA key of 1024 bits, made once a process.
-var shortKey = sync.OnceValue(func() *Key {
-	return newKey("short", "short", "RS256", "sig", must(rsa.GenerateKey(rand.Reader, 1024)))
-})
-
-func shortKeyPublished(_ *Provider, keys []map[string]any) []map[string]any {
-	return append(keys, shortKey().JWK())
-}
-
-func signedByShortKey(_ *Provider, j *JWT) {
-	j.Key = shortKey()
-	j.Header["kid"] = j.Key.ID
+// shortKeyFault signs with an RSA key that anybody with a cluster can factor, made when it is first needed.
+func shortKeyFault() Mutation {
+	short := sync.OnceValue(func() *Key {
+		return newKey("short", "short", "RS256", "sig", must(rsa.GenerateKey(rand.Reader, 1024)))
+	})
+	return Mutation{
+		Name:  "jwks-key-short",
+		Does:  "signs with an RSA key of 1024 bits (RFC 7518 3.3)",
+		Stops: AtTokens,
+		KeySet: func(_ *Provider, keys []map[string]any) []map[string]any {
+			return append(keys, short().JWK())
+		},
+		IDToken: func(_ *Provider, j *JWT) {
+			j.Key = short()
+			j.Header["kid"] = j.Key.ID
+		},
+	}
 }
 
 // forgedForExponentOne makes the signature that everybody can make for an RSA key with exponent 1: the padded digest

@@ -1,8 +1,6 @@
 package providertest
 
-import (
-	"net/url"
-)
+import "net/url"
 
 // Mutation is one way in which the provider differs from an honest and plain one. Only the hooks that are set act; each
 // is called when the provider is about to send the thing that it bends.
@@ -15,15 +13,22 @@ type Mutation struct {
 	// Stops is the stage at which a sound client ends the login; Nowhere for a mutation that it must accept.
 	Stops Stage
 
+	// Metadata bends the members of the metadata, MetadataReply the answer that carries them.
 	Metadata      func(p *Provider, members map[string]any)
 	MetadataReply func(p *Provider, a *Answer)
-	KeySet        func(p *Provider, keys []map[string]any) []map[string]any
-	KeySetReply   func(p *Provider, a *Answer)
-	Callback      func(p *Provider, parameters url.Values)
-	IDToken       func(p *Provider, j *JWT)
-	AccessToken   func(p *Provider, j *JWT)
-	TokenReply    func(p *Provider, a *Answer)
-	Userinfo      func(p *Provider, a *Answer)
+	// KeySet gives the published keys in place of those that it is given, KeySetReply bends the answer.
+	KeySet      func(p *Provider, keys []map[string]any) []map[string]any
+	KeySetReply func(p *Provider, a *Answer)
+	// Callback bends the parameters with which the browser comes back.
+	Callback func(p *Provider, parameters url.Values)
+	// AccessToken bends the access token before it is signed, and then IDToken the ID token, whose at_hash is that of the
+	// bent access token.
+	AccessToken func(p *Provider, j *JWT)
+	IDToken     func(p *Provider, j *JWT)
+	// TokenReply bends the answer that carries both.
+	TokenReply func(p *Provider, a *Answer)
+	// Userinfo bends userinfo's answer.
+	Userinfo func(p *Provider, a *Answer)
 }
 
 // Stage is the part of a login in which a sound client stops. Whatever comes after it must not happen.
@@ -54,7 +59,7 @@ func Misbehaviours() []Mutation {
 	var all []Mutation
 	for _, some := range [][]Mutation{
 		metadataFaults(), keySetFaults(), callbackFaults(), tokenReplyFaults(),
-		idTokenClaimFaults(), idTokenTimeFaults(), idTokenSignatureFaults(), idTokenFormFaults(),
+		idTokenClaimFaults(), idTokenTimeFaults(), idTokenAlgorithmFaults(), idTokenKeyFaults(), idTokenFormFaults(),
 		accessTokenFaults(), userinfoFaults(),
 	} {
 		all = append(all, some...)

@@ -22,9 +22,12 @@ func oddMetadata() []Mutation {
 			Metadata: func(p *Provider, m map[string]any) {
 				m["mtls_endpoint_aliases"] = map[string]any{"token_endpoint": p.URL(Elsewhere)}
 			}},
-		{Name: "metadata-without-pkce", Does: "does not say that it knows PKCE (RFC 9700 2.1.1)", Metadata: withoutMetadata("code_challenge_methods_supported")},
-		{Name: "metadata-without-algorithms", Does: "does not say which algorithms it signs with", Metadata: withoutMetadata("id_token_signing_alg_values_supported")},
-		{Name: "metadata-more-members", Does: "says much that nobody asked", Metadata: metadata("x-corp", map[string]any{"issuer": "https://other.example.test"})},
+		{Name: "metadata-without-pkce", Does: "does not say that it knows PKCE (RFC 9700 2.1.1)",
+			Metadata: withoutMetadata("code_challenge_methods_supported")},
+		{Name: "metadata-without-algorithms", Does: "does not say which algorithms it signs with",
+			Metadata: withoutMetadata("id_token_signing_alg_values_supported")},
+		{Name: "metadata-more-members", Does: "says much that nobody asked",
+			Metadata: metadata("x-corp", map[string]any{"issuer": "https://other.example.test"})},
 		{Name: "metadata-charset", Does: "names a charset with its media type", MetadataReply: contentType("application/json;charset=UTF-8")},
 	}
 }
@@ -65,13 +68,14 @@ func oddKeys() []Mutation {
 			}},
 		{Name: "jwks-media-type", Does: "serves its keys as application/jwk-set+json", KeySetReply: contentType("application/jwk-set+json")},
 		{Name: "jwks-key-operations-verify", Does: "says of its key that it verifies", KeySet: inKeySet("rsa-1", "key_ops", []string{"verify"})},
-		{Name: "jwks-without-alg-and-use", Does: "does not say what its keys are for", KeySet: func(_ *Provider, keys []map[string]any) []map[string]any {
-			for _, k := range keys {
-				delete(k, "alg")
-				delete(k, "use")
-			}
-			return keys
-		}},
+		{Name: "jwks-without-alg-and-use", Does: "does not say what its keys are for",
+			KeySet: func(_ *Provider, keys []map[string]any) []map[string]any {
+				for _, k := range keys {
+					delete(k, "alg")
+					delete(k, "use")
+				}
+				return keys
+			}},
 	}
 }
 
@@ -108,19 +112,24 @@ func oddTokens() []Mutation {
 	return []Mutation{
 		{Name: "oidcc-client-test-idtoken-sig-rs256", Does: "signs RS256 and advertises nothing else",
 			Metadata: metadata("id_token_signing_alg_values_supported", []string{"RS256"})},
-		{Name: "fapi2-security-profile-final-client-test-valid-aud-as-array", Does: "names us in a list of one", IDToken: idClaim("aud", []string{ClientID})},
+		{Name: "fapi2-security-profile-final-client-test-valid-aud-as-array", Does: "names us in a list of one",
+			IDToken: idClaim("aud", []string{ClientID})},
 		{Name: "oidcc-client-test-aggregated-claims", Does: "refers to claims of others that it brings along", IDToken: func(_ *Provider, j *JWT) {
 			j.Claims["_claim_names"] = map[string]any{"credit_score": "src1"}
 			j.Claims["_claim_sources"] = map[string]any{"src1": map[string]any{"JWT": "a.b.c"}}
 		}},
-		{Name: "oidcc-client-test-distributed-claims", Does: "refers to claims of others, to be fetched elsewhere", IDToken: func(p *Provider, j *JWT) {
-			j.Claims["_claim_names"] = map[string]any{"credit_score": "src1"}
-			j.Claims["_claim_sources"] = map[string]any{"src1": map[string]any{"endpoint": p.URL(Elsewhere)}}
-		}},
-		{Name: "id-token-ps256", Does: "signs PS256", KeySet: inKeySet("rsa-1", "alg", "PS256"), IDToken: signedBy("rsa-1", "PS256"), AccessToken: signedBy("rsa-1", "PS256")},
-		{Name: "id-token-rs512", Does: "signs RS512", KeySet: inKeySet("rsa-1", "alg", "RS512"), IDToken: signedBy("rsa-1", "RS512"), AccessToken: signedBy("rsa-1", "RS512")},
+		{Name: "oidcc-client-test-distributed-claims", Does: "refers to claims of others, to be fetched elsewhere",
+			IDToken: func(p *Provider, j *JWT) {
+				j.Claims["_claim_names"] = map[string]any{"credit_score": "src1"}
+				j.Claims["_claim_sources"] = map[string]any{"src1": map[string]any{"endpoint": p.URL(Elsewhere)}}
+			}},
+		{Name: "id-token-ps256", Does: "signs PS256",
+			KeySet: inKeySet("rsa-1", "alg", "PS256"), IDToken: signedBy("rsa-1", "PS256"), AccessToken: signedBy("rsa-1", "PS256")},
+		{Name: "id-token-rs512", Does: "signs RS512",
+			KeySet: inKeySet("rsa-1", "alg", "RS512"), IDToken: signedBy("rsa-1", "RS512"), AccessToken: signedBy("rsa-1", "RS512")},
 		{Name: "id-token-es256", Does: "signs ES256", IDToken: signedBy("ec-1", "ES256"), AccessToken: signedBy("ec-1", "ES256")},
-		{Name: "id-token-eddsa", Does: "signs with an Ed25519 key that bears no alg", IDToken: signedBy("ed", "EdDSA"), AccessToken: signedBy("ed", "EdDSA")},
+		{Name: "id-token-eddsa", Does: "signs with an Ed25519 key that bears no alg",
+			IDToken: signedBy("ed", "EdDSA"), AccessToken: signedBy("ed", "EdDSA")},
 		{Name: "id-token-without-at-hash", Does: "sends no at_hash (OIDC Core 3.1.3.6: optional)", IDToken: idWithout("at_hash")},
 		{Name: "id-token-typ-jwt", Does: "says that the ID token is a JWT", IDToken: typ("JWT")},
 		{Name: "id-token-azp", Does: "says that we asked", IDToken: idClaim("azp", ClientID)},
@@ -143,7 +152,8 @@ func oddTokens() []Mutation {
 				j.Claims["sub"], j.Claims["oid"], j.Claims["tid"] = "pairwise", "object-1", "tenant-1"
 			}},
 		{Name: "access-token-typ-jwt", Does: "says that the access token is a JWT, as Keycloak does", AccessToken: typ("JWT")},
-		{Name: "access-token-other-algorithm", Does: "signs the access token with another key than the ID token", AccessToken: signedBy("ec-1", "ES256")},
+		{Name: "access-token-other-algorithm", Does: "signs the access token with another key than the ID token",
+			AccessToken: signedBy("ec-1", "ES256")},
 	}
 }
 

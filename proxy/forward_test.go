@@ -1,0 +1,353 @@
+package proxy_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"doorward/config"
+)
+
+// public is a site whose every path is public, so that a test can look at forwarding alone.
+func public(t *testing.T, configure func(*config.Config)) *site {
+	return newSite(t, func(c *config.Config) {
+		c.AccessRules = "/ public"
+		if configure != nil {
+			configure(c)
+		}
+	})
+}
+
+// Path and query arrive byte for byte, but for what strip= removes.
+func TestTargetsArriveByteForByte(t *testing.T) {
+	for _, test := range []struct{ option, sent, want string }{
+		{"", "/a?b=1;c=2&d=%zz&a=1&a=2", "/a?b=1;c=2&d=%zz&a=1&a=2"},
+		{"", "/a?", "/a?"},
+		{"", "/a%2Fb/%c3%A9|\"{}", "/a%2Fb/%c3%A9|\"{}"},
+		{"", "//a//b", "//a//b"},
+		{"strip=/app", "/app/x?y", "/x?y"},
+		{"strip=/app", "/app", "/"},
+		{"strip=/app", "/app//x", "//x"},
+		{"strip=/app", "/app%2Fx/y%20z", ""},
+		{"strip=/app", "/%61pp/x", ""},
+	} {
+		t.Run(test.option+test.sent, func(t *testing.T) {
+			s := public(t, func(c *config.Config) {
+				if test.option != "" {
+					c.Upstreams = "/app/ " + c.Upstreams + " " + test.option
+				}
+			})
+			p := s.rawGet(test.sent)
+			if test.want == "" {
+				if p.StatusCode != http.StatusBadRequest || len(s.Upstream.Received()) > 0 {
+					t.Errorf("the answer is %d, and the upstream received %d requests", p.StatusCode, len(s.Upstream.Received()))
+				}
+				return
+			}
+			if got := s.Upstream.last(t).URI; got != test.want {
+				t.Errorf("the upstream received %q, want %q", got, test.want)
+			}
+		})
+	}
+}
+
+func TestHostThatUpstreamsSee(t *testing.T) {
+	for option, own := range map[string]bool{"host=preserve": false, "host=upstream": true} {
+		s := public(t, func(c *config.Config) { c.Upstreams += " " + option })
+		s.rawGet("/")
+		want := strings.TrimPrefix(s.URL, "http://")
+		if own {
+			want = strings.TrimPrefix(s.Upstream.URL, "http://")
+		}
+		if got := s.Upstream.last(t).Host; got != want {
+			t.Errorf("%s: the upstream sees the host %q, want %q", option, got, want)
+		}
+	}
+}
+
+// The ways in which an upstream can fail are told apart.
+func TestUpstreamFailures(t *testing.T) {
+	for name, test := range map[string]struct {
+		upstream string // its entry, made of %s, the address
+		answer   http.HandlerFunc
+		status   int
+		reason   string
+	}{
+		"nobody listens":    {"http://127.0.0.1:1", nil, http.StatusBadGateway, "connect"},
+		"too slow":          {"%s timeout=20ms", stall, http.StatusGatewayTimeout, "timeout"},
+		"hangs up":          {"%s", hangUp(""), http.StatusBadGateway, "bad_answer"},
+		"answers nonsense":  {"%s", hangUp("nonsense\r\n\r\n"), http.StatusBadGateway, "bad_answer"},
+		"headers too large": {"%s", hangUp("HTTP/1.1 200 OK\r\nX: " + strings.Repeat("x", 300<<10) + "\r\n\r\n"), http.StatusBadGateway, "bad_answer"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := public(t, func(c *config.Config) {
+				if strings.Contains(test.upstream, "%s") {
+					test.upstream = fmt.Sprintf(test.upstream, c.Upstreams)
+				}
+				c.Upstreams = test.upstream
+			})
+			s.Upstream.Answer = test.answer
+			p := s.browser().open(s.URL + "/")
+			isPage(t, p)
+			if p.StatusCode != test.status {
+				t.Errorf("the answer is %d, want %d", p.StatusCode, test.status)
+			}
+			address, _, _ := strings.Cut(test.upstream, " ")
+			series := fmt.Sprintf(`doorward_upstream_errors_total{reason=%q,upstream=%q}`, test.reason, address)
+			if n := s.metric(series); n != 1 {
+				t.Errorf("%s is %v\n%s", series, n, s.Log)
+			}
+			if n := len(s.Log.events(t, "upstream_error")); n != 1 {
+				t.Errorf("the log has %d events", n)
+			}
+		})
+	}
+}
+
+// stall answers when the client has gone.
+func stall(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
+
+// hangUp writes bytes in place of an answer, and closes the connection.
+func hangUp(text string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		conn, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			return
+		}
+		_, _ = io.WriteString(conn, text)
+		_ = conn.Close()
+	}
+}
+
+func TestClientThatGoesAwayIsNoUpstreamFailure(t *testing.T) {
+	s := public(t, nil)
+	arrived := make(chan struct{})
+	s.Upstream.Answer = func(w http.ResponseWriter, r *http.Request) { close(arrived); stall(w, r) }
+	ctx, leave := context.WithCancel(t.Context())
+	go func() { <-arrived; leave() }()
+	r, _ := http.NewRequestWithContext(ctx, http.MethodGet, s.URL, nil)
+	if _, err := http.DefaultClient.Do(r); !errors.Is(err, context.Canceled) {
+		t.Fatalf("the request ended with %v", err)
+	}
+	s.server.Close() // waits for the handler
+	events := s.Log.events(t, "request")
+	if len(events) != 1 || events[0]["status"] != 499.0 || events[0]["outcome"] != "client_gone" {
+		t.Errorf("the log says %v", events)
+	}
+	if n := len(s.Log.events(t, "upstream_error")); n != 0 {
+		t.Errorf("the log has %d upstream errors", n)
+	}
+}
+
+// An answer that breaks off must not look whole.
+func TestTruncatedAnswer(t *testing.T) {
+	s := public(t, nil)
+	s.Upstream.Answer = hangUp("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nshort")
+	answer, err := http.Get(s.URL)
+	if err == nil {
+		defer answer.Body.Close()
+		_, err = io.ReadAll(answer.Body)
+	}
+	if err == nil {
+		t.Error("the answer looks whole")
+	}
+}
+
+// Server-sent events arrive one by one, while the answer goes on.
+func TestEventsStream(t *testing.T) {
+	s := newSite(t, nil)
+	next := make(chan struct{})
+	s.Upstream.Answer = func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/event-stream")
+		for i := range 3 {
+			fmt.Fprintf(w, "data: %d\n\n", i)
+			_ = http.NewResponseController(w).Flush()
+			select {
+			case <-next:
+			case <-r.Context().Done():
+			}
+		}
+	}
+	b := s.browserThat(t, "alice")
+	r, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL+"/events", nil)
+	answer, err := b.client.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	lines := bufio.NewScanner(answer.Body)
+	for i := range 3 {
+		lines.Scan()
+		if got, want := lines.Text(), fmt.Sprintf("data: %d", i); got != want {
+			t.Fatalf("event %d is %q", i, got)
+		}
+		lines.Scan()
+		next <- struct{}{}
+	}
+}
+
+// browserThat is a signed-in browser of a site whose upstream no longer echoes: the session is made, not used.
+func (s *site) browserThat(t *testing.T, person string) *browser {
+	t.Helper()
+	b := s.browser()
+	b.Person = person
+	if p := b.open(b.callbackAddress(s, "/")); p.StatusCode != http.StatusSeeOther {
+		t.Fatalf("logging in as %s ends with %d", person, p.StatusCode)
+	}
+	return b
+}
+
+func TestWebSocketPasses(t *testing.T) {
+	s := newSite(t, nil)
+	s.Upstream.Answer = func(w http.ResponseWriter, r *http.Request) {
+		conn, err := websocket.Accept(w, r, nil)
+		if err != nil {
+			return
+		}
+		defer conn.CloseNow()
+		kind, message, err := conn.Read(r.Context())
+		if err == nil {
+			_ = conn.Write(r.Context(), kind, append([]byte(r.Header.Get("X-Forwarded-User")+": "), message...))
+		}
+		_ = conn.Close(websocket.StatusNormalClosure, "")
+	}
+	b := s.browserThat(t, "alice")
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	conn, _, err := websocket.Dial(ctx, s.URL+"/ws", &websocket.DialOptions{HTTPClient: b.client})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.CloseNow()
+	if err := conn.Write(ctx, websocket.MessageText, []byte("hello")); err != nil {
+		t.Fatal(err)
+	}
+	if _, message, err := conn.Read(ctx); err != nil || string(message) != "alice: hello" {
+		t.Errorf("received %q, %v", message, err)
+	}
+}
+
+// Without a session there is no upgrade, and no other protocol is ever tunnelled.
+func TestUpgradesThatDoNotPass(t *testing.T) {
+	s := newSite(t, nil)
+	upgrade := func(target, protocol string) *page {
+		return s.rawGet(target, "Connection: Upgrade", "Upgrade: "+protocol, "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==")
+	}
+	if p := upgrade("/ws", "websocket"); p.StatusCode != http.StatusUnauthorized {
+		t.Errorf("without a session the answer is %d", p.StatusCode)
+	}
+	for _, protocol := range []string{"h2c", "TLS/1.0", "anything"} {
+		upgrade("/public/", protocol)
+		if got := s.Upstream.last(t).Header.Get("Upgrade"); got != "" {
+			t.Errorf("the upstream is asked to speak %s", got)
+		}
+	}
+}
+
+// An upstream may listen on a Unix socket, or speak HTTP/2 in the clear.
+func TestOtherUpstreams(t *testing.T) {
+	socket := filepath.Join(t.TempDir(), "app.sock")
+	listener, err := net.Listen("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	echo := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, r.Proto) })
+	unix := &httptest.Server{Listener: listener, Config: &http.Server{Handler: echo}}
+	unix.Start()
+	t.Cleanup(unix.Close)
+	h2c := httptest.NewUnstartedServer(echo)
+	h2c.Config.Protocols = new(http.Protocols)
+	h2c.Config.Protocols.SetUnencryptedHTTP2(true)
+	h2c.Start()
+	t.Cleanup(h2c.Close)
+	for entry, want := range map[string]string{
+		"unix:" + socket: "HTTP/1.1",
+		strings.Replace(h2c.URL, "http:", "h2c:", 1): "HTTP/2.0",
+	} {
+		s := public(t, func(c *config.Config) { c.Upstreams = entry })
+		if p := s.rawGet("/"); p.StatusCode != http.StatusOK || p.Text != want {
+			t.Errorf("%s answers %d with %q, want %q", entry, p.StatusCode, p.Text, want)
+		}
+	}
+}
+
+// Which upstream serves a request is decided by host and path.
+func TestUpstreamTable(t *testing.T) {
+	other := newUpstream(t)
+	s := public(t, func(c *config.Config) { c.Upstreams += "\n/api/ " + other.URL })
+	s.rawGet("/x")
+	s.rawGet("/api/x")
+	if a, b := s.Upstream.Received(), other.Received(); len(a) != 1 || len(b) != 1 || b[0].URI != "/api/x" {
+		t.Errorf("the first received %v, the second %v", a, b)
+	}
+}
+
+func TestPathWithoutUpstream(t *testing.T) {
+	s := public(t, func(c *config.Config) { c.Upstreams = "/api/ " + c.Upstreams })
+	if p := s.rawGet("/x"); p.StatusCode != http.StatusNotFound {
+		t.Errorf("the answer is %d", p.StatusCode)
+	}
+}
+
+// COPY and MOVE need the rule of where they write to as well.
+func TestDestinationNeedsItsRule(t *testing.T) {
+	for destination, status := range map[string]int{
+		"/public/b":                           http.StatusOK,
+		"{origin}/public/b":                   http.StatusOK,
+		"/admin/b":                            http.StatusUnauthorized,
+		"/public/../admin/b":                  http.StatusBadRequest,
+		"/public/%2e%2e/admin/b":              http.StatusBadRequest,
+		"http://other.test/b":                 http.StatusBadRequest,
+		"/closed/b":                           http.StatusForbidden,
+		"":                                    http.StatusBadRequest,
+		"/public/b\r\nDestination: /public/c": http.StatusBadRequest,
+	} {
+		for _, method := range []string{"COPY", "MOVE"} {
+			s := newSite(t, nil)
+			head := method + " /public/a HTTP/1.1\r\nHost: " + strings.TrimPrefix(s.URL, "http://") + "\r\n"
+			if destination != "" {
+				head += "Destination: " + strings.ReplaceAll(destination, "{origin}", s.URL) + "\r\n"
+			}
+			if p := s.raw(head + "\r\n"); p.StatusCode != status {
+				t.Errorf("%s to %q is answered %d, want %d", method, destination, p.StatusCode, status)
+			}
+		}
+	}
+}
+
+// Early hints pass, without our cookies, and take nothing from the final answer.
+func TestInformationalAnswers(t *testing.T) {
+	s := public(t, nil)
+	s.Upstream.Answer = func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Link", "</style.css>; rel=preload")
+		w.Header().Add("Set-Cookie", "doorward=evil")
+		w.WriteHeader(http.StatusEarlyHints)
+		w.Header().Set("X-Final", "yes")
+		fmt.Fprint(w, "done")
+	}
+	conn, err := net.Dial("tcp", strings.TrimPrefix(s.URL, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	fmt.Fprintf(conn, "GET / HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n", strings.TrimPrefix(s.URL, "http://"))
+	all, err := io.ReadAll(conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := string(all)
+	if !strings.HasPrefix(text, "HTTP/1.1 103 ") || !strings.Contains(text, "X-Final: yes") || strings.Contains(text, "evil") {
+		t.Errorf("received %s", text)
+	}
+}
