@@ -19,17 +19,20 @@ func forbiddenSpellings() []string {
 		// The same, encoded.
 		"/%2e/admin/", "/x/%2e%2e/admin/", "/x/.%2e/admin/", "/x/%2E./admin/", "/public/%2e%2e/admin/",
 		// Encoded slashes.
-		"/%2fadmin/", "/%2Fadmin%2F", "/admin%2f", "/admin%2fx", "/x%2f..%2fadmin/", "/x/..%2fadmin/", "/x/%2e%2e%2fadmin", "/public%2f..%2fadmin", "/public/..%2fadmin/",
+		"/%2fadmin/", "/%2Fadmin%2F", "/admin%2f", "/admin%2fx", "/x%2f..%2fadmin/", "/x/..%2fadmin/", "/x/%2e%2e%2fadmin",
+		"/public%2f..%2fadmin", "/public/..%2fadmin/",
 		// Backslashes.
 		`/\admin/`, `/x\..\admin/`, `/x/..\admin/`, "/%5cadmin/", "/x/..%5cadmin/", "/admin%5cx", `/admin\x`, `/public/..\admin/`,
 		// Encoded and double-encoded letters, dots and slashes.
-		"/%61dmin/", "/%61%64%6d%69%6e", "/%2561dmin/", "/%252e/admin/", "/x/%252e%252e/admin/", "/x%252f..%252fadmin/", "/%252fadmin/", "/public/%252e%252e%252fadmin/",
+		"/%61dmin/", "/%61%64%6d%69%6e", "/%2561dmin/", "/%252e/admin/", "/x/%252e%252e/admin/", "/x%252f..%252fadmin/",
+		"/%252fadmin/", "/public/%252e%252e%252fadmin/",
 		// Letter case.
 		"/ADMIN/", "/Admin/x", "/aDmIn", "/%41dmin/", "/x/../ADMIN/",
 		// Path parameters.
 		"/admin;x=1/", "/admin;/x", "/admin;x", "/;x/admin/", "/x;/../admin/", "/x/..;/admin/", "/x/..;a=b/admin/", "/admin%3bx=1/", "/public/..;/admin/",
 		// What ends a name for a C library or a file system.
-		"/admin%00", "/admin%00/x", "/admin%00.html", "/admin%20/", "/admin./", "/admin%2e/", "/admin%09", "/admin%0a", "/admin%0d%0aX-Admin:%201", "/admin%3f", "/admin%23",
+		"/admin%00", "/admin%00/x", "/admin%00.html", "/admin%20/", "/admin./", "/admin%2e/", "/admin%09", "/admin%0a",
+		"/admin%0d%0aX-Admin:%201", "/admin%3f", "/admin%23",
 		// Overlong and full-width characters.
 		"/%c0%afadmin/", "/x/%c0%ae%c0%ae/admin/", "/x/%e0%80%ae%e0%80%ae/admin/", "/%ef%bc%8fadmin/", "/%ef%bd%81dmin/", "/x/%ef%bc%8e%ef%bc%8e/admin/",
 		// Percent signs that lead to nothing, and the old way to write characters.
@@ -233,7 +236,8 @@ func TestOddRequestsAreRefused(t *testing.T) {
 func TestOtherSpellingsOfOurEndpoints(t *testing.T) {
 	s := newSite(t, nil)
 	for _, target := range []string{
-		"/oauth2/../x", "/OAUTH2/userinfo", "/oauth2%2fcallback", "//oauth2/callback", "/oauth2/..%2fadmin/", "/%6fauth2/start", "/oauth2/callback/../../admin/",
+		"/oauth2/../x", "/OAUTH2/userinfo", "/oauth2%2fcallback", "//oauth2/callback", "/oauth2/..%2fadmin/", "/%6fauth2/start",
+		"/oauth2/callback/../../admin/",
 		"/oauth2/unknown", "/oauth2/", "/oauth2", "/oauth2/callback/", "/oauth2/metrics", "/oauth2x",
 	} {
 		if p := s.rawGet(target, "Accept: text/html"); p.StatusCode == http.StatusOK {

@@ -59,7 +59,9 @@ func TestSpoofedHeadersNeverArrive(t *testing.T) {
 		{"public path with a session", "GET", "/public/x", []string{alice}},
 		{"public path with credentials of its own", "GET", "/public/x", []string{"Authorization: Bearer abc"}},
 		{"public preflight", "OPTIONS", "/public/x", []string{"Origin: https://other.example", "Access-Control-Request-Method: PUT"}},
-		{"public upgrade", "GET", "/public/x", []string{"Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: dGVzdA=="}},
+		{"public upgrade", "GET", "/public/x", []string{
+			"Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: dGVzdA==",
+		}},
 		{"with a session", "GET", "/x", []string{alice}},
 		{"HEAD with a session", "HEAD", "/x", []string{alice}},
 		{"DELETE with a session", "DELETE", "/x", []string{alice}},
