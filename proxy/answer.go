@@ -97,12 +97,15 @@ func (p *Proxy) tell(x *exchange, r *http.Request, f *failure) {
 	p.tellProgram(x, r, f)
 }
 
+// tellPerson shows a page. An action whose address has no slash is for an endpoint of ours.
 func (p *Proxy) tellPerson(x *exchange, r *http.Request, f *failure) {
-	todo := f.action
-	if todo.Address != "" && !strings.HasPrefix(todo.Address, "/") {
-		todo.Address = p.config.EndpointPrefix + "/" + todo.Address
+	shown := page{Title: f.title, Text: f.text, Details: f.details}
+	for _, todo := range f.actions {
+		if !strings.Contains(todo.Address, "/") {
+			todo.Address = p.config.EndpointPrefix + "/" + todo.Address
+		}
+		shown.Actions = append(shown.Actions, todo)
 	}
-	shown := page{Title: f.title, Text: f.text, Details: f.details, Action: todo}
 	if err := p.page(x, r, f.status, shown); err != nil {
 		x.cause = err
 	}
@@ -112,7 +115,7 @@ func (p *Proxy) tellPerson(x *exchange, r *http.Request, f *failure) {
 func (p *Proxy) tellProgram(x *exchange, r *http.Request, f *failure) {
 	body := map[string]string{
 		"error":             f.code,
-		"error_description": strings.Join(append([]string{f.title + "."}, f.text...), " "),
+		"error_description": strings.Join(append([]string{f.title + "."}, f.text[:min(1, len(f.text))]...), " "),
 		"request_id":        x.id,
 	}
 	for _, d := range f.details {

@@ -19,7 +19,7 @@ type failure struct {
 	title   string
 	text    []string
 	details []detail
-	action  action
+	actions []action // what to do next, the likeliest first
 	header  http.Header
 	person  bool // told as a page whoever asks: only browsers come here
 	cause   error
@@ -77,6 +77,7 @@ func (p *Proxy) badPath(err error) *failure {
 		title: "This address can be read in two ways",
 		text: []string{"Different servers would read it differently, and different rules would apply. So it is not passed on. " +
 			"Write the address in its plain form."},
+		actions: []action{toStart()},
 		details: []detail{
 			{"Rule as written", ambiguous.Rules[0]},
 			{"Rule as read", ambiguous.Rules[1]},
@@ -85,12 +86,13 @@ func (p *Proxy) badPath(err error) *failure {
 		cause: err}
 }
 
-func unknownHost(host string) *failure {
+func (p *Proxy) unknownHost(host string) *failure {
 	return &failure{status: http.StatusMisdirectedRequest, code: "unknown_host", event: "unknown_host",
 		title: "Nothing is served under this name",
 		text: []string{"This host is not one that doorward was told about.",
 			"If it should be, whoever runs doorward adds its origin to DOORWARD_PUBLIC_URL."},
-		cause: fmt.Errorf("host %.100q is not in DOORWARD_PUBLIC_URL, and no rule or upstream names it", host)}
+		actions: []action{{Label: "Go to " + p.origins[0].String(), Address: p.origins[0].String() + "/"}},
+		cause:   fmt.Errorf("host %.100q is not in DOORWARD_PUBLIC_URL, and no rule or upstream names it", host)}
 }
 
 func notAnOrigin(host string) *failure {
@@ -102,7 +104,7 @@ func notAnOrigin(host string) *failure {
 
 func notFound() *failure {
 	return &failure{status: http.StatusNotFound, code: "not_found", title: "There is no such page",
-		text: []string{"doorward has no page at this address."}, action: action{Label: "Go to the start page", Address: "/"}}
+		text: []string{"doorward has no page at this address."}, actions: []action{toStart()}}
 }
 
 // People who may not.
@@ -121,38 +123,39 @@ func denied(route *access.Route, refusal *access.Refusal, who *identity) *failur
 		cause:   fmt.Errorf("rule %q asks for %s", refusal.Rule, refusal.Asks)}
 	if route.Access() == access.Deny {
 		f.text = []string{"Nobody is let through here."}
+		f.actions = []action{toStart()}
 		return f
 	}
 	f.details = append(f.details, detail{"It asks for", refusal.Asks}, detail{"You are", who.session.User})
-	f.text = []string{"You are signed in, but the rule for this page asks for something that you do not have. " +
-		"If you should have it, send the lines below to whoever runs this application."}
+	f.text = []string{"You are signed in, but the rule for this page asks for something that you do not have.",
+		"If you should have it, send the lines below, with the request id, to whoever runs this application."}
 	if refusal.NeedsGroups {
 		f.text = append(f.text, "The rule asks for a group, and the provider sent no groups for you. Either you are in none, or the provider "+
 			"was not asked for them: see DOORWARD_SCOPES and DOORWARD_GROUPS_CLAIM.")
 	}
-	f.action = action{Label: "Sign out", Address: "sign_out"}
+	f.actions = []action{toStart(), {Label: "Sign in as somebody else", Address: "sign_out"}}
 	return f
 }
 
+func toStart() action { return action{Label: "Go to the start page", Address: "/"} }
+
 // Logins that fail.
 
-// loginFailed counts a failed login under a fixed result.
-func (p *Proxy) loginFailed(result string, f *failure) *failure {
+// loginFailed counts a failed login under a fixed result. Its page offers to try again, for the address that was wanted.
+func (p *Proxy) loginFailed(result, returnTo string, f *failure) *failure {
 	p.metrics.logins.WithLabelValues(result).Inc()
 	f.code, f.event, f.reason, f.person = "login_failed", "login_failed", result, true
-	if f.action == (action{}) {
-		f.action = action{Label: "Sign in again", Address: "start"}
-	}
+	f.actions = []action{{Label: "Try again", Address: "start" + withReturn(returnTo)}}
 	return f
 }
 
 // loginFailure tells what the provider did wrong, or said.
-func (p *Proxy) loginFailure(err error) *failure {
+func (p *Proxy) loginFailure(err error, returnTo string) *failure {
 	var known *provider.Error
 	if !errors.As(err, &known) {
-		return p.loginFailed("internal_error", broken(err))
+		return p.loginFailed("internal_error", returnTo, broken(err))
 	}
-	return p.loginFailed(known.Kind.String(), providerFailure(known).because(err))
+	return p.loginFailed(known.Kind.String(), returnTo, providerFailure(known).because(err))
 }
 
 func providerFailure(err *provider.Error) *failure {
@@ -161,6 +164,8 @@ func providerFailure(err *provider.Error) *failure {
 		return providerDown()
 	case provider.KindProviderError:
 		return providerRefused(err)
+	case provider.KindTokenRequestFailed:
+		return codeRefused(err)
 	case provider.KindInvalidAnswer, provider.KindIssuerMismatch:
 		return &failure{status: http.StatusBadRequest, title: "Signing in did not work",
 			text: []string{"The answer that came back from the provider is not one to this login. You are not signed in."}}
@@ -168,6 +173,21 @@ func providerFailure(err *provider.Error) *failure {
 	return &failure{status: http.StatusBadGateway, title: "Signing in did not work",
 		text: []string{"The provider's answer did not pass doorward's checks, so you are not signed in. " +
 			"If it happens again, send the request id below to whoever runs this application: the log says what was wrong."}}
+}
+
+// codeRefused is a token request that failed. The commonest reason is the client's secret, which people cannot mend.
+func codeRefused(err *provider.Error) *failure {
+	f := &failure{status: http.StatusBadGateway, title: "Signing in did not work",
+		text: []string{"The provider signed you in, but then did not give doorward its tokens. " +
+			"If it happens again, send the request id below to whoever runs this application: the log says why."}}
+	if err.Code == "invalid_client" || err.Code == "unauthorized_client" {
+		f.text = []string{"The provider does not accept the way in which doorward identifies itself. " +
+			"Whoever runs doorward compares DOORWARD_CLIENT_ID and DOORWARD_CLIENT_SECRET with what the provider knows."}
+	}
+	if err.Code != "" {
+		f.details = []detail{{"Error", err.Code}}
+	}
+	return f
 }
 
 func providerDown() *failure {
@@ -227,8 +247,8 @@ func loginLoop(returnTo string) *failure {
 			"Most often the browser does not keep this site's cookies: because they are blocked, because the address in the " +
 				"browser is not the one in DOORWARD_PUBLIC_URL, or because something between browser and doorward removes them. " +
 				"It can also be that the provider's access tokens are over before they arrive: compare the clocks."},
-		action: action{Label: "Try once more", Address: returnTo},
-		cause:  errors.New("the same person completed several logins in a row for one address, and no request used their session")}
+		actions: []action{{Label: "Try once more", Address: returnTo}},
+		cause:   errors.New("the same person completed several logins in a row for one address, and no request used their session")}
 }
 
 // Upstreams that fail, and clients that leave.

@@ -144,7 +144,8 @@ func (p *Proxy) untrusted(name string) bool {
 		}
 	}
 	switch folded {
-	case "forwarded", "x-real-ip", "true-client-ip", "x-request-id", "x-client-cert", "x-method-override", "proxy":
+	case "forwarded", "x-real-ip", "true-client-ip", "x-client-ip", "x-cluster-client-ip", "cf-connecting-ip",
+		"x-request-id", "x-client-cert", "x-method-override", "proxy":
 		return true
 	}
 	return slices.ContainsFunc(p.headers, func(h config.Header) bool { return fold(h.Name) == folded })

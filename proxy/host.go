@@ -38,7 +38,7 @@ func (p *Proxy) originOf(r *http.Request) (*origin, error) {
 		}
 	}
 	if found == nil && !p.policy.ServesHost(r.Host) {
-		return nil, unknownHost(r.Host)
+		return nil, p.unknownHost(r.Host)
 	}
 	return found, nil
 }

@@ -9,13 +9,15 @@ import (
 	"doorward/session"
 )
 
-// This file is the Authorization Code Flow of OpenID Connect (OIDC Core 3.1) as a person lives through it:
+// This file is the Authorization Code Flow of OpenID Connect (OIDC Core 3.1) as a person lives through it, in six steps:
 //
-//	1. They ask for a page and have no session. login() remembers where they wanted to go, and sends them to the
-//	   provider with an authorization request.
+//	1. The authorization request. They ask for a page and have no session. login remembers where they wanted to go, and
+//	   sends them to the provider.
 //	2. The provider signs them in, by whatever means it likes, and sends them back to our callback with a code.
-//	3. callback() recognises the browser, and exchanges the code for tokens, directly with the provider. Only when
-//	   everything about them is right, the person gets a session, and goes where they wanted to.
+//	3. The callback. callback recognises the browser that began the login.
+//	4. The token request. The code is exchanged for tokens, directly with the provider (provider/exchange.go).
+//	5. The checks. Only when everything about the tokens is right (provider/idtoken.go, accesstoken.go, userinfo.go),
+//	6. the session. welcome makes it, and the person goes where they wanted to.
 //
 // The secrets of one login (state, nonce, code verifier) travel in a sealed cookie of its own, so that several tabs
 // can log in at once and no server remembers anything between the steps.
@@ -44,7 +46,7 @@ func (p *Proxy) start(x *exchange, r *http.Request) error {
 	return p.login(x, r, &session.Login{ReturnTo: p.returnAddress(query.Get("rd"), x.origin)})
 }
 
-// login sends a person to the provider. It is step 1: the authorization request (OIDC Core 3.1.2.1).
+// login sends a person to the provider: step 1, the authorization request (OIDC Core 3.1.2.1).
 func (p *Proxy) login(x *exchange, r *http.Request, login *session.Login) error {
 	// state ties the callback to this browser (RFC 9700 4.7), nonce ties the ID token to this login (OIDC Core
 	// 15.5.2), and the verifier ties the code to whoever asked for it (PKCE, RFC 7636). All three are random and
@@ -53,7 +55,7 @@ func (p *Proxy) login(x *exchange, r *http.Request, login *session.Login) error 
 
 	location, err := p.provider.AuthorizationURL(r.Context(), request)
 	if err != nil {
-		return p.loginFailure(err)
+		return p.loginFailure(err, login.ReturnTo)
 	}
 	login.State, login.Nonce, login.Verifier = request.State, request.Nonce, request.Verifier
 	login.RedirectURI = request.RedirectURI
@@ -66,7 +68,7 @@ func (p *Proxy) login(x *exchange, r *http.Request, login *session.Login) error 
 	return nil
 }
 
-// callback finishes a login: steps 2 and 3 (OIDC Core 3.1.2.5 to 3.1.3.7).
+// callback is step 3 (OIDC Core 3.1.2.5), and leads to the others.
 func (p *Proxy) callback(x *exchange, r *http.Request) error {
 	values, err := p.answerValues(r)
 	if err != nil {
@@ -77,7 +79,7 @@ func (p *Proxy) callback(x *exchange, r *http.Request) error {
 	}
 	answer, err := provider.ParseAnswer(values)
 	if err != nil {
-		return p.loginFailure(err)
+		return p.loginFailure(err, "")
 	}
 
 	// The login cookie is found by state. Without one, this browser began no such login: the callback came late,
@@ -88,7 +90,7 @@ func (p *Proxy) callback(x *exchange, r *http.Request) error {
 	}
 	p.sessions.EndLogin(x.Header(), login)
 
-	// Everything else is a conversation with the provider: it looks at iss and error, exchanges the code, and
+	// Steps 4 and 5 are a conversation with the provider: provider.Complete looks at iss and error, exchanges the code, and
 	// checks both tokens. What comes back is a person of whom every claim has been verified.
 	person, err := p.provider.Complete(r.Context(), provider.Request{
 		State:       login.State,
@@ -97,7 +99,7 @@ func (p *Proxy) callback(x *exchange, r *http.Request) error {
 		RedirectURI: login.RedirectURI,
 	}, answer)
 	if err != nil {
-		return p.loginFailure(err)
+		return p.loginFailure(err, login.ReturnTo)
 	}
 	return p.welcome(x, r, login, person)
 }
@@ -120,19 +122,19 @@ func (p *Proxy) answerValues(r *http.Request) (values url.Values, err error) {
 		err = errors.New("a code came in the address, though RESPONSE_MODE is form_post")
 	}
 	if err != nil {
-		return nil, p.loginFailed("invalid_answer", badRequest("the provider's answer does not parse").because(err))
+		return nil, p.loginFailed("invalid_answer", "", badRequest("the provider's answer does not parse").because(err))
 	}
 	return values, nil
 }
 
-// welcome makes the session of a person who has just logged in, and sends them where they wanted to go.
+// welcome is step 6: it makes the session of a person who has logged in, and sends them where they wanted to go.
 func (p *Proxy) welcome(x *exchange, r *http.Request, login *session.Login, person *provider.Person) error {
 	s, err := p.newSession(person)
 	if err != nil {
-		return p.loginFailed("unusable_claims", unusableClaims(err))
+		return p.loginFailed("unusable_claims", login.ReturnTo, unusableClaims(err))
 	}
 	if err := p.sessions.Create(x.Header(), r, s); err != nil {
-		return p.loginFailed("session_too_large", sessionTooLarge(err))
+		return p.loginFailed("session_too_large", login.ReturnTo, sessionTooLarge(err))
 	}
 	x.belongsTo(s)
 	x.outcome = "login"
@@ -164,7 +166,7 @@ func (p *Proxy) stepOver(x *exchange, r *http.Request, returnTo string) error {
 	return p.page(x, r, http.StatusOK, page{
 		Title:    "You are signed in",
 		Text:     []string{"One moment, you are being taken back."},
-		Action:   action{Label: "Continue", Address: returnTo},
+		Actions:  []action{{Label: "Continue", Address: returnTo}},
 		Continue: returnTo,
 	})
 }
@@ -178,5 +180,5 @@ func (p *Proxy) strayCallback(x *exchange, r *http.Request) error {
 		x.redirect("/")
 		return nil
 	}
-	return p.loginFailed("no_login_state", loginExpired())
+	return p.loginFailed("no_login_state", "", loginExpired())
 }

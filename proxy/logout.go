@@ -34,9 +34,9 @@ func (p *Proxy) askToSignOut(x *exchange, r *http.Request) error {
 	who, err := p.authenticate(x, r)
 	if err != nil {
 		return p.page(x, r, http.StatusOK, page{
-			Title:  "You are signed out",
-			Text:   []string{"You can close this page."},
-			Action: action{Label: "Sign in again", Address: p.config.EndpointPrefix + "/start"},
+			Title:   "You are signed out",
+			Text:    []string{"You can close this page."},
+			Actions: []action{{Label: "Sign in again", Address: p.config.EndpointPrefix + "/start"}},
 		})
 	}
 	if r.Method == http.MethodGet && r.Header.Get("Sec-Fetch-Site") == "same-origin" && isNavigation(r) {
@@ -46,17 +46,16 @@ func (p *Proxy) askToSignOut(x *exchange, r *http.Request) error {
 		Title:   "Sign out?",
 		Text:    []string{"This ends your session here and, where the provider supports it, there as well."},
 		Details: []detail{{"You are", who.session.User}},
-		Action:  action{Label: "Sign out", Address: p.config.EndpointPrefix + "/sign_out" + returnQuery(r), Post: true},
+		Actions: []action{{Label: "Sign out", Address: p.config.EndpointPrefix + "/sign_out" + withReturn(r.URL.Query().Get("rd")), Post: true}},
 	})
 }
 
-// returnQuery carries rd, and nothing else, from the page to the button.
-func returnQuery(r *http.Request) string {
-	rd := r.URL.Query().Get("rd")
-	if rd == "" {
+// withReturn carries a return address, and nothing else, from a page to what its button leads to.
+func withReturn(address string) string {
+	if address == "" || address == "/" {
 		return ""
 	}
-	return "?rd=" + url.QueryEscape(rd)
+	return "?rd=" + url.QueryEscape(address)
 }
 
 // leave ends the session, here and at the provider.

@@ -18,8 +18,8 @@ type page struct {
 	Title    string
 	Text     []string
 	Details  []detail
-	Action   action
-	Continue string // an address that the page leads on to by itself
+	Actions  []action // the first is the likeliest
+	Continue string   // an address that the page leads on to by itself
 
 	RequestID string
 	Style     template.CSS
@@ -28,7 +28,7 @@ type page struct {
 // detail is a line to quote.
 type detail struct{ Label, Value string }
 
-// action is the one thing to do next: a link, or a button that posts.
+// action is something to do next: a link, or a button that posts.
 type action struct {
 	Label, Address string
 	Post           bool

@@ -26,7 +26,7 @@ func (p *Proxy) userinfo(x *exchange, r *http.Request) error {
 		PreferredUsername string   `json:"preferredUsername,omitempty"`
 		ExpiresIn         int      `json:"expires_in"`
 		TokenExpiresIn    int      `json:"token_expires_in"`
-	}{s.User, s.Email, append([]string{}, s.Groups...), s.PreferredUsername, secondsUntil(s.ExpiresAt), secondsUntil(s.TokenExpiresAt)})
+	}{s.User, s.Email, append([]string{}, s.Groups...), s.PreferredUsername, secondsUntil(s.EndsAt()), secondsUntil(s.TokenExpiresAt)})
 	return nil
 }
 

@@ -62,8 +62,8 @@ type Session struct {
 	CreatedAt, ExpiresAt, TokenExpiresAt time.Time
 }
 
-// endsAt is the moment from which the session is over.
-func (s *Session) endsAt() time.Time {
+// EndsAt is the moment from which the session is over.
+func (s *Session) EndsAt() time.Time {
 	if s.TokenExpiresAt.Before(s.ExpiresAt) {
 		return s.TokenExpiresAt
 	}
@@ -108,7 +108,7 @@ func (m *Manager) Get(r *http.Request) (*Session, error) {
 	if err != nil || s.CreatedAt.After(now.Add(leeway)) {
 		return nil, ErrNone
 	}
-	if !now.Before(s.endsAt()) {
+	if !now.Before(s.EndsAt()) {
 		return s, ErrExpired
 	}
 	if m.options.OnOpen != nil {
