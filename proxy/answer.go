@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"doorward/session"
 )
@@ -33,7 +34,20 @@ func (p *Proxy) answer(x *exchange, r *http.Request, err error) {
 		x.status = statusClientGone
 		return
 	}
+	x.refuseBody(r)
 	p.tell(x, r, f)
+}
+
+// maxBodyWait is how long a client that is refused may take to send the body that nobody wants.
+const maxBodyWait = 5 * time.Second
+
+// refuseBody answers without waiting for the request's body: net/http would read it first, for as long as it takes.
+func (x *exchange) refuseBody(r *http.Request) {
+	if r.ContentLength == 0 || r.ProtoMajor != 1 {
+		return
+	}
+	x.Header().Set("Connection", "close")
+	_ = http.NewResponseController(x).SetReadDeadline(time.Now().Add(maxBodyWait))
 }
 
 // askToLogin is what follows from having no session: the login for people, 401 for programs.

@@ -3,6 +3,7 @@ package proxy
 import (
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"doorward/proxy/access"
@@ -18,46 +19,57 @@ import (
 
 // pass takes a request to its upstream, if its rule lets it.
 func (p *Proxy) pass(x *exchange, r *http.Request) error {
-	routes, err := p.routes(x, r)
+	route, err := p.policy.Route(r.Method, r.Host, x.path)
 	if err != nil {
-		return err
+		return p.badPath(err)
 	}
+	x.rule = route.Rule()
 	if len(r.Header.Values("Authorization")) > 1 {
 		return badRequest("more than one Authorization header")
 	}
-	var who *identity
-	for _, route := range routes {
-		if who, err = p.authorize(x, r, route); err != nil {
+	who, err := p.authorize(x, r, route)
+	if err != nil {
+		return err
+	}
+	if r.Method == "COPY" || r.Method == "MOVE" {
+		if err := p.authorizeDestination(x, r, route); err != nil {
 			return err
 		}
 	}
-	return p.forward(x, r, routes[0], who)
+	return p.forward(x, r, route, who)
 }
 
-// routes are the decisions that a request needs: one, and for COPY and MOVE one more for where they write to.
-func (p *Proxy) routes(x *exchange, r *http.Request) ([]*access.Route, error) {
-	route, err := p.policy.Route(r.Method, r.Host, x.path)
-	if err != nil {
-		return nil, p.badPath(err)
-	}
-	x.rule = route.Rule()
-	routes := []*access.Route{route}
-	if r.Method != "COPY" && r.Method != "MOVE" {
-		return routes, nil
-	}
+// authorizeDestination asks the rule of where COPY and MOVE write to (RFC 4918 10.3). What is decided is what the upstream
+// reads: an address of this host and this upstream, as it stands, and no prefix is removed there.
+func (p *Proxy) authorizeDestination(x *exchange, r *http.Request, from *access.Route) error {
 	destinations := r.Header.Values("Destination")
 	if len(destinations) != 1 {
-		return nil, badRequest("COPY and MOVE need exactly one Destination header")
+		return badRequest("COPY and MOVE need exactly one Destination header")
 	}
-	u, err := url.Parse(destinations[0])
-	if err != nil || u.User != nil || u.Opaque != "" || u.Host != "" && hostname(u.Host) != hostname(r.Host) {
-		return nil, badRequest("the Destination header is no address of this host")
+	path, ok := pathOf(destinations[0])
+	if !ok || strings.ContainsAny(path, "?#") || !sameHost(destinations[0], r.Host) {
+		return badRequest("the Destination header is no plain address of this host")
 	}
-	route, err = p.policy.Route(r.Method, r.Host, u.EscapedPath())
+	to, err := p.policy.Route(r.Method, r.Host, path)
 	if err != nil {
-		return nil, p.badPath(err)
+		return p.badPath(err)
 	}
-	return append(routes, route), nil
+	if to.Upstream() != from.Upstream() || to.Upstream() >= 0 && p.upstreams[to.Upstream()].Strip != "" {
+		return badRequest("the Destination header leads to another upstream, or to one that knows itself under other paths")
+	}
+	_, err = p.authorize(x, r, to)
+	return err
+}
+
+// sameHost says whether an address is a path, or one of that host.
+func sameHost(address, host string) bool {
+	u, err := url.Parse(address)
+	if err != nil || u.User != nil {
+		return false
+	}
+	there, ok := hostname(u.Host)
+	here, _ := hostname(host)
+	return u.Host == "" && strings.HasPrefix(address, "/") && !strings.HasPrefix(address, "//") || ok && there == here
 }
 
 // authorize asks one route's rule. It returns whose identity goes along, nil for nobody's.

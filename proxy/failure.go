@@ -73,7 +73,7 @@ func (p *Proxy) badPath(err error) *failure {
 		return f
 	}
 	p.metrics.ambiguousPaths.Inc()
-	return &failure{status: http.StatusBadRequest, code: "ambiguous_path", reason: "ambiguous_path", event: "ambiguous_path",
+	f := &failure{status: http.StatusBadRequest, code: "ambiguous_path", reason: "ambiguous_path", event: "ambiguous_path",
 		title: "This address can be read in two ways",
 		text: []string{"Different servers would read it differently, and different rules would apply. So it is not passed on. " +
 			"Write the address in its plain form."},
@@ -84,6 +84,10 @@ func (p *Proxy) badPath(err error) *failure {
 			{"Who reads it so", ambiguous.Meaning},
 		},
 		cause: err}
+	if ambiguous.Trait != "" {
+		f.details = append(f.details, detail{"If the upstream never does", "its entry in DOORWARD_UPSTREAMS may say paths=" + ambiguous.Trait})
+	}
+	return f
 }
 
 func (p *Proxy) unknownHost(host string) *failure {
@@ -123,6 +127,9 @@ func denied(route *access.Route, refusal *access.Refusal, who *identity) *failur
 		cause:   fmt.Errorf("rule %q asks for %s", refusal.Rule, refusal.Asks)}
 	if route.Access() == access.Deny {
 		f.text = []string{"Nobody is let through here."}
+		if refusal.Reason == "no-rule" {
+			f.text = []string{"No rule covers this address, and what no rule covers is closed."}
+		}
 		f.actions = []action{toStart()}
 		return f
 	}

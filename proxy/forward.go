@@ -95,6 +95,9 @@ func (p *Proxy) forward(x *exchange, r *http.Request, route *access.Route, who *
 			p.rewriteHeaders(pr, x, who, given)
 		},
 		ModifyResponse: func(answer *http.Response) error {
+			if answer.StatusCode < 100 {
+				return errBadStatus
+			}
 			p.cleanAnswer(answer.Header)
 			if who != nil {
 				p.sessions.ForgetRounds(answer.Header, r)
@@ -130,6 +133,9 @@ func (u *upstream) address(pr *httputil.ProxyRequest, path string) {
 	}
 }
 
+// errBadStatus is an answer that net/http could not pass on (RFC 9110 15: from 100 to 599).
+var errBadStatus = errors.New("the upstream's status is below 100")
+
 // isWebSocket says whether a request asks for the one upgrade that passes.
 func isWebSocket(r *http.Request) bool {
 	return strings.EqualFold(r.Header.Get("Upgrade"), "websocket")
@@ -138,6 +144,7 @@ func isWebSocket(r *http.Request) bool {
 // upstreamFailure tells the ways of failing apart.
 func (p *Proxy) upstreamFailure(x *exchange, r *http.Request, err error) error {
 	reason := failureReason(r, err)
+	err = errors.New(unquoted(err.Error()))
 	p.metrics.upstreamErrors.WithLabelValues(x.upstream, reason).Inc()
 	switch reason {
 	case "client_gone":

@@ -87,6 +87,7 @@ func TestUpstreamFailures(t *testing.T) {
 		"nobody listens":    {"http://127.0.0.1:1", nil, http.StatusBadGateway, "connect"},
 		"too slow":          {"%s timeout=20ms", stall, http.StatusGatewayTimeout, "timeout"},
 		"hangs up":          {"%s", hangUp(""), http.StatusBadGateway, "bad_answer"},
+		"status below 100":  {"%s", hangUp("HTTP/1.1 099 Low\r\nContent-Length: 0\r\n\r\n"), http.StatusBadGateway, "bad_answer"},
 		"answers nonsense":  {"%s", hangUp("nonsense\r\n\r\n"), http.StatusBadGateway, "bad_answer"},
 		"headers too large": {"%s", hangUp("HTTP/1.1 200 OK\r\nX: " + strings.Repeat("x", 300<<10) + "\r\n\r\n"), http.StatusBadGateway, "bad_answer"},
 	} {
@@ -323,6 +324,45 @@ func TestDestinationNeedsItsRule(t *testing.T) {
 				t.Errorf("%s to %q is answered %d, want %d", method, destination, p.StatusCode, status)
 			}
 		}
+	}
+}
+
+// Whose request it is depends on where it goes, not on where it writes to.
+func TestDestinationDoesNotChooseTheIdentity(t *testing.T) {
+	s := newSite(t, nil)
+	b := s.browserThat(t, "alice")
+	b.request("COPY", s.URL+"/x", http.Header{"Destination": {"/public/b"}, "Authorization": {"Bearer forged"}}, "")
+	got := s.Upstream.last(t).Header
+	if got.Get("X-Forwarded-User") != "alice" || strings.Contains(got.Get("Authorization"), "forged") {
+		t.Errorf("the upstream is told of user %q and %.20q", got.Get("X-Forwarded-User"), got.Get("Authorization"))
+	}
+}
+
+// An upstream that is known under a prefix would read the Destination as another path than the one that was decided.
+func TestDestinationOfAnUpstreamWithAPrefix(t *testing.T) {
+	s := public(t, func(c *config.Config) { c.Upstreams = "/dav/ " + c.Upstreams + " strip=/dav" })
+	p := s.raw("COPY /dav/a HTTP/1.1\r\nHost: " + strings.TrimPrefix(s.URL, "http://") + "\r\nDestination: /dav/b\r\n\r\n")
+	if p.StatusCode != http.StatusBadRequest || len(s.Upstream.Received()) > 0 {
+		t.Errorf("the answer is %d", p.StatusCode)
+	}
+}
+
+// Who is refused need not have sent the whole body first, and holds no connection.
+func TestRefusalDoesNotWaitForTheBody(t *testing.T) {
+	s := newSite(t, nil)
+	conn, err := net.Dial("tcp", strings.TrimPrefix(s.URL, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	_ = conn.SetDeadline(time.Now().Add(30 * time.Second))
+	fmt.Fprintf(conn, "POST /x HTTP/1.1\r\nHost: %s\r\nContent-Length: 10\r\n\r\n", strings.TrimPrefix(s.URL, "http://"))
+	answer, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if answer.StatusCode != http.StatusUnauthorized || !answer.Close {
+		t.Errorf("the answer is %d, and the connection closes: %v", answer.StatusCode, answer.Close)
 	}
 }
 

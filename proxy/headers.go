@@ -124,7 +124,7 @@ func (p *Proxy) rewriteHeaders(pr *httputil.ProxyRequest, x *exchange, who *iden
 func (p *Proxy) setForwarded(out http.Header, in *http.Request, x *exchange) {
 	o := x.origin
 	if o == nil {
-		o = &origin{p.origins[0].scheme, in.Host}
+		o = &origin{scheme: p.origins[0].scheme, host: in.Host}
 	}
 	if ip := clientIP(in); ip.IsValid() {
 		out.Set("X-Forwarded-For", ip.String())
@@ -171,8 +171,11 @@ func (p *Proxy) cleanAnswer(h http.Header) {
 		return
 	}
 	kept := slices.DeleteFunc(slices.Clone(lines), func(line string) bool {
-		name, _, _ := strings.Cut(line, "=")
-		return p.sessions.Owns(strings.TrimSpace(name))
+		name, value, _ := strings.Cut(line, "=")
+		if name = strings.TrimSpace(name); name == "" {
+			name, _, _ = strings.Cut(strings.TrimSpace(value), "=") // a browser sends back "=name=value" without its first sign
+		}
+		return p.sessions.Owns(name)
 	})
 	if len(kept) == 0 {
 		h.Del("Set-Cookie")

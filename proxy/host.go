@@ -1,10 +1,10 @@
 package proxy
 
 import (
-	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
+	"strconv"
 	"strings"
 )
 
@@ -18,60 +18,92 @@ import (
 // origin is one of PUBLIC_URL.
 type origin struct {
 	scheme, host string // host with its port, as browsers send it
+	name         string // host without it
 }
 
-func newOrigin(u *url.URL) *origin { return &origin{scheme: u.Scheme, host: u.Host} }
+func newOrigin(u *url.URL) *origin {
+	name, _ := hostname(u.Host)
+	return &origin{u.Scheme, u.Host, name}
+}
 
 func (o *origin) String() string { return o.scheme + "://" + o.host }
 
 // originOf finds the origin that a request is for, or nil for a host that only rules or upstreams name.
 func (p *Proxy) originOf(r *http.Request) (*origin, error) {
-	asked := strings.ToLower(r.Host)
-	name := hostname(asked)
+	name, ok := hostname(r.Host)
+	if !ok {
+		return nil, p.unknownHost(r.Host)
+	}
 	var found *origin
 	for _, o := range p.origins {
-		if o.host == asked {
-			return o, nil
-		}
-		if found == nil && hostname(o.host) == name {
+		if o.name == name && (found == nil || strings.EqualFold(o.host, r.Host)) {
 			found = o
 		}
 	}
-	if found == nil && !p.policy.ServesHost(r.Host) {
+	if found == nil && !p.policy.ServesHost(name) {
 		return nil, p.unknownHost(r.Host)
 	}
 	return found, nil
 }
 
-// hostname is a host without port and trailing dot.
-func hostname(host string) string {
-	if name, _, err := net.SplitHostPort(host); err == nil {
-		host = name
+// hostname is a host in lower case without port and trailing dot; an IPv6 address keeps its brackets. It is strict, since
+// rules, origins and upstreams must all see the same host: anything else than a name or an address is none.
+func hostname(host string) (name string, ok bool) {
+	name, port, found := host, "", false
+	if end := strings.LastIndexByte(host, ']'); end >= 0 {
+		name, port = host[:end+1], host[end+1:]
+		port, found = strings.CutPrefix(port, ":")
+		address, err := netip.ParseAddr(strings.Trim(name, "[]"))
+		ok = err == nil && address.Is6() && name == "["+strings.Trim(name, "[]")+"]" && (found || port == "")
+	} else {
+		name, port, found = strings.Cut(host, ":")
+		name = strings.TrimSuffix(name, ".")
+		ok = name != "" && strings.Trim(name, nameCharacters) == ""
 	}
-	return strings.TrimSuffix(strings.Trim(host, "[]"), ".")
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil && port != "" {
+		return "", false
+	}
+	return strings.ToLower(name), ok
 }
+
+const nameCharacters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._"
 
 // rawPath is the path as it stood on the request line: net/url would already have read it in one way.
 func rawPath(r *http.Request) (string, error) {
 	switch {
 	case r.Method == http.MethodConnect, r.Method == http.MethodTrace:
 		return "", methodRefused("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")
+	case strings.ToUpper(r.Method) != r.Method:
+		// Methods are case-sensitive (RFC 9110 9.1), but some servers take "post" for POST, and its rule would not.
+		return "", badRequest("its method is not written in capital letters")
 	case r.RequestURI == "*":
 		return "", badTarget("a request target * asks about the server as a whole")
 	}
-	target := r.RequestURI
-	if !strings.HasPrefix(target, "/") {
-		scheme, rest, _ := strings.Cut(target, "://")
-		if !strings.EqualFold(scheme, "http") && !strings.EqualFold(scheme, "https") {
-			return "", badTarget("the request target is neither a path nor an http address")
-		}
-		target = rest[min(len(rest), strings.IndexAny(rest+"/", "/?")):]
+	path, ok := pathOf(r.RequestURI)
+	if !ok {
+		return "", badTarget("the request target is neither a path nor an http address")
 	}
-	path, _, _ := strings.Cut(target, "?")
-	if path == "" {
-		path = "/"
-	}
+	path, _, _ = strings.Cut(path, "?")
 	return path, nil
+}
+
+// pathOf is what stands behind the host of an http address, or the address itself where it begins with a slash.
+func pathOf(address string) (path string, ok bool) {
+	if strings.HasPrefix(address, "/") {
+		return address, true
+	}
+	scheme, rest, found := strings.Cut(address, "://")
+	if !found || !strings.EqualFold(scheme, "http") && !strings.EqualFold(scheme, "https") {
+		return "", false
+	}
+	end := strings.IndexAny(rest, "/?#")
+	switch {
+	case end < 0:
+		return "/", true
+	case rest[end] != '/':
+		return "/" + rest[end:], true
+	}
+	return rest[end:], true
 }
 
 // clientIP is the peer's address: forwarding headers are believed from nobody.

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"io"
+	"log"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -14,6 +15,7 @@ import (
 //
 //   - No token, code, cookie, state or query string is ever written. Only fields listed here are, and slog's JSON
 //     handler escapes them, so that nobody writes lines of their own.
+//   - What a peer sent is not quoted: neither by net/http's own words nor by its errors.
 //   - Sessions appear as a hash; host and path as the client sent them, cut to a length.
 
 // maxLogged bounds what a client can make a log line carry in one field, in bytes.
@@ -100,3 +102,21 @@ func cut(s string) string {
 }
 
 func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+
+// ServerLog takes what net/http has to say into the log, as event http_server.
+func ServerLog(l *slog.Logger) *log.Logger { return log.New(serverLog{l}, "", 0) }
+
+type serverLog struct{ log *slog.Logger }
+
+func (s serverLog) Write(text []byte) (int, error) {
+	s.log.Warn("http_server", "says", unquoted(strings.TrimSpace(string(text))))
+	return len(text), nil
+}
+
+// unquoted is a text of net/http up to where it begins to quote what a peer sent, which may be a token as well as anything.
+func unquoted(text string) string {
+	if before, _, quotes := strings.Cut(text, `"`); quotes {
+		return before + "…"
+	}
+	return text
+}

@@ -228,3 +228,23 @@ func TestMetricsListener(t *testing.T) {
 		}
 	}
 }
+
+// net/http quotes what it cannot read. It may be a token.
+func TestWhatPeersSendIsNotQuoted(t *testing.T) {
+	s := newSite(t, nil)
+	b := s.signedIn("alice")
+	for _, answer := range []string{
+		"HTTP/1.1 token=" + canary + "\r\n\r\n",
+		"HTTP/1.1 200 OK\r\nContent-Length: " + canary + "\r\n\r\n",
+		"HTTP/1.1 200 OK\r\nTransfer-Encoding: " + canary + "\r\n\r\n",
+		canary + "\r\n\r\n",
+	} {
+		s.Upstream.Answer = hangUp(answer)
+		if p := b.open(s.URL + "/"); p.StatusCode != http.StatusBadGateway {
+			t.Errorf("%q is answered %d", answer, p.StatusCode)
+		}
+	}
+	if strings.Contains(s.Log.String(), canary) {
+		t.Errorf("the log quotes the upstream:\n%s", s.Log)
+	}
+}

@@ -275,6 +275,31 @@ func TestSpellingsOfTheHost(t *testing.T) {
 	}
 }
 
+// The rules of a host hold for it however it is spelled; what is no host is refused.
+func TestRulesOfAHostHoldForEverySpelling(t *testing.T) {
+	s := newSite(t, func(c *config.Config) { c.AccessRules = "/ public\n127.0.0.1/closed/ deny" })
+	port := s.URL[strings.LastIndexByte(s.URL, ':'):]
+	for _, host := range []string{"127.0.0.1", "127.0.0.1.", "[127.0.0.1]", "127.0.0.1]", "]127.0.0.1[", "[127.0.0.1", "127.0.0.1:1:2", "[::ffff:127.0.0.1]", "127.0.0.1%00"} {
+		for _, at := range []string{host, host + port} {
+			p := s.raw("GET /closed/ HTTP/1.1\r\nHost: " + at + "\r\nConnection: close\r\n\r\n")
+			if p.StatusCode < 400 || len(s.Upstream.Received()) > 0 {
+				t.Errorf("host %q is answered %d", at, p.StatusCode)
+			}
+		}
+	}
+}
+
+// Some servers take "post" for POST.
+func TestMethodsInSmallLettersAreRefused(t *testing.T) {
+	s := newSite(t, func(c *config.Config) { c.AccessRules = "/ public\nPOST /write/ group:Writers" })
+	for _, method := range []string{"post", "Post", "pOST", "get", "copy"} {
+		p := s.raw(method + " /write/ HTTP/1.1\r\nHost: " + strings.TrimPrefix(s.URL, "http://") + "\r\nConnection: close\r\n\r\n")
+		if p.StatusCode != http.StatusBadRequest || len(s.Upstream.Received()) > 0 {
+			t.Errorf("%s is answered %d", method, p.StatusCode)
+		}
+	}
+}
+
 // Two Host headers mean two things to two servers.
 func TestTwoHosts(t *testing.T) {
 	s := newSite(t, nil)

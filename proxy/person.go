@@ -91,7 +91,13 @@ func (p *Proxy) emailOf(person *provider.Person) string {
 func textClaim(person *provider.Person, path string) string {
 	value, _ := person.Claim(path)
 	text, _ := value.(string)
-	if strings.ContainsFunc(text, unicode.IsControl) {
+	return headerText(text)
+}
+
+// headerText is the text if it arrives in a header as it is, else "": a control character would end the header, and outer
+// blanks would be trimmed on the way, so that one name becomes another's.
+func headerText(text string) string {
+	if strings.ContainsFunc(text, unicode.IsControl) || strings.TrimSpace(text) != text {
 		return ""
 	}
 	return text
@@ -141,8 +147,5 @@ func claimText(claim any) string {
 		encoded, _ := json.Marshal(claim)
 		text = string(encoded)
 	}
-	if strings.ContainsFunc(text, unicode.IsControl) {
-		return ""
-	}
-	return text
+	return headerText(text)
 }

@@ -675,6 +675,41 @@ func TestShapesOfGroups(t *testing.T) {
 }
 
 // An e-mail that the provider does not vouch for is nobody's.
+// email_verified is about the claim email. It vouches for no other that EMAIL_CLAIM may name.
+func TestVerifiedIsTheClaimEmail(t *testing.T) {
+	for email, forwarded := range map[string]string{"mallory@evil.example": "", "boss@example.com": "boss@example.com"} {
+		s := newSite(t, func(c *config.Config) { c.EmailClaim = "upn" })
+		s.Provider.AddUser(providertest.User{Subject: "mallory", Claims: map[string]any{
+			"email": email, "email_verified": true, "upn": "boss@example.com",
+		}})
+		s.signedIn("mallory")
+		if got := s.Upstream.last(t).Header.Get("X-Forwarded-Email"); got != forwarded {
+			t.Errorf("with the verified address %q the upstream is told %q", email, got)
+		}
+	}
+}
+
+// Outer blanks are trimmed from headers on the way, so that "admin " would become admin.
+func TestNamesWithOuterBlanks(t *testing.T) {
+	for _, name := range []string{"admin ", " admin", "admin\u00a0"} {
+		s := newSite(t, func(c *config.Config) {
+			c.UserClaim = "preferred_username"
+			c.Headers = []string{"X-Team=team"}
+		})
+		s.Provider.AddUser(providertest.User{Subject: "mallory", Claims: map[string]any{"preferred_username": name}})
+		b := s.browser()
+		b.Person = "mallory"
+		if p := b.walk(s.URL + "/"); p.StatusCode != http.StatusBadGateway {
+			t.Errorf("the login of %q is answered %d", name, p.StatusCode)
+		}
+		s.Provider.AddUser(providertest.User{Subject: "sam", Claims: map[string]any{"preferred_username": "sam", "team": name}})
+		s.signedIn("sam")
+		if got := s.Upstream.last(t).Header.Get("X-Team"); got != "" {
+			t.Errorf("the team %q arrives as %q", name, got)
+		}
+	}
+}
+
 func TestUnverifiedEmail(t *testing.T) {
 	for name, verified := range map[string]any{"false": false, "missing": nil, "text": "false", "number": 1} {
 		t.Run(name, func(t *testing.T) {

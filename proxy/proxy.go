@@ -91,7 +91,7 @@ func New(o Options) (*Proxy, error) {
 		return nil, err
 	}
 	p := &Proxy{config: c, loops: newLoops(), onLogin: o.OnLogin, log: NewLog(o.LogWriter, c), metrics: newMetrics(o.Version)}
-	p.serverLog = slog.NewLogLogger(p.log.Handler(), slog.LevelWarn)
+	p.serverLog = ServerLog(p.log)
 	p.crossSite = http.NewCrossOriginProtection()
 	for _, build := range []func() error{p.readRules, p.readPages, p.openUpstreams, p.openSessions, p.meetProvider} {
 		if err := build(); err != nil {
@@ -112,8 +112,8 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// finish records the exchange, however it ended. A panic of our own becomes a 500; http.ErrAbortHandler goes on, or a
-// truncated answer would look whole to the client.
+// finish records the exchange, however it ended. A panic of our own becomes a 500. http.ErrAbortHandler goes on, or a
+// truncated answer would look whole to the client; and to one that went away, net/http would send an empty 200.
 func (p *Proxy) finish(x *exchange, r *http.Request) {
 	cause := recover()
 	p.metrics.inFlight.Dec()
@@ -121,8 +121,8 @@ func (p *Proxy) finish(x *exchange, r *http.Request) {
 		p.answer(x, r, broken(fmt.Errorf("recovering from a panic: %v", cause)))
 	}
 	p.record(x, r)
-	if cause == http.ErrAbortHandler {
-		panic(cause)
+	if cause == http.ErrAbortHandler || x.status == statusClientGone {
+		panic(http.ErrAbortHandler)
 	}
 }
 

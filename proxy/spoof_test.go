@@ -350,6 +350,7 @@ func TestUpstreamCannotSetOurCookies(t *testing.T) {
 			s.Upstream.Answer = func(w http.ResponseWriter, r *http.Request) {
 				w.Header().Add("Set-Cookie", ours+"="+canary+"; Path=/")
 				w.Header().Add("Set-Cookie", ours+"_1="+canary+"; Path=/")
+				w.Header().Add("Set-Cookie", "="+ours+"="+canary+"; Path=/")
 				w.Header().Add("Set-Cookie", "theirs=1; Path=/")
 				answer(w, r)
 			}

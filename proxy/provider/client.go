@@ -10,6 +10,7 @@ import (
 	"mime"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -108,7 +109,9 @@ func (c *client) send(req *http.Request, endpoint string, timeout time.Duration)
 func (c *client) roundTrip(req *http.Request) (*answer, error) {
 	resp, err := c.transport.RoundTrip(req)
 	if err != nil {
-		return nil, err
+		// net/http quotes what it could not read, which may be anything, a token as well.
+		before, _, _ := strings.Cut(err.Error(), `"`)
+		return nil, errors.New(before)
 	}
 	defer resp.Body.Close()
 	if encoding := resp.Header.Get("Content-Encoding"); encoding != "" && encoding != "identity" {

@@ -43,7 +43,7 @@ func (p *Provider) Inspect(ctx context.Context) ([]Finding, error) {
 func (p *Provider) inspectFailure(err *Error) Finding {
 	f := Finding{Subject: "discovery", Says: err.Error(), Mend: "see that " + p.addresses.reach(wellKnown(p.options.Issuer)) + " can be reached from here"}
 	if err.Kind == KindInvalidMetadata {
-		f.Mend = "set ISSUER_URL to the issuer as the provider itself writes it, or mend the provider's settings"
+		f.Mend = "set DOORWARD_ISSUER_URL to the issuer as the provider itself writes it, or mend the provider's settings"
 	}
 	return f
 }
@@ -94,7 +94,7 @@ func (p *Provider) inspectScopes(m *metadata) []Finding {
 		f := Finding{OK: slices.Contains(m.scopes, scope), Subject: "scope " + scope, Says: "offered"}
 		if !f.OK {
 			f.Says = "not among those that the provider announces"
-			f.Mend = "define the scope at the provider, or take it out of SCOPES; announced are " + printable(strings.Join(m.scopes, " "), maxSaid)
+			f.Mend = "define the scope at the provider, or take it out of DOORWARD_SCOPES; announced are " + printable(strings.Join(m.scopes, " "), maxSaid)
 		}
 		findings = append(findings, f)
 	}

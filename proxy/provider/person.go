@@ -43,14 +43,14 @@ func (p *Person) Claim(path string) (any, bool) {
 	return nil, false
 }
 
-// Email gives the claim at path, an e-mail address, and whether the provider vouches for it: whether a source that names the same
-// address has email_verified true. "" when there is no such claim or it is no string.
+// Email gives the claim at path, an e-mail address, and whether the provider vouches for it: whether a source whose claim email is
+// the same address has email_verified true (OIDC Core 5.1: it is about that claim and no other). "" when there is no such claim
+// or it is no string.
 func (p *Person) Email(path string) (address string, verified bool) {
 	value, _ := p.Claim(path)
 	address, _ = value.(string)
 	for _, source := range p.sources {
-		same, _ := source.lookup(path)
-		if address != "" && same == address && source.has("email_verified") {
+		if address != "" && source["email"] == address && source.has("email_verified") {
 			return address, source["email_verified"] == true
 		}
 	}
