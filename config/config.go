@@ -72,8 +72,9 @@ func Load() (*Config, error) {
 	if err := decode(c, values); err != nil {
 		return c, append(problems, Problem{Variable: Prefix, Wrong: err.Error()})
 	}
+	unread := problems // a value that could not be read is judged no further
 	for _, p := range c.problems() {
-		if !problems.concern(p.Variable) {
+		if !unread.concern(p.Variable) {
 			problems = append(problems, p)
 		}
 	}

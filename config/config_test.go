@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -248,6 +249,8 @@ var wrongValues = []struct {
 	{"PUBLIC_URL", "https://a.example.com,,https://b.example.com", "item 2 is empty", "comma"},
 	{"PUBLIC_URL", "https://a.example.com,", "item 2 is empty", "comma"},
 	{"PUBLIC_URL", " ", "item 1 is empty", "comma"},
+	{"PUBLIC_URL", "https://a.example.com https://b.example.com", "item 1 holds a blank", "commas"},
+	{"PUBLIC_URL", "https://a.example.com\nhttps://b.example.com", "newline", "commas"},
 	{"PUBLIC_URL", "", "empty", "DOORWARD_PUBLIC_URL=https://"},
 	{"PUBLIC_URL", `"https://a.example.com"`, "quotation marks", "without"},
 	{"PUBLIC_URL", `https://b.example.com,'https://a.example.com'`, "item 2 still wears quotation marks", "without"},
@@ -301,6 +304,10 @@ var wrongValues = []struct {
 	{"CLIENT_SECRET", "\n" + canary, "blank or a newline", "take it off"},
 	{"CLIENT_SECRET", `"` + canary + `"`, "quotation marks", "without"},
 
+	{"CLIENT_ID", "…", "placeholder", "the provider"},
+	{"CLIENT_SECRET", "...", "placeholder", "the provider"},
+	{"CLIENT_SECRET", "<the client's secret>", "placeholder", "the provider"},
+
 	{"SCOPES", "profile email", "lacks openid", "add it"},
 	{"SCOPES", "openid,email", "no scope", "between blanks"},
 	{"SCOPES", `openid "email`, "no scope", "between blanks"},
@@ -321,7 +328,8 @@ var wrongValues = []struct {
 	{"GROUPS_CLAIM", " ", "blank", ""},
 
 	{"COOKIE_SECRETS", "", "empty", "DOORWARD_COOKIE_SECRETS="},
-	{"COOKIE_SECRETS", "secret", "32 bytes", "fresh"},
+	{"COOKIE_SECRETS", "<fresh>", "placeholder", "doorward secret"},
+	{"COOKIE_SECRETS", "secret", "decodes to 4 bytes, and 32 bytes are the least", "fresh"},
 	{"COOKIE_SECRETS", "not base64!", "base64", "fresh"},
 	{"COOKIE_SECRETS", secretA[:40], "32 bytes", "fresh"},
 	{"COOKIE_SECRETS", strings.Repeat("A", 43) + "=", "not random", "fresh"},
@@ -523,14 +531,63 @@ func TestUnknownVariableNamesTheNearest(t *testing.T) {
 		"UPSTREAM":            "DOORWARD_UPSTREAMS;",
 		"COOKIE_SECRET":       "DOORWARD_COOKIE_SECRETS;",
 		"COOKIE_SECRET_FILE":  "DOORWARD_COOKIE_SECRETS_FILE;",
+		"CLIENT_ID_FILEE":     "DOORWARD_CLIENT_ID_FILE;",
+		"LOG":                 "DOORWARD_LOG_",
 		"ISSUER":              "DOORWARD_ISSUER_URL;",
 		"COOKIE_SAME_SITE":    "DOORWARD_COOKIE_SAMESITE;",
-		"public_url":          "DOORWARD_",
-		"PUBLIC_URL_FILE_FIL": "DOORWARD_",
+		"public_url":          "DOORWARD_PUBLIC_URL;",
+		"PUBLIC_URL_FILE_FIL": "DOORWARD_PUBLIC_URL_FILE;",
 	} {
 		ps := problems(t, map[string]string{name: canary})
 		if len(ps) != 1 || ps[0].Variable != "DOORWARD_"+name || !strings.Contains(ps[0].Mend, nearest) {
 			t.Errorf("%s: %v; want %s named", name, ps, nearest)
+		}
+	}
+}
+
+func TestEveryProblemOfOneVariable(t *testing.T) {
+	for _, c := range []struct {
+		name, value string
+		wrong       []string
+	}{
+		{"ACCESS_RULES", "/ authenticatd\nb//c authenticated\nGETT /x grop:Admin", []string{`"/ authenticatd"`, `"b//c authenticated"`, `"GETT /x grop:Admin"`}},
+		{"ACCESS_RULES", "/a//{b}/ claim:x={b} grop:Admin usr:x", []string{"empty segment", "grop:Admin", "usr:x"}},
+		{"UPSTREAMS", "http://x/path host=other timeout=30 nme=x paths=fast,slow", []string{"path", "host=", "timeout=", `"nme"`, `"fast" and "slow"`}},
+		{"UPSTREAMS", "/a http://x token=y\n/b ftp://z", []string{"line 1", "line 2"}},
+		{"UPSTREAMS", "/a http://x\u00a0host=other", []string{"invisible character"}},
+		{"HEADERS", "X-A,Host=a,X-B=b,X_b=c", []string{"item 1", "Host", "X_b"}},
+		{"HEADERS", "X-A=a,,X-B=b,", []string{"item 2 is empty", "item 4 is empty"}},
+		{"AUTH_PARAMS", "x,state=a,prompt=", []string{"item 1", "state", "prompt"}},
+	} {
+		t.Run(c.name+"="+c.value, func(t *testing.T) {
+			ps := problems(t, map[string]string{c.name: c.value})
+			if len(ps) != len(c.wrong) {
+				t.Fatalf("%d problems, want %d:\n%v", len(ps), len(c.wrong), ps)
+			}
+			for i, want := range c.wrong {
+				if !strings.Contains(ps[i].Wrong, want) {
+					t.Errorf("problem %d is %v, want %s", i+1, ps[i], want)
+				}
+			}
+		})
+	}
+}
+
+func TestUnknownVariableFarFromAllNamesNone(t *testing.T) {
+	for _, name := range []string{"FOO", "REDIS_URL", "FAST_TRANSPORT", "X"} {
+		if ps := problems(t, map[string]string{name: "x"}); len(ps) != 1 || strings.Contains(ps[0].Mend, "nearest") || ps[0].Mend == "" {
+			t.Errorf("%s: %v", name, ps)
+		}
+	}
+}
+
+// A wrong secret is mended by a command: what is printed may be logged.
+func TestAFreshSecretIsPrintedOnlyWhereNoneIsSet(t *testing.T) {
+	for _, wrong := range []string{"c2hvcnQ=", "not base64!", "…", strings.Repeat("A", 44), secretA + "," + secretA} {
+		for _, p := range problems(t, map[string]string{"COOKIE_SECRETS": wrong}) {
+			if regexp.MustCompile(`[A-Za-z0-9+/]{43}=`).MatchString(p.Error()) || !strings.Contains(p.Mend, "`doorward secret`") {
+				t.Errorf("%q: %v", wrong, p)
+			}
 		}
 	}
 }
@@ -564,6 +621,28 @@ func TestVariablesThatKubernetesInjectsAreIgnored(t *testing.T) {
 		"METRICS_PORT":               "tcp://10.0.0.2:9180",
 		"METRICS_PORT_9180_UDP_ADDR": "10.0.0.2",
 	})
+}
+
+func TestPortsThatAreNotOfKubernetesAreNoted(t *testing.T) {
+	for name, c := range map[string]struct {
+		value string
+		noted bool
+	}{
+		"PORT":              {"8080", true},
+		"METRICS_PORT":      {":9180", true},
+		"PORT_80_TCP":       {"80", true},
+		"PORT_81_TCP":       {"tcp://10.0.0.1:81", false},
+		"OTHER_PORT":        {"tcp://10.0.0.1:80", false},
+		"PORT_80_TCP_PORT":  {"80", false},
+		"SERVICE_PORT":      {"80", false},
+		"SERVICE_PORT_HTTP": {"80", false},
+	} {
+		load(t, map[string]string{name: c.value})
+		notes := config.EnvironmentNotes()
+		if (len(notes) == 1) != c.noted || c.noted && !strings.Contains(notes[0], "DOORWARD_"+name+" is ignored") {
+			t.Errorf("%s=%s: notes %q", name, c.value, notes)
+		}
+	}
 }
 
 func TestVariablesThatOnlyLookLikeKubernetesAreNot(t *testing.T) {

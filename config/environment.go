@@ -33,15 +33,12 @@ func readEnvironment() (map[string]string, Problems) {
 	values := make(map[string]string)
 	problems := unknownVariables(os.Environ())
 	for _, s := range settings() {
-		text, err := s.lookup()
-		if err == nil && text != "" {
-			text, err = s.clean(text)
+		text, wrong := s.lookup()
+		if wrong == nil && text != "" {
+			text, wrong = s.clean(text)
 		}
-		var problem Problem
-		switch {
-		case errors.As(err, &problem):
-			problems = append(problems, problem)
-		case text != "":
+		problems = append(problems, wrong...)
+		if wrong == nil && text != "" {
 			values[s.name] = text
 		}
 	}
@@ -49,23 +46,23 @@ func readEnvironment() (map[string]string, Problems) {
 }
 
 // lookup returns the setting's value as it was written, from the variable or
-// from the file. Its error is a [Problem].
-func (s setting) lookup() (string, error) {
+// from the file.
+func (s setting) lookup() (string, Problems) {
 	value, set := os.LookupEnv(s.name)
 	path := os.Getenv(s.name + fileSuffix)
 	switch {
 	case value != "" && path != "":
-		return "", s.problem("is set, and so is "+s.name+fileSuffix, "leave one of them out")
+		return "", s.problems("is set, and so is "+s.name+fileSuffix, "leave one of them out")
 	case path != "":
 		return s.readFile(path)
 	case value == "" && set && s.required:
-		return "", s.problem("is set but empty", s.mendMissing())
+		return "", s.problems("is set but empty", s.mendMissing())
 	}
 	return value, nil
 }
 
 // readFile returns what the file holds without its final newline.
-func (s setting) readFile(path string) (string, error) {
+func (s setting) readFile(path string) (string, Problems) {
 	problem := Problem{Variable: s.name + fileSuffix, Mend: "name a file that holds the value of " + s.name}
 	file := "the file"
 	if !s.secret {
@@ -74,12 +71,12 @@ func (s setting) readFile(path string) (string, error) {
 	text, err := readBounded(path)
 	if err != nil {
 		problem.Wrong = "reading " + file + ": " + reason(err)
-		return "", problem
+		return "", Problems{problem}
 	}
 	text = strings.TrimSuffix(strings.TrimSuffix(text, "\n"), "\r")
 	if text == "" {
 		problem.Wrong = file + " is empty"
-		return "", problem
+		return "", Problems{problem}
 	}
 	return text, nil
 }
@@ -110,6 +107,11 @@ func (s setting) problem(wrong, mend string) Problem {
 	return Problem{Variable: s.name, Wrong: wrong, Mend: mend}
 }
 
+// problems is the one problem alone.
+func (s setting) problems(wrong, mend string) Problems {
+	return Problems{s.problem(wrong, mend)}
+}
+
 // unknownVariables reports the variables with the prefix that no setting bears.
 func unknownVariables(environment []string) Problems {
 	known := make(map[string]bool)
@@ -123,7 +125,7 @@ func unknownVariables(environment []string) Problems {
 			problems = append(problems, Problem{
 				Variable: name,
 				Wrong:    "no setting bears this name",
-				Mend:     fmt.Sprintf("the nearest is %s; `doorward config` lists all", nearest(name)),
+				Mend:     mendUnknown(name),
 			})
 		}
 	}
@@ -137,16 +139,34 @@ func fromKubernetes(name string) bool {
 	return matched
 }
 
-// nearest returns the known variable that differs in the fewest letters.
+func mendUnknown(name string) string {
+	if best := nearest(name); best != "" {
+		return "the nearest is " + best + "; `doorward config` lists all"
+	}
+	return "take it out; `doorward config` lists every setting"
+}
+
+// nearest returns the known variable that differs in the fewest letters from
+// one that is misspelt or has a word too few or too many; empty where none is near.
 func nearest(name string) string {
-	suffix := strings.TrimPrefix(name, withoutFile(name))
-	best, fewest := "", len(name)+len(Prefix)*10
+	name = strings.ToUpper(name)
+	best, fewest := "", len(name)
 	for _, s := range settings() {
-		if d := distance(withoutFile(name), s.name); d < fewest {
-			best, fewest = s.name, d
+		for _, known := range []string{s.name, s.name + fileSuffix} {
+			if d := distance(name, known); d < fewest && near(name, known, d) {
+				best, fewest = known, d
+			}
 		}
 	}
-	return best + suffix
+	return best
+}
+
+// near reports names that differ in a quarter of the letters at most, or by
+// words at the end.
+func near(name, known string, distance int) bool {
+	letters := len(name) - len(Prefix+"_")
+	return distance <= max(2, letters/4) ||
+		letters > 0 && (strings.HasPrefix(known, name+"_") || strings.HasPrefix(name, known+"_"))
 }
 
 // distance counts the letters to insert, drop or replace (Levenshtein).

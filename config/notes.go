@@ -1,9 +1,16 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
+	"net/http"
+	"net/url"
+	"os"
+	"regexp"
 	"slices"
 	"strings"
+
+	"doorward/proxy/access"
 )
 
 // Notes returns what is worth knowing about a valid configuration but does not
@@ -41,16 +48,80 @@ func (c *Config) policyNotes() []string {
 	if err != nil {
 		return nil
 	}
-	notes := policy.Notes()
-	if policy.NeedsGroups() && !slices.Contains(strings.Fields(c.Scopes), "groups") {
-		notes = append(notes, fmt.Sprintf("rules ask for groups and %s_SCOPES has no `groups`: some providers send the claim %q only for it (`check --live` asks)", Prefix, c.GroupsClaim))
+	notes := append(policy.Notes(), c.scopeNotes(policy)...)
+	for _, rule := range policy.RulesBelow(c.EndpointPrefix) {
+		notes = append(notes, fmt.Sprintf("rule %q is never asked: doorward itself answers under %s (%s_ENDPOINT_PREFIX)", rule, c.EndpointPrefix, Prefix))
 	}
 	for _, host := range policy.Hosts() {
 		if !c.signsInAt(host) {
-			notes = append(notes, fmt.Sprintf("%s is named by rules or upstreams but is no %s_PUBLIC_URL: nobody can sign in there", host, Prefix))
+			notes = append(notes, hostNote(host))
+		}
+	}
+	return append(notes, c.logoutNotes(policy)...)
+}
+
+func (c *Config) scopeNotes(policy *access.Policy) []string {
+	var notes []string
+	scopes := strings.Fields(c.Scopes)
+	if policy.NeedsGroups() && !slices.Contains(scopes, "groups") {
+		notes = append(notes, fmt.Sprintf("rules ask for groups and %s_SCOPES has no `groups`: some providers send the claim %q only for it (`check --live` asks)", Prefix, c.GroupsClaim))
+	}
+	// OIDC Core 5.4: the scope email asks for email and email_verified.
+	if policy.NeedsEmail() && !slices.Contains(scopes, "email") {
+		notes = append(notes, fmt.Sprintf("rules ask for e-mail addresses and %s_SCOPES has no `email`: many providers send them only for it", Prefix))
+	}
+	return notes
+}
+
+// hostNote is about a host at which nobody can sign in. One without a dot is
+// most likely a path that lacks its first slash.
+func hostNote(host string) string {
+	if strings.ContainsAny(host, ".:") {
+		return fmt.Sprintf("%s is named by rules or upstreams but is no %s_PUBLIC_URL: nobody can sign in there", host, Prefix)
+	}
+	return fmt.Sprintf("%[1]s/ in rules or upstreams is a host, and no %[2]s_PUBLIC_URL: did you mean the path /%[1]s/ ?", host, Prefix)
+}
+
+// logoutNotes: a page that asks for a login right after logout looks to people
+// as if they had never been signed out.
+func (c *Config) logoutNotes(policy *access.Policy) []string {
+	u, err := parseURL(c.PostLogoutURL)
+	if err != nil {
+		return nil
+	}
+	host := normalHost(u)
+	own := slices.ContainsFunc(c.Origins(), func(o *url.URL) bool { return o.Scheme == u.Scheme && o.Host == host })
+	path := cmp.Or(u.EscapedPath(), "/")
+	if !own || path == c.EndpointPrefix || strings.HasPrefix(path, c.EndpointPrefix+"/") {
+		return nil
+	}
+	route, err := policy.Route(http.MethodGet, host, path)
+	if err == nil && route.Access() == access.Public {
+		return nil
+	}
+	return []string{fmt.Sprintf("%s_POST_LOGOUT_URL is a page of this site that is not public: people who have just signed out are sent to sign in again, or see an error", Prefix)}
+}
+
+// EnvironmentNotes returns what is worth knowing about variables that [Load]
+// passes over, for `doorward check`.
+func EnvironmentNotes() []string {
+	var notes []string
+	for _, entry := range os.Environ() {
+		name, value, _ := strings.Cut(entry, "=")
+		if strings.HasPrefix(name, Prefix+"_") && ownPort(name, value) {
+			notes = append(notes, fmt.Sprintf("%[1]s is ignored: Kubernetes sets variables of such names, and no setting bears it; addresses are set by %[2]s_LISTEN_ADDR and %[2]s_METRICS_ADDR", name, Prefix))
 		}
 	}
 	return notes
+}
+
+// ownPort reports a variable that is named like one of Kubernetes with an
+// address in it ("tcp://10.0.0.1:80"), but holds none.
+func ownPort(name, value string) bool {
+	address := regexp.MustCompile(`^[a-z]+://`)
+	named := regexp.MustCompile(`_PORT(_[0-9]+_(TCP|UDP|SCTP))?$`)
+	number := regexp.MustCompile(`_(SERVICE|TCP|UDP|SCTP)_PORT$`)
+	return named.MatchString(name) && !number.MatchString(name) && value != "" && !address.MatchString(value)
 }
 
 // signsInAt reports whether an origin has the host, or one that a pattern

@@ -51,6 +51,10 @@ func checkOrigins(c *Config) Problems {
 	seen := make(map[string]bool)
 	schemes := make(map[string]bool)
 	for i, text := range c.PublicURL {
+		if strings.ContainsAny(text, " ;") {
+			v.add(fmt.Sprintf("item %d holds a blank or a semicolon", i+1), "write commas between origins, e.g. https://app.example.com,https://b.example.com")
+			continue
+		}
 		origin, err := parseOrigin(text)
 		if err != nil {
 			v.add(fmt.Sprintf("item %d %v", i+1, err), "write an origin, e.g. https://app.example.com")

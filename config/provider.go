@@ -60,13 +60,17 @@ func checkInternalURL(c *Config) Problems {
 	return v.problems
 }
 
-// checkClient looks for what copying leaves around a credential; Load finds it
-// too, a Config made by hand has only this.
+// checkClient looks for what copying an example leaves of a credential or
+// around it.
 func checkClient(c *Config) Problems {
 	var problems Problems
 	for variable, text := range map[string]string{"CLIENT_ID": c.ClientID, "CLIENT_SECRET": c.ClientSecret} {
 		v := verdict{variable: variable}
-		if wrong, mend := misspeltLine(text); wrong != "" {
+		wrong, mend := misspeltLine(text)
+		if placeholder(text) {
+			wrong, mend = "is a placeholder", "write what the provider shows for this client in its place"
+		}
+		if wrong != "" {
 			v.add(wrong, mend)
 		}
 		problems = append(problems, v.problems...)

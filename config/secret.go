@@ -41,7 +41,7 @@ func (c *Config) secrets() ([][]byte, Problems) {
 			err = errors.New("is there already")
 		}
 		if err != nil {
-			v.add(fmt.Sprintf("secret %d %v", i+1, err), "write a fresh one in its place: "+NewSecret())
+			v.add(fmt.Sprintf("secret %d %v", i+1, err), "write a fresh one in its place; `doorward secret` prints one")
 			continue
 		}
 		secrets = append(secrets, secret)
@@ -51,13 +51,16 @@ func (c *Config) secrets() ([][]byte, Problems) {
 
 // decodeSecret reads base64 of either alphabet, padded or not.
 func decodeSecret(text string) ([]byte, error) {
+	if placeholder(text) {
+		return nil, errors.New("is a placeholder")
+	}
 	text = strings.NewReplacer("-", "+", "_", "/").Replace(strings.TrimRight(text, "="))
 	secret, err := base64.RawStdEncoding.DecodeString(text)
 	switch {
 	case err != nil:
 		return nil, errors.New("is not base64")
 	case len(secret) < secretBytes:
-		return nil, errors.New("is shorter than 32 bytes")
+		return nil, fmt.Errorf("decodes to %d bytes, and %d bytes are the least", len(secret), secretBytes)
 	case predictable(secret):
 		return nil, errors.New("is not random")
 	}

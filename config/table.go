@@ -54,13 +54,15 @@ func (s setting) writeText(w io.Writer) {
 func (s setting) typeName() string {
 	switch {
 	case s.secret && s.kind == "list":
-		return "list of secrets"
+		return "list of secrets, with commas"
 	case s.secret:
 		return "secret"
 	case s.values != nil && s.kind == "list":
-		return "list of " + alternatives(s.values)
+		return "list of " + alternatives(s.values) + ", with commas"
 	case s.values != nil:
 		return alternatives(s.values)
+	case s.kind == "list":
+		return "list, with commas"
 	}
 	return s.kind
 }

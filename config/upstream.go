@@ -89,7 +89,10 @@ func (v *verdict) addSplitting(err error) {
 func (c *Config) parseUpstream(entry string) (Upstream, Problems) {
 	var v verdict
 	fields, err := access.SplitFields(entry)
-	v.addSplitting(err)
+	if err != nil {
+		v.addSplitting(err)
+		return Upstream{}, v.problems
+	}
 	u := Upstream{Pattern: "/", Host: "preserve", Token: "none", Timeout: upstreamTimeout}
 	if c.ForwardAccessToken {
 		u.Token = "bearer"
@@ -212,14 +215,17 @@ func (u *Upstream) setTimeout(value string) (wrong, mend string) {
 }
 
 func (u *Upstream) setPaths(value string) (wrong, mend string) {
-	for trait := range strings.SplitSeq(value, ",") {
-		wrong, mend = choose("paths", trait, "case-sensitive", "opaque-slash")
-		if wrong != "" {
-			return wrong, mend
+	var unknown []string
+	u.Paths = strings.Split(value, ",")
+	for _, trait := range u.Paths {
+		if trait != "case-sensitive" && trait != "opaque-slash" {
+			unknown = append(unknown, quote(trait))
 		}
-		u.Paths = append(u.Paths, trait)
 	}
-	return "", ""
+	if unknown == nil {
+		return "", ""
+	}
+	return "paths= does not know " + strings.Join(unknown, " and "), "write case-sensitive or opaque-slash, or both with a comma"
 }
 
 // StripPath returns the path without the prefix that Strip names, and whether

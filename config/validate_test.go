@@ -252,6 +252,46 @@ func TestNotes(t *testing.T) {
 	}
 }
 
+func TestPolicyNotes(t *testing.T) {
+	for _, n := range []struct {
+		name   string
+		change func(*config.Config)
+		want   string // no note at all where it is empty
+	}{
+		{"below our endpoints", func(c *config.Config) { c.AccessRules += "; GET h.example.com/oauth2/admin group:A" }, `rule "GET h.example.com/oauth2/admin" is never asked: doorward itself answers under /oauth2`},
+		{"the endpoints themselves", func(c *config.Config) { c.AccessRules += "; /oauth2 public" }, `rule "/oauth2" is never asked`},
+		{"beside our endpoints", func(c *config.Config) { c.AccessRules += "; /oauth2x/ public; /x/oauth2/ public" }, ""},
+		{"under another prefix", func(c *config.Config) { c.EndpointPrefix, c.AccessRules = "/a/b", "/a/b/{x}/ public" }, `under /a/b`},
+		{"a path without its slash", func(c *config.Config) { c.AccessRules += "; admin/ group:A" }, "admin/ in rules or upstreams is a host, and no DOORWARD_PUBLIC_URL: did you mean the path /admin/ ?"},
+		{"a short host of ours", func(c *config.Config) {
+			c.PublicURL, c.AccessRules = []string{"https://intranet"}, "intranet/ authenticated"
+		}, ""},
+		{"an address", func(c *config.Config) { c.AccessRules += "; [::1]/ public" }, "[::1] is named"},
+		{"e-mail without its scope", func(c *config.Config) { c.Scopes, c.AccessRules = "openid", "/ !email:a@example.com" }, "DOORWARD_SCOPES has no `email`"},
+		{"e-mail with its scope", func(c *config.Config) { c.AccessRules = "/ email:*@example.com" }, ""},
+		{"no e-mail asked for", func(c *config.Config) { c.Scopes = "openid" }, ""},
+		{"logout to a guarded page", func(c *config.Config) { c.PostLogoutURL = "https://APP.example.com:443/bye" }, "DOORWARD_POST_LOGOUT_URL is a page of this site that is not public"},
+		{"logout to the front page", func(c *config.Config) { c.PostLogoutURL = "https://app.example.com" }, "DOORWARD_POST_LOGOUT_URL"},
+		{"logout to a public page", func(c *config.Config) {
+			c.PostLogoutURL, c.AccessRules = "https://app.example.com/bye?x", "/ authenticated; /bye public"
+		}, ""},
+		{"logout to our own page", func(c *config.Config) { c.PostLogoutURL = "https://app.example.com/oauth2/sign_out" }, ""},
+		{"logout to elsewhere", func(c *config.Config) { c.PostLogoutURL = "https://www.example.com/bye" }, ""},
+	} {
+		t.Run(n.name, func(t *testing.T) {
+			c := valid()
+			c.Audience, c.Scopes = []string{"api"}, c.Scopes+" groups"
+			n.change(c)
+			if err := c.Validate(); err != nil {
+				t.Fatal(err)
+			}
+			if notes := strings.Join(c.Notes(), "\n"); n.want == "" && strings.Contains(notes, "DOORWARD_") || !strings.Contains(notes, n.want) {
+				t.Errorf("notes %q, want %q", notes, n.want)
+			}
+		})
+	}
+}
+
 func TestNotesKnowTheHostsOfPublicURL(t *testing.T) {
 	c := valid()
 	c.Audience = []string{"api"}

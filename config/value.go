@@ -11,11 +11,11 @@ import (
 )
 
 // clean checks how a value is written and returns it as envconfig reads it:
-// list items without blanks around them, sizes in bytes. It never returns the
-// value in its error, which is a [Problem].
-func (s setting) clean(text string) (string, error) {
+// list items without blanks around them, sizes in bytes. No problem shows the
+// value of a secret.
+func (s setting) clean(text string) (string, Problems) {
 	if wrong, mend := misspelt(text); wrong != "" {
-		return "", s.problem(wrong, mend)
+		return "", s.problems(wrong, mend)
 	}
 	switch s.kind {
 	case "table", "PEM":
@@ -24,7 +24,7 @@ func (s setting) clean(text string) (string, error) {
 		return s.cleanList(text)
 	}
 	if wrong, mend := misspeltLine(text); wrong != "" {
-		return "", s.problem(wrong, mend)
+		return "", s.problems(wrong, mend)
 	}
 	switch s.kind {
 	case "true or false":
@@ -60,6 +60,13 @@ func misspeltLine(text string) (wrong, mend string) {
 	return "", ""
 }
 
+// placeholder reports what examples show where a value belongs: dots, or a
+// text in angle brackets.
+func placeholder(text string) bool {
+	dots := text != "" && strings.Trim(text, ".…") == ""
+	return dots || strings.HasPrefix(text, "<") && strings.HasSuffix(text, ">")
+}
+
 func quoted(text string) bool {
 	text = strings.TrimFunc(text, blank)
 	if len(text) < 2 {
@@ -75,38 +82,43 @@ func blank(r rune) bool {
 	return unicode.IsSpace(r) || r == '\ufeff' || r == '\u200b'
 }
 
-func (s setting) cleanList(text string) (string, error) {
+func (s setting) cleanList(text string) (string, Problems) {
+	var problems Problems
 	items := strings.Split(text, ",")
 	for i, item := range items {
 		items[i] = strings.TrimFunc(item, blank)
-		wrong, mend := misspelt(items[i])
-		if wrong == "" {
-			wrong, mend = misspeltLine(items[i])
-		}
-		if items[i] == "" {
-			wrong, mend = "is empty", "take out the comma too many, or leave the variable unset"
-		}
-		if wrong != "" {
-			return "", s.problem(fmt.Sprintf("item %d %s", i+1, wrong), mend)
+		if wrong, mend := misspeltItem(items[i]); wrong != "" {
+			problems = append(problems, s.problem(fmt.Sprintf("item %d %s", i+1, wrong), mend))
 		}
 	}
-	return strings.Join(items, ","), nil
+	return strings.Join(items, ","), problems
 }
 
-func (s setting) cleanBool(text string) (string, error) {
+// misspeltItem says what is wrong with an item of a list.
+func misspeltItem(item string) (wrong, mend string) {
+	switch {
+	case item == "":
+		return "is empty", "take out the comma too many, or leave the variable unset"
+	case strings.ContainsFunc(item, unicode.IsControl):
+		return "holds a control character or a newline", "write the list in one line, with commas between its items"
+	}
+	return misspelt(item)
+}
+
+func (s setting) cleanBool(text string) (string, Problems) {
 	value, err := strconv.ParseBool(text)
 	if err != nil {
-		return "", s.problem(quote(text)+" is neither true nor false", "write true or false")
+		return "", s.problems(quote(text)+" is neither true nor false", "write true or false")
 	}
 	return strconv.FormatBool(value), nil
 }
 
 // cleanBytes reads decimal digits (envconfig would take 010 for 8) and the
 // units that sizes are written in.
-func (s setting) cleanBytes(text string) (string, error) {
+func (s setting) cleanBytes(text string) (string, Problems) {
 	parts := regexp.MustCompile(`^([0-9]{1,9})(|KiB|MiB)$`).FindStringSubmatch(text)
 	if parts == nil {
-		return "", s.problem(quote(text)+" is no size", "write bytes, e.g. 8192 or 8KiB")
+		return "", s.problems(quote(text)+" is no size", "write bytes, e.g. 8192 or 8KiB")
 	}
 	size, _ := strconv.Atoi(parts[1])
 	switch parts[2] {
@@ -118,11 +130,11 @@ func (s setting) cleanBytes(text string) (string, error) {
 	return strconv.Itoa(size), nil
 }
 
-func (s setting) cleanDuration(text string) (string, error) {
+func (s setting) cleanDuration(text string) (string, Problems) {
 	if _, err := time.ParseDuration(text); err == nil {
 		return text, nil
 	}
-	return "", s.problem(quote(text)+" is no duration", durationMend(text))
+	return "", s.problems(quote(text)+" is no duration", durationMend(text))
 }
 
 // durationMend says how a duration is written, with the reader's own number

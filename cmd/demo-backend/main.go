@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"os"
 	"os/signal"
 	"syscall"
@@ -44,5 +45,5 @@ func run(ctx context.Context, getenv func(string) string, out io.Writer) error {
 		return fmt.Errorf("listening (LISTEN_ADDR): %w", err)
 	}
 	fmt.Fprintf(out, "demo backend, listening on %s\n", l.Addr())
-	return server.Run(ctx, l, b)
+	return server.Run(ctx, l, &http.Server{Handler: b})
 }

@@ -9,6 +9,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/http"
 	"os"
 	"os/signal"
 	"strings"
@@ -40,7 +41,7 @@ func run(ctx context.Context, getenv func(string) string, out io.Writer) error {
 		return fmt.Errorf("listening (LISTEN_ADDR): %w", err)
 	}
 	fmt.Fprintf(out, "demo provider %s, listening on %s\n", o.Issuer, l.Addr())
-	return server.Run(ctx, l, p)
+	return server.Run(ctx, l, &http.Server{Handler: p})
 }
 
 // options reads the environment. What is not set fits the compose file.

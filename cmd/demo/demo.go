@@ -41,10 +41,10 @@ type demo struct {
 	servers                      []listening
 }
 
-// listening is a handler and where it is reached.
+// listening is a server and where it is reached.
 type listening struct {
 	net.Listener
-	http.Handler
+	server *http.Server
 }
 
 // newDemo takes the ports and puts everything together. Doorward's log goes to out.
@@ -80,9 +80,24 @@ func newDemo(a addresses, out io.Writer) (*demo, error) {
 		return nil, err
 	}
 	d.servers = []listening{
-		{front, recorder.Proxy(door)}, {op, recorder.Provider(people)}, {admin, door.Admin()}, {app, application}, {tutorial, recorder},
+		{front, doorServer(door, recorder.Proxy(door))},
+		{op, &http.Server{Handler: recorder.Provider(people)}},
+		{admin, &http.Server{Handler: door.Admin()}},
+		{app, &http.Server{Handler: application}},
+		{tutorial, &http.Server{Handler: recorder}},
 	}
 	return d, nil
+}
+
+// doorServer serves doorward as the program doorward does: it counts connections, and `OPTIONS *` is doorward's to answer.
+// The handler is doorward with the recorder before it.
+func doorServer(door *proxy.Proxy, h http.Handler) *http.Server {
+	return &http.Server{
+		Handler:                      h,
+		MaxHeaderBytes:               64 << 10,
+		DisableGeneralOptionsHandler: true,
+		ConnState:                    door.ConnState,
+	}
 }
 
 // settings are doorward's, as its environment would give them.
@@ -97,7 +112,7 @@ func (d *demo) settings(application, tutorial string) *config.Config {
 	c.Audience = []string{audience}
 	c.CookieSecrets = []string{config.NewSecret()}
 	c.LogFormat = "text"
-	c.AccessLog = "errors"
+	c.AccessLog = "off" // logins, refusals and failures are logged all the same, a line each
 	return c
 }
 
@@ -107,7 +122,7 @@ func (d *demo) serve(ctx context.Context) error {
 	defer cancel()
 	done := make(chan error)
 	for _, s := range d.servers {
-		go func() { done <- server.Run(ctx, s.Listener, s.Handler) }()
+		go func() { done <- server.Run(ctx, s.Listener, s.server) }()
 	}
 	var failed error
 	for range d.servers {
@@ -117,28 +132,33 @@ func (d *demo) serve(ctx context.Context) error {
 	return failed
 }
 
-// greet says where to click and who can sign in.
+// greet says where to click, who can sign in and what to try.
 func (d *demo) greet(out io.Writer) {
 	fmt.Fprintf(out, `
-  doorward's demo is ready:  %s
+  doorward's demo is ready. Open
 
-  Sign in as             to see
-    alice (Admin, Dev)     the application, and its /admin/
-    bob (Dev)              the application; /admin/ refuses him
-    carol (no group)       the same, without any group
-  There are no passwords. Then look at
+    %s
+
+  and sign in, without a password, as
+
+    alice   groups Admin and Dev   may see /admin/
+    bob     group Dev              is refused at /admin/
+    carol   no group               is refused there too
+
+  Then look at
 
 `, d.url)
 	for _, place := range [][2]string{
 		{d.url + "/flow", "your login, step by step"},
-		{d.url + "/status", "a page that is open to everybody"},
-		{d.url + "/internal/", "one that is closed to everybody"},
+		{d.url + "/admin/", "for the group Admin alone"},
+		{d.url + "/internal/", "closed to everybody"},
+		{d.url + "/status", "open to everybody"},
 		{d.metricsURL + "/metrics", "what Prometheus sees"},
 		{d.providerURL, "the provider"},
 	} {
 		fmt.Fprintf(out, "    %-34s %s\n", place[0], place[1])
 	}
-	fmt.Fprint(out, "\n  ctrl-C ends it. What doorward logs:\n\n")
+	fmt.Fprint(out, "\n  Ctrl-C ends it. From here on doorward logs logins and refusals:\n\n")
 }
 
 // listen takes a port for each address, or none at all.

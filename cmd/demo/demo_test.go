@@ -195,3 +195,22 @@ func TestTakenPortIsExplained(t *testing.T) {
 		t.Errorf("the error is %v", err)
 	}
 }
+
+// TestDoorwardAnswersEverything asks `OPTIONS *`, which net/http would answer by itself with 200.
+func TestDoorwardAnswersEverything(t *testing.T) {
+	v := start(t).visitor(t)
+	r, _ := http.NewRequestWithContext(t.Context(), http.MethodOptions, v.demo.url, nil)
+	r.URL.Opaque = "*"
+	if status, page := v.read(v.http.Do(r)); status < 400 {
+		t.Errorf("status %d, %s", status, page)
+	}
+}
+
+func TestConnectionsAreCounted(t *testing.T) {
+	v := start(t).visitor(t)
+	v.open("/status") // and the connection stays
+	r, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, v.demo.metricsURL+"/metrics", nil)
+	if _, metrics := v.read(v.http.Do(r)); !regexp.MustCompile(`(?m)^doorward_open_connections\{.*\} 1$`).MatchString(metrics) {
+		t.Errorf("no open connection is counted: %s", metrics)
+	}
+}

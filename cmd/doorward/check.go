@@ -71,12 +71,13 @@ func newReport(c *config.Config, err error) *report {
 	r := &report{OK: err == nil, Problems: config.Problems{}, Notes: []string{}}
 	errors.As(err, &r.Problems)
 	r.Register.RedirectURIs = append([]string{}, c.CallbackURLs()...)
-	if u := c.LogoutURL(); u != "" {
+	if u := c.LogoutURL(); u != "" && len(r.Problems.Of("POST_LOGOUT_URL")) == 0 {
 		r.Register.PostLogoutRedirectURIs = []string{u}
 	}
 	if err == nil {
 		r.Notes = append(r.Notes, c.Notes()...)
 	}
+	r.Notes = append(r.Notes, config.EnvironmentNotes()...)
 	return r
 }
 
@@ -88,11 +89,7 @@ func (r *report) writeJSON(w io.Writer) {
 }
 
 func (r *report) writeText(w io.Writer) {
-	if r.OK {
-		fmt.Fprintln(w, "The configuration is fine.")
-	} else {
-		fmt.Fprintf(w, "doorward would not start: %d to mend.\n", len(r.Problems))
-	}
+	fmt.Fprintln(w, r.headline())
 	for _, p := range r.Problems {
 		fmt.Fprintf(w, "\n  %s\n    %s\n", p.Variable, p.Wrong)
 		if p.Mend != "" {
@@ -103,6 +100,22 @@ func (r *report) writeText(w io.Writer) {
 	writeList(w, "Register at the provider as post-logout redirect URI (sign-out):", r.Register.PostLogoutRedirectURIs)
 	writeList(w, "Notes:", r.Notes)
 	writeFindings(w, r.Live)
+}
+
+func (r *report) headline() string {
+	failed := 0
+	for _, f := range r.Live {
+		if !f.OK {
+			failed++
+		}
+	}
+	switch {
+	case !r.OK:
+		return fmt.Sprintf("doorward would not start: %d to mend.", len(r.Problems))
+	case failed > 0:
+		return fmt.Sprintf("doorward would start, but %d of what was asked live failed.", failed)
+	}
+	return "The configuration is fine."
 }
 
 func writeList(w io.Writer, title string, items []string) {

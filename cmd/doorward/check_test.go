@@ -7,6 +7,8 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"doorward/config"
 )
 
 func TestCheckOfAGoodConfiguration(t *testing.T) {
@@ -66,6 +68,37 @@ func TestCheckJSON(t *testing.T) {
 		}
 		if len(r.Register.Redirects) != 1 || len(r.Register.Logouts) != 1 {
 			t.Errorf("to register: %+v", r.Register)
+		}
+	}
+}
+
+func TestCheckCountsEveryProblemOfOneVariable(t *testing.T) {
+	environment(t, map[string]string{"ACCESS_RULES": "/ authenticatd\nb//c authenticated\nGETT /x grop:Admin"})
+	status, out, _ := command(t, "check")
+	if status != exitFailed || !strings.Contains(out, "3 to mend") {
+		t.Errorf("status %d, out\n%s", status, out)
+	}
+}
+
+func TestCheckNotesIgnoredVariables(t *testing.T) {
+	environment(t, map[string]string{"PORT": "8080"})
+	if status, out, _ := command(t, "check"); status != exitOK || !strings.Contains(out, "DOORWARD_PORT is ignored") {
+		t.Errorf("status %d, out\n%s", status, out)
+	}
+}
+
+func TestHeadlineOfCheck(t *testing.T) {
+	for _, c := range []struct {
+		report report
+		want   string
+	}{
+		{report{OK: true}, "The configuration is fine."},
+		{report{OK: true, Live: []finding{{OK: true}}}, "The configuration is fine."},
+		{report{OK: true, Live: []finding{{OK: true}, {}, {}}}, "doorward would start, but 2 of what was asked live failed."},
+		{report{Problems: make([]config.Problem, 2)}, "doorward would not start: 2 to mend."},
+	} {
+		if got := c.report.headline(); got != c.want {
+			t.Errorf("%q, want %q", got, c.want)
 		}
 	}
 }

@@ -1,11 +1,9 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -14,12 +12,6 @@ import (
 	"doorward/config"
 	"doorward/proxy/access"
 )
-
-// question is a request that somebody who is signed in makes.
-type question struct {
-	method, scheme, host, path string // path as on the request line, without query
-	person                     access.Subject
-}
 
 // explain says which rule decides for a request, why, and where the request
 // would go. It needs the rules and the upstreams alone: whatever else is wrong
@@ -54,109 +46,6 @@ func rulesProblem(err error) error {
 	return nil
 }
 
-const explainUsage = `usage: doorward explain [METHOD] URL [--group G]… [--email E] [--user U] [--claim k=v]… [--acr X] [--ip A]
-       doorward explain '<line of the access log>' [flags]
-`
-
-func parseQuestion(args []string, errOut io.Writer) (*question, int, bool) {
-	q := new(question)
-	flags := newFlags("explain", errOut)
-	q.personFlags(flags)
-	if status, ok := flags.parse(args, 2); !ok {
-		return nil, status, false
-	}
-	if err := q.setRequest(flags.words); err != nil {
-		fmt.Fprintf(errOut, "doorward explain: %v\n%s", err, explainUsage)
-		return nil, exitUsage, false
-	}
-	return q, exitOK, true
-}
-
-// personFlags defines the flags that say who asks. The login is taken to have
-// just happened, so that only what a rule asks of the person counts.
-func (q *question) personFlags(f *flags) {
-	q.person.Now = time.Now()
-	q.person.AuthTime = q.person.Now
-	q.person.Claims = make(map[string]any)
-	f.StringVar(&q.person.User, "user", "", "the user's name")
-	f.StringVar(&q.person.Email, "email", "", "the user's e-mail address, vouched for by the provider")
-	f.StringVar(&q.person.ACR, "acr", "", "authentication context of the login")
-	f.Func("group", "a group of the user; may be repeated", func(g string) error {
-		q.person.Groups = append(q.person.Groups, g)
-		return nil
-	})
-	f.Func("claim", "a claim as name=value; repeated, the values make a list", q.addClaim)
-	f.Func("ip", "the client's address", func(text string) (err error) {
-		q.person.IP, err = netip.ParseAddr(text)
-		return err
-	})
-}
-
-func (q *question) addClaim(text string) error {
-	name, value, ok := strings.Cut(text, "=")
-	if !ok || name == "" {
-		return errors.New("write name=value")
-	}
-	switch before := q.person.Claims[name].(type) {
-	case nil:
-		q.person.Claims[name] = value
-	case []any:
-		q.person.Claims[name] = append(before, value)
-	default:
-		q.person.Claims[name] = []any{before, value}
-	}
-	return nil
-}
-
-// setRequest reads "[METHOD] URL" or a line of the access log.
-func (q *question) setRequest(words []string) error {
-	switch {
-	case len(words) == 1 && strings.HasPrefix(strings.TrimSpace(words[0]), "{"):
-		return q.setLogLine(words[0])
-	case len(words) == 1:
-		q.method = "GET"
-		return q.setURL(words[0])
-	case len(words) == 2:
-		q.method = strings.ToUpper(words[0])
-		return q.setURL(words[1])
-	}
-	return errors.New("there is no URL")
-}
-
-func (q *question) setLogLine(text string) error {
-	var line struct{ Method, Host, Path, User string }
-	if err := json.Unmarshal([]byte(text), &line); err != nil {
-		return fmt.Errorf("reading the line of the access log: %w", err)
-	}
-	if line.Method == "" || line.Path == "" {
-		return errors.New("the line of the access log has no method or path")
-	}
-	q.method, q.host, q.path = line.Method, line.Host, line.Path
-	if q.person.User == "" {
-		q.person.User = line.User
-	}
-	return nil
-}
-
-// setURL takes the URL apart by hand: net/url would tidy the path, whose very
-// bytes the rules are about.
-func (q *question) setURL(text string) error {
-	if scheme, rest, ok := strings.Cut(text, "://"); ok && !strings.ContainsAny(scheme, "/?#") {
-		end := min(len(rest), strings.IndexAny(rest+"/", "/?#"))
-		q.scheme, q.host, text = strings.ToLower(scheme), rest[:end], rest[end:]
-	}
-	text, _, _ = strings.Cut(text, "#") // browsers never send it
-	text, _, _ = strings.Cut(text, "?") // no rule looks at it
-	if text == "" && q.host != "" {
-		text = "/"
-	}
-	if !strings.HasPrefix(text, "/") {
-		return fmt.Errorf("%q is neither a URL nor a path", text)
-	}
-	q.path = text
-	return nil
-}
-
 // answer explains and reports whether the request is allowed.
 func answer(c *config.Config, policy *access.Policy, q *question, out io.Writer) bool {
 	if q.host == "" && len(c.Origins()) > 0 {
@@ -181,7 +70,9 @@ func answer(c *config.Config, policy *access.Policy, q *question, out io.Writer)
 		line(out, "asks for", asks)
 	}
 	reached := explainUpstream(c, q.path, route, out)
-	return explainVerdict(q, route, out) && reached
+	allowed := explainVerdict(q, route, out) && reached
+	q.explainBeyond(c, route, out)
+	return allowed
 }
 
 func line(w io.Writer, label, text string) {
@@ -190,15 +81,30 @@ func line(w io.Writer, label, text string) {
 
 // beforeRules says what refuses the request before any rule is asked.
 func (q *question) beforeRules(c *config.Config, policy *access.Policy) string {
-	host := hostname(q.host)
-	known := slices.ContainsFunc(c.Origins(), func(o *url.URL) bool { return o.Hostname() == host })
 	switch {
 	case q.method == "CONNECT" || q.method == "TRACE":
 		return "denied: " + q.method + " is never forwarded (405)"
-	case len(c.Origins()) > 0 && !known && !policy.ServesHost(host):
+	case q.elsewhere(c) && !policy.ServesHost(q.host):
 		return fmt.Sprintf("denied: %s_PUBLIC_URL does not name the host, nor does a rule or upstream (421)", config.Prefix)
 	}
 	return ""
+}
+
+// elsewhere reports a host of none of the origins, where there are any.
+func (q *question) elsewhere(c *config.Config) bool {
+	host := hostname(q.host)
+	return len(c.Origins()) > 0 && !slices.ContainsFunc(c.Origins(), func(o *url.URL) bool { return o.Hostname() == host })
+}
+
+// explainBeyond says what of the request's fate the rule does not tell.
+func (q *question) explainBeyond(c *config.Config, route *access.Route, out io.Writer) {
+	login := route.Access() == access.Restricted || route.Access() == access.UpstreamAuth
+	if login && q.elsewhere(c) {
+		line(out, "", fmt.Sprintf("nobody can sign in at %s: %s_PUBLIC_URL does not name it", hostname(q.host), config.Prefix))
+	}
+	if q.method == "COPY" || q.method == "MOVE" {
+		line(out, "", "the rule of the path in the Destination header is asked too, as for "+q.method+" of that path")
+	}
 }
 
 // hostname is a host in lower case without port and trailing dot.
@@ -240,6 +146,10 @@ func explainVerdict(q *question, route *access.Route, out io.Writer) bool {
 		line(out, "verdict", "allowed: everybody, signed in or not")
 		return true
 	case access.Deny:
+		if route.Requirement() == "" {
+			line(out, "verdict", fmt.Sprintf("denied: no rule covers this path; add one to %s_ACCESS_RULES (403)", config.Prefix))
+			return false
+		}
 		line(out, "verdict", "denied: everybody, signed in or not (403)")
 		return false
 	}
@@ -250,8 +160,35 @@ func explainVerdict(q *question, route *access.Route, out io.Writer) bool {
 		}
 		return false
 	}
-	line(out, "verdict", "allowed: this person, signed in"+without(route))
+	line(out, "verdict", "allowed: this person, signed in"+within(route, q.person)+without(route))
 	return true
+}
+
+// within says how old the login of a person who is allowed may be.
+func within(route *access.Route, person access.Subject) string {
+	for _, age := range route.MaxAges() {
+		person.AuthTime = time.Time{}
+		if route.Check(&person) == nil {
+			return "" // its age does not matter
+		}
+		person.AuthTime = person.Now.Add(-age)
+		if route.Check(&person) == nil {
+			return ", for a login not older than " + shortDuration(age)
+		}
+	}
+	return ""
+}
+
+// shortDuration writes 15m0s as rules do: 15m.
+func shortDuration(d time.Duration) string {
+	text := d.String()
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	return text
 }
 
 // without says what happens to a request that has no session.

@@ -14,6 +14,7 @@ GET /status       public
 /mail/            email:*@example.com
 /net/             ip:10.0.0.0/8
 /strong/          acr:mfa max-age:15m
+/either/          group:Admin | max-age:90m | group:Dev max-age:8h
 /api/             group:Writers
 /git/             upstream-auth
 wiki.example.com/ user:kim
@@ -44,15 +45,22 @@ func TestExplain(t *testing.T) {
 		{"/mail/ --email me@example.org", exitFailed, []string{"email:"}},
 		{"/net/ --ip 10.1.2.3", exitOK, nil},
 		{"/net/ --ip 11.1.2.3", exitFailed, nil},
-		{"/strong/ --acr mfa", exitOK, nil},
+		{"/strong/ --acr mfa", exitOK, []string{"for a login not older than 15m;"}},
+		{"/strong/ --acr mfa --age 14m", exitOK, []string{"not older than 15m;"}},
+		{"/strong/ --acr mfa --age 16m", exitFailed, []string{"max-age:15m"}},
+		{"/either/", exitOK, []string{"not older than 1h30m;"}},
+		{"/either/ --group Dev", exitOK, []string{"not older than 8h;"}},
+		{"/either/ --group Admin", exitOK, []string{"signed in;"}},
+		{"MOVE /a", exitOK, []string{"Destination"}},
 		{"/strong/", exitFailed, nil},
 		{"/git/repo", exitOK, []string{"own Authorization"}},
-		{"https://wiki.example.com/ --user kim", exitOK, []string{"wiki.example.com/"}},
+		{"https://wiki.example.com/ --user kim", exitOK, []string{"wiki.example.com/", "nobody can sign in at wiki.example.com: DOORWARD_PUBLIC_URL"}},
 		{"https://wiki.example.com/ --user lee", exitFailed, nil},
 		{"DELETE https://app.example.com/api/things/1 --group Writers", exitOK, []string{"http://api:9000 as /things/1"}},
 		{"https://other.example.com/", exitFailed, []string{"421", "PUBLIC_URL"}},
 		{"TRACE /", exitFailed, []string{"405"}},
 		{"/oauth2/userinfo", exitOK, []string{"doorward itself"}},
+		{"/ADMIN/", exitFailed, []string{"reads it as /admin/,"}},
 		{"/x/..%2fadmin/", exitFailed, []string{"400", "/admin/"}},
 		{"/%zz", exitFailed, []string{"400"}},
 	} {
@@ -71,6 +79,13 @@ func TestExplain(t *testing.T) {
 	}
 }
 
+func TestExplainOfAPathWithoutARule(t *testing.T) {
+	environment(t, map[string]string{"ACCESS_RULES": "/a/ authenticated"})
+	if status, out, _ := command(t, "explain", "/b"); status != exitFailed || !strings.Contains(out, "denied: no rule covers this path; add one to DOORWARD_ACCESS_RULES") {
+		t.Errorf("status %d, out %s", status, out)
+	}
+}
+
 func TestExplainTakesALineOfTheAccessLog(t *testing.T) {
 	environment(t, map[string]string{"ACCESS_RULES": someRules})
 	line := `{"time":"2026-01-02T03:04:05Z","level":"info","event":"request","host":"wiki.example.com","method":"GET","path":"/a","user":"kim","status":403}`
@@ -82,6 +97,31 @@ func TestExplainTakesALineOfTheAccessLog(t *testing.T) {
 		t.Errorf("with another user: status %d", status)
 	}
 	for _, broken := range []string{"{", `{"event":"start"}`} {
+		if status, _, errOut := command(t, "explain", broken); status != exitUsage || errOut == "" {
+			t.Errorf("%s: status %d, err %q", broken, status, errOut)
+		}
+	}
+}
+
+func TestExplainTakesTheAddressOfALogLine(t *testing.T) {
+	environment(t, map[string]string{"ACCESS_RULES": someRules})
+	line := `{"host":"app.example.com","client_ip":"10.1.2.3","method":"GET","path":"/net/x","user":"kim"}`
+	if status, out, _ := command(t, "explain", line); status != exitOK {
+		t.Errorf("status %d, out %s", status, out)
+	}
+	if status, out, _ := command(t, "explain", line, "--ip", "11.1.2.3"); status != exitFailed {
+		t.Errorf("with another address: status %d, out %s", status, out)
+	}
+}
+
+func TestExplainTakesALineOfTheAccessLogAsText(t *testing.T) {
+	environment(t, map[string]string{"ACCESS_RULES": someRules + "\n/kim/ user:\"Kim \\ O.\" ip:10.0.0.0/8"})
+	line := `time=2026-01-02T03:04:05.678Z level=info event=request request_id=r client_ip=10.1.2.3 host=app.example.com method=GET path="/kim/a=b" rule="GET /x" user="Kim \\ O." status=403`
+	status, out, errOut := command(t, "explain", line)
+	if status != exitOK || !strings.Contains(out, "GET app.example.com/kim/a=b") {
+		t.Errorf("status %d, out %q, err %q", status, out, errOut)
+	}
+	for _, broken := range []string{"event=start", `method=GET path="/x`, `method=GET path`} {
 		if status, _, errOut := command(t, "explain", broken); status != exitUsage || errOut == "" {
 			t.Errorf("%s: status %d, err %q", broken, status, errOut)
 		}

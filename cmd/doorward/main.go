@@ -13,6 +13,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"strings"
 
 	"doorward/config"
 )
@@ -31,7 +32,7 @@ const usage = `doorward is an authenticating reverse proxy, configured by DOORWA
                                URLs to register at the provider; --live also asks the provider
                                and the upstreams; --json
   doorward explain [METHOD] URL [--group G]… [--email E] [--user U] [--claim k=v]…
-                   [--acr X] [--ip A]
+                   [--acr X] [--age D] [--ip A]
                                say which rule decides for such a person, why, and where the
                                request would go; also takes a line of the access log
   doorward config [--markdown] list every variable with its type, default and meaning
@@ -64,14 +65,18 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) int {
 		return printConfig(args, out, errOut)
 	case "secret":
 		return printSecret(args, out, errOut)
-	case "version":
+	case "version", "-v", "-version", "--version":
 		fmt.Fprintln(out, version())
 		return exitOK
 	case "help", "-h", "-help", "--help":
 		io.WriteString(out, usage)
 		return exitOK
 	}
-	fmt.Fprintf(errOut, "doorward: there is no command %q\n\n%s", command, usage)
+	kind := "command"
+	if strings.HasPrefix(command, "-") {
+		kind = "flag"
+	}
+	fmt.Fprintf(errOut, "doorward: there is no %s %q\n\n%s", kind, command, usage)
 	return exitUsage
 }
 
@@ -111,7 +116,7 @@ Here is a fresh secret: %[1]s
 2. Put it first everywhere, and restart:
      DOORWARD_COOKIE_SECRETS=%[1]s,<old>
 3. Wait until no session is sealed with the old one: when every session has reached its end, or when
-   doorward_session_key_uses_total{key="second"} no longer grows. Then drop it everywhere, and restart:
+   doorward_session_key_uses_total{key="2"} no longer grows. Then drop it everywhere, and restart:
      DOORWARD_COOKIE_SECRETS=%[1]s
 
 If the old secret may be known to others, do all of it at once: everybody signs in again.

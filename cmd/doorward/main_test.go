@@ -76,10 +76,35 @@ func TestWrongFlagsAreUsageErrors(t *testing.T) {
 	}
 }
 
+func TestFlagsAreComplainedOfAsTheManualWritesThem(t *testing.T) {
+	for _, c := range []struct{ args, says string }{
+		{"check --fast", "doorward check: there is no flag --fast; the command takes --json, --live\n"},
+		{"serve -port=80", "doorward serve: there is no flag --port; the command takes none\n"},
+		{"--fast", `doorward: there is no flag "--fast"`},
+		{"explain / --group", "doorward explain: a value is missing behind --group\n"},
+		{"explain / --ip nowhere", `doorward explain: invalid value "nowhere" for --ip: write an address`},
+		{"explain / --age 5", `doorward explain: invalid value "5" for --age: write a duration`},
+		{"check --live=perhaps", `for --live:`},
+	} {
+		status, _, errOut := command(t, strings.Fields(c.args)...)
+		if status != exitUsage || !strings.Contains(errOut, c.says) || strings.Contains(errOut, "Usage of") {
+			t.Errorf("%s: status %d, err %q", c.args, status, errOut)
+		}
+	}
+}
+
+func TestHelpOfACommand(t *testing.T) {
+	if status, _, errOut := command(t, "check", "--help"); status != exitOK || !strings.Contains(errOut, "--live") {
+		t.Errorf("status %d, err %q", status, errOut)
+	}
+}
+
 func TestVersion(t *testing.T) {
-	status, out, _ := command(t, "version")
-	if status != exitOK || !strings.HasPrefix(out, "doorward ") || !strings.Contains(out, "commit ") || !strings.Contains(out, "go1.") {
-		t.Errorf("status %d, out %q", status, out)
+	for _, word := range []string{"version", "-v", "--version"} {
+		status, out, _ := command(t, word)
+		if status != exitOK || !strings.HasPrefix(out, "doorward ") || !strings.Contains(out, "commit ") || !strings.Contains(out, "go1.") {
+			t.Errorf("%s: status %d, out %q", word, status, out)
+		}
 	}
 }
 
@@ -107,7 +132,7 @@ func TestSecretRotation(t *testing.T) {
 	status, out, _ := command(t, "secret", "--rotate")
 	appended := strings.Index(out, "DOORWARD_COOKIE_SECRETS=<old>,")
 	first := strings.Index(out, ",<old>")
-	if status != exitOK || appended < 0 || first < appended || !strings.Contains(out, "1. Append") || !strings.Contains(out, "2. Put it first") {
+	if status != exitOK || !strings.Contains(out, `{key="2"}`) || appended < 0 || first < appended || !strings.Contains(out, "1. Append") || !strings.Contains(out, "2. Put it first") {
 		t.Errorf("status %d, out:\n%s", status, out)
 	}
 }

@@ -10,7 +10,6 @@ import (
 	"net"
 	"net/http"
 	"os/signal"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -43,6 +42,10 @@ func serveConfig(ctx context.Context, c *config.Config, out io.Writer) error {
 	}
 	defer p.Close()
 	s := &server{config: c, proxy: p, log: proxy.NewLog(out, c)}
+	// net/http prints what it does not understand of a peer's bytes through the
+	// global log, where they would stand as they are, tokens too.
+	log.SetFlags(0)
+	log.SetOutput(proxy.ServerLog(s.log).Writer())
 	if err := s.listen(ctx); err != nil {
 		return err
 	}
@@ -77,6 +80,7 @@ func (s *server) listen(ctx context.Context) error {
 		return err
 	}
 	s.public = &listener{s.httpServer(s.proxy), public}
+	s.public.server.ConnState = s.proxy.ConnState
 	s.metrics = &listener{s.httpServer(s.proxy.Admin()), metrics}
 	return nil
 }
@@ -98,7 +102,7 @@ func (s *server) httpServer(h http.Handler) *http.Server {
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       120 * time.Second,
 		MaxHeaderBytes:    64 << 10,
-		ErrorLog:          log.New(errorLog{s.log}, "", 0),
+		ErrorLog:          proxy.ServerLog(s.log),
 		// `OPTIONS *` is ours to answer, like everything else.
 		DisableGeneralOptionsHandler: true,
 	}
@@ -128,7 +132,7 @@ func (s *server) logStart() {
 	s.log.Info("start", "version", buildVersion(), "commit", commit(),
 		"listen", s.public.socket.Addr().String(), "metrics", s.metrics.socket.Addr().String(),
 		"public_urls", s.config.PublicURL, "callback_urls", s.config.CallbackURLs())
-	for _, note := range s.config.Notes() {
+	for _, note := range append(s.config.Notes(), config.EnvironmentNotes()...) {
 		s.log.Warn("note", "says", note)
 	}
 }
@@ -146,14 +150,6 @@ func (s *server) shutDown() {
 	}
 	s.public.server.Close()
 	s.metrics.server.Close()
-}
-
-// errorLog takes what net/http has to say into the log.
-type errorLog struct{ log *slog.Logger }
-
-func (e errorLog) Write(text []byte) (int, error) {
-	e.log.Warn("http_server", "says", strings.TrimSpace(string(text)))
-	return len(text), nil
 }
 
 // lineWriter keeps the lines of several logs apart: each comes in one Write.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	stdlog "log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -67,8 +68,8 @@ func servable(t *testing.T, upstream string) {
 }
 
 type logLine struct {
-	Event, Listen, Metrics string
-	Callbacks              []string `json:"callback_urls"`
+	Event, Listen, Metrics, Says string
+	Callbacks                    []string `json:"callback_urls"`
 }
 
 // next reads the log up to the event.
@@ -120,6 +121,13 @@ func TestServeUntilToldToStop(t *testing.T) {
 	answered := make(chan string, 1)
 	go func() { _, body, _ := get(start.Listen + "/slow"); answered <- body }()
 	<-upstream.arrived
+	if _, metrics, _ := get(start.Metrics + "/metrics"); !strings.Contains(metrics, `doorward_open_connections{kind="http"} 1`) {
+		t.Error("the open connection is not counted")
+	}
+	go stdlog.Print(`Unsolicited response received on idle HTTP channel starting with "token"`) // as net/http does
+	if says := next(t, log, "http_server").Says; !strings.HasPrefix(says, "Unsolicited") || strings.Contains(says, "token") {
+		t.Errorf("the log says %q", says)
+	}
 
 	stop()
 	next(t, log, "shutdown")

@@ -131,8 +131,12 @@ func (p *Policy) compare(route *Route, host string, q query, steps []*meaning) e
 	if slices.Equal(route.rules, other.rules) && route.upstream == other.upstream && !differ {
 		return nil
 	}
+	read := q.path
+	if q.fold {
+		read = foldPath(read)
+	}
 	e := &AmbiguousPathError{
-		Read:      printable(q.path),
+		Read:      printable(read),
 		Rules:     [2]string{route.Rule(), other.Rule()},
 		Upstreams: [2]string{p.upstreamLabel(route), p.upstreamLabel(other)},
 		Wildcard:  wildcard,

@@ -17,7 +17,9 @@ func TestAmbiguityIsExplained(t *testing.T) {
 	for _, c := range []struct{ name, rules, path, want string }{
 		{"dots", adminRules, "/public/%2e%2e/admin",
 			`a server that decodes escapes first, then resolves dot segments reads it as /admin, and its rule would be "/admin/" instead of "/public/"`},
-		{"case", adminRules, "/ADMIN/", `a server that ignores letter case reads it as /ADMIN/, and its rule would be "/admin/" instead of "/"`},
+		{"case", adminRules, "/ADMIN/", `a server that ignores letter case reads it as /admin/, and its rule would be "/admin/" instead of "/"`},
+		{"case and escapes", "/ public\n/\"a b/é\" group:A", "/A%20b/%C3%89", `reads it as /a%20b/%C3%A9, and`},
+		{"case beside escapes", "/ public\n/{x}/y group:A", "/Q%2F/Y", `reads it as /q%2F/y, and`},
 		{"capital rule", "/ public\n/Admin/ group:A", "/admin/", `its rule would be "/Admin/" instead of "/"`},
 		{"no rule", "/admin/ group:A", "//admin", `its rule would be "/admin/" instead of "none"`},
 		{"wildcard", "/u/{name}/ claim:n={name}", "/u/a%20/", `{name} of rule "/u/{name}/" would have another value`},

@@ -1,6 +1,7 @@
 package access
 
 import (
+	"net/url"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -23,6 +24,17 @@ func foldCase(name string) string {
 		name = name[size:]
 	}
 	return folded.String()
+}
+
+// foldPath folds the names in an escaped path. Those that have no case stay as they are escaped.
+func foldPath(path string) string {
+	return mapSegments(path, func(escaped string) string {
+		name := unescape(escaped)
+		if folded := foldCase(name); folded != name {
+			return url.PathEscape(folded)
+		}
+		return escaped
+	})
 }
 
 // hasCase says whether folding might change the name.

@@ -73,8 +73,10 @@ func meanings() []meaning {
 		{does: "drops dots and blanks at the end of names", read: trimNames},
 		{does: "takes :$ for a stream of a file", read: cutStreams},
 
-		// Windows (best fit into the ANSI code page), applications that normalise by NFKC.
-		{does: "reads wide characters as ASCII", read: narrowCharacters},
+		// Windows (best fit into the ANSI code page), applications that normalise by NFKC (Python's identifiers, many user directories).
+		{does: "reads wide and look-alike characters as ASCII", read: narrowCharacters},
+		// Applications that normalise names before they compare them (IDNA, PRECIS), filters in front of them.
+		{does: "drops characters that do not show", read: dropInvisible},
 
 		// Lax decoders of UTF-8: old IIS, old Java, many written by hand.
 		{does: "reads overlong UTF-8", read: shortenOverlong},

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 )
 
 // Notes returns what an operator may want to know of a policy that is valid: rules that both hold where they overlap, rules that
@@ -51,6 +52,11 @@ func (p *Policy) ruleNotes(r *rule) []string {
 	}
 	if wider := p.widerNeighbour(r); wider != nil {
 		add("covers that path alone; with a slash behind it %q decides, and many servers answer both alike: end the pattern in a slash", wider.label)
+	}
+	if weaker := p.weakerNeighbour(r); weaker != nil {
+		_, location, _ := strings.Cut(r.label, " ")
+		add("guards %s alone; other methods of %s are decided by %q: write a rule without methods if that is too little",
+			strings.Join(r.methods, ", "), location, weaker.label)
 	}
 	if r.onlyForbids() {
 		add("only forbids: it lets everybody pass of whom the provider says nothing")
@@ -112,6 +118,31 @@ func (p *Policy) widerNeighbour(r *rule) *rule {
 		}
 	}
 	return nil
+}
+
+// weakerNeighbour returns the rule that decides about the paths of a rule for methods that it does not name, where that
+// is one of wider paths that asks for less.
+func (p *Policy) weakerNeighbour(r *rule) *rule {
+	if r.methods == nil {
+		return nil
+	}
+	var nearest *rule
+	for i := range p.rules {
+		other := &p.rules[i]
+		if other.methods != nil || other.host != r.host || !r.within(other.pattern) {
+			continue
+		}
+		switch {
+		case nearest == nil || other.beats(nearest.pattern):
+			nearest = other
+		case !nearest.beats(other.pattern):
+			return nil // both must hold
+		}
+	}
+	if nearest == nil || nearest.within(r.pattern) || nearest.strictness() >= r.strictness() {
+		return nil
+	}
+	return nearest
 }
 
 // beaten says whether another rule is more specific than r for the paths of a pattern.

@@ -123,7 +123,8 @@ func (p *pattern) value(wildcard string, segments []string) string {
 	return segments[i]
 }
 
-// parsePattern reads the pattern at the beginning of an entry's fields, and returns the fields behind it.
+// parsePattern reads the pattern at the beginning of an entry's fields, and returns the fields behind it. The pattern is nil
+// where a problem leaves it open where it ends.
 func parsePattern(fields []string) (*pattern, []string, *Problem) {
 	p := &pattern{}
 	if !strings.Contains(fields[0], "/") {

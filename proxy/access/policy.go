@@ -113,8 +113,12 @@ func readRule(entry string) (rule, []*Problem) {
 		return rule{}, []*Problem{problem}
 	}
 	pattern, behind, problem := parsePattern(fields)
-	if problem != nil {
+	switch {
+	case pattern == nil:
 		return rule{}, []*Problem{problem}
+	case problem != nil:
+		_, more := parseRequirement(behind, nil)
+		return rule{}, append([]*Problem{problem}, more...)
 	}
 	requirement, problems := parseRequirement(behind, pattern)
 	return rule{pattern: pattern, requirement: requirement, uses: requirement.wildcards()}, problems
@@ -202,6 +206,31 @@ func (p *Policy) ClaimPaths() []string {
 // NeedsGroups says whether a rule asks for a group, or forbids one.
 func (p *Policy) NeedsGroups() bool {
 	return slices.ContainsFunc(p.rules, func(r rule) bool { return r.asksForGroup() })
+}
+
+// NeedsEmail says whether a rule asks for an e-mail, or forbids one.
+func (p *Policy) NeedsEmail() bool {
+	for t := range p.terms {
+		if t.kind == "email" {
+			return true
+		}
+	}
+	return false
+}
+
+// RulesBelow returns the labels of the rules that cover nothing but a plain path and what is below it, whatever their host.
+func (p *Policy) RulesBelow(path string) []string {
+	below := pattern{subtree: true}
+	for name := range strings.SplitSeq(strings.Trim(path, "/"), "/") {
+		below.segments = append(below.segments, segment{literal: name})
+	}
+	var labels []string
+	for _, r := range p.rules {
+		if r.within(&below) {
+			labels = append(labels, r.label)
+		}
+	}
+	return labels
 }
 
 // GroupNames returns the groups that rules name, sorted; those that a wildcard of the path stands for cannot be among them.

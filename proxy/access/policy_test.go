@@ -24,6 +24,9 @@ App.example.com/ group:B
 			t.Errorf("%s %q, want %q", c.what, c.got, c.want)
 		}
 	}
+	if p.NeedsEmail() || !compile(t, "/ public\n/x user:a | !email:a@b").NeedsEmail() {
+		t.Error("needs an e-mail")
+	}
 	if !p.NeedsGroups() || compile(t, "/ user:x").NeedsGroups() {
 		t.Error("needs groups")
 	}
@@ -83,6 +86,14 @@ func TestNotes(t *testing.T) {
 		{"slash, too", "/ authenticated\n/admin group:A\n/admin/ group:B", `with a slash behind it "/admin/" decides`},
 		{"slash, the same", "/ authenticated\n/admin group:A\n/admin/ group:A", ""},
 		{"public without slash", "/ authenticated\n/health public", ""},
+		{"other methods weaker", "/ authenticated\nPOST /api/ group:W", `rule "POST /api/" guards POST alone; other methods of /api/ are decided by "/"`},
+		{"other methods public", "/ group:A\n/api/ public\nPOST /api/x/ authenticated", `are decided by "/api/"`},
+		{"other methods open, this too", "/ group:A\nGET /docs/ public", ""},
+		{"other methods as strong", "/ group:A\nPOST /api/ group:W", ""},
+		{"other methods denied", "/ deny\nPOST /api/ group:W", ""},
+		{"other methods without a rule", "POST /api/ group:W", ""},
+		{"other methods written out", "/ authenticated\n/api/ authenticated\nPOST /api/ group:W", ""},
+		{"other methods of another host", "h/ authenticated\nPOST /api/ group:W", ""},
 		{"only forbids", "/ !group:A", "only forbids"},
 		{"sane", "/ authenticated\n/{$} public\n/admin/ group:A\nGET /docs/ public", ""},
 	} {

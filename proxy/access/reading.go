@@ -3,6 +3,8 @@ package access
 import (
 	"strings"
 	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
 )
 
 // The readings of meanings.go. Each takes and returns an escaped path that begins with a slash and in which every % is
@@ -257,28 +259,35 @@ func narrowCharacters(path string) string {
 // narrow returns the ASCII characters that a wide or look-alike character stands for; slash and percent sign escaped, so that
 // the other readings say what these mean. It returns nothing for others.
 func narrow(r rune) string {
-	switch r {
-	case '⁄', '∕', '⧸', '／': // fraction slash, division slash, big solidus
+	if r < utf8.RuneSelf {
+		return ""
+	}
+	switch r { // those that normalisation leaves alone
+	case '⁄', '∕', '⧸': // fraction slash, division slash, big solidus
 		return "%2F"
-	case '∖', '⧵', '⧹', '﹨', '＼', '¥', '₩': // the yen and won signs are \ in code pages 932 and 949
+	case '∖', '⧵', '⧹', '¥', '₩': // the yen and won signs are \ in code pages 932 and 949
 		return `\`
-	case '․', '。', '｡', '﹒', '．': // one dot leader, ideographic full stops
+	case '。', '｡': // ideographic full stops
 		return "."
-	case '‥':
-		return ".."
-	case '…':
-		return "..."
-	case '％', '﹪':
-		return "%25"
-	case '﹔', '\u037e': // the second is the Greek question mark
-		return ";"
-	case '\u00a0', '\u3000':
-		return " "
 	}
-	if '！' <= r && r <= '～' {
-		return string(r - '！' + '!')
+	return escapeASCII(norm.NFKC.String(string(r)))
+}
+
+// escapeASCII returns the text if all of it is ASCII, with slashes and percent signs escaped, else nothing.
+func escapeASCII(text string) string {
+	if !isASCII(text) {
+		return ""
 	}
-	return ""
+	return strings.NewReplacer("/", "%2F", "%", "%25").Replace(text)
+}
+
+// dropInvisible drops characters that do not show, which normalisers and filters take out: soft hyphen, zero-width characters, the
+// byte order mark.
+func dropInvisible(path string) string {
+	if isASCII(path) {
+		return path
+	}
+	return strings.NewReplacer("\u00ad", "", "\u200b", "", "\u200c", "", "\u200d", "", "\u2060", "", "\ufeff", "").Replace(path)
 }
 
 // shortenOverlong replaces ASCII characters that are spelt with more bytes than one (RFC 3629 3 forbids it).

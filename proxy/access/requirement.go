@@ -67,6 +67,15 @@ func (q *requirement) terms() []term {
 	return slices.Concat(q.alternatives...)
 }
 
+// strictness orders requirements by what they ask for; those with terms are equal.
+func (q *requirement) strictness() int {
+	asked := 2 * strictness(q.access)
+	if len(q.alternatives) > 0 {
+		asked++ // more than a login
+	}
+	return asked
+}
+
 // asksForGroup says whether some term wants (negated: or forbids) a group.
 func (q *requirement) asksForGroup() bool {
 	return slices.ContainsFunc(q.terms(), func(t term) bool { return t.kind == "group" })
@@ -91,7 +100,7 @@ func (q *requirement) wildcards() []string {
 	return slices.Compact(names)
 }
 
-// parseRequirement reads the fields behind a pattern.
+// parseRequirement reads the fields behind a pattern, which is nil where it cannot be read itself.
 func parseRequirement(fields []string, of *pattern) (requirement, []*Problem) {
 	q := requirement{text: strings.Join(fields, " "), access: Restricted}
 	alternatives := splitAlternatives(fields)

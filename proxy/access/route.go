@@ -1,8 +1,10 @@
 package access
 
 import (
+	"cmp"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Route is what the policy says of one request: the rules that decide, and the upstream that would serve it.
@@ -70,6 +72,20 @@ func (r *Route) ChallengeBasic() bool {
 // NeedsGroups says whether a rule of the route asks for a group, or forbids one.
 func (r *Route) NeedsGroups() bool {
 	return slices.ContainsFunc(r.rules, func(rule *rule) bool { return rule.asksForGroup() })
+}
+
+// MaxAges returns the greatest ages of a login that rules of the route name, the greatest first.
+func (r *Route) MaxAges() []time.Duration {
+	var ages []time.Duration
+	for _, rule := range r.rules {
+		for _, t := range rule.terms() {
+			if age, ok := t.condition.(loginWithin); ok {
+				ages = append(ages, time.Duration(age))
+			}
+		}
+	}
+	slices.SortFunc(ages, func(a, b time.Duration) int { return cmp.Compare(b, a) })
+	return ages
 }
 
 // Check says why the person may not pass; nil means that they may. It is to be asked for everybody with a session, whatever

@@ -70,11 +70,16 @@ func parseTemplate(written string, of *pattern) (template, *Problem) {
 	return t, nil
 }
 
+// checkUse says what is wrong with a wildcard in a value. Of a pattern that cannot be read it may be any.
 func checkUse(name string, closed bool, of *pattern) *Problem {
+	if !closed {
+		return problemf(`put the value into quotation marks, or write {name}`, "has a brace that is never closed in a value")
+	}
+	if of == nil {
+		return nil
+	}
 	known := of.wildcards()
 	switch {
-	case !closed:
-		return problemf(`put the value into quotation marks, or write {name}`, "has a brace that is never closed in a value")
 	case slices.Contains(known, name):
 		return nil
 	case len(known) == 0:

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -228,6 +229,9 @@ func TestInspect(t *testing.T) {
 			for _, f := range findings {
 				if f.Says == "" || f.OK != (f.Mend == "") {
 					t.Errorf("%+v", f)
+				}
+				if name := regexp.MustCompile(`\b(ISSUER_URL|SCOPES)\b`).FindString(f.Mend); name != "" {
+					t.Errorf("%s without its prefix: %s", name, f.Mend)
 				}
 				if !f.OK {
 					wrong = append(wrong, f.Subject)

@@ -103,6 +103,14 @@ func TestHomeShowsNoCredentials(t *testing.T) {
 	}
 }
 
+func TestHomeGreetsByThePreferredName(t *testing.T) {
+	i, backend := newBackend(t)
+	token := i.token(t, map[string]any{"preferred_username": "alice.archer"})
+	if _, page := get(t, backend.URL+"/", "Authorization", "Bearer "+token); !strings.Contains(page, "Hello, alice.archer") {
+		t.Errorf("the page greets otherwise: %s", page)
+	}
+}
+
 func TestMe(t *testing.T) {
 	i, backend := newBackend(t)
 	_, body := get(t, backend.URL+"/api/me", "Authorization", "Bearer "+i.token(t, nil))

@@ -1,6 +1,7 @@
 package backend
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -31,6 +32,13 @@ func newCaller(token *oidc.IDToken) (*caller, error) {
 		}
 	}
 	return c, nil
+}
+
+// Name is what the caller likes to be called, for greetings. It may change and need not be unique, so it decides nothing (OIDC
+// Core 5.7).
+func (c *caller) Name() string {
+	name, _ := c.raw["preferred_username"].(string)
+	return cmp.Or(name, c.User)
 }
 
 func (c *caller) in(group string) bool { return slices.Contains(c.Groups, group) }
@@ -76,15 +84,17 @@ func meaning(name string) string {
 	case "iat":
 		return "issued at"
 	case "sub":
-		return "subject: whom it speaks for"
+		return "subject: you, whom it speaks for"
 	case "client_id", "azp", "cid":
 		return "the application that obtained it: doorward"
 	case "jti":
 		return "its serial number"
+	case "preferred_username":
+		return "what you like to be called"
 	case "scope", "scp":
 		return "what it may be used for"
 	case "groups":
-		return "the user's groups; /admin/ asks for " + adminGroup
+		return "your groups; /admin/ asks for " + adminGroup
 	}
 	return ""
 }

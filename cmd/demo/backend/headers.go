@@ -55,21 +55,21 @@ func shorten(name string, values []string) string {
 func headerMeaning(name string) string {
 	switch name {
 	case "X-Forwarded-User":
-		return "who is calling: the subject"
+		return "who you are: the subject"
 	case "X-Forwarded-Email":
-		return "their e-mail, when the provider vouches for it"
+		return "your e-mail address, when the provider vouches for it"
 	case "X-Forwarded-Groups":
-		return "their groups, comma separated"
+		return "your groups, comma separated"
 	case "X-Forwarded-Preferred-Username":
-		return "the name they like to be called by"
+		return "what you like to be called"
 	case "Authorization":
-		return "their access token"
+		return "your access token"
 	case "X-Forwarded-For":
-		return "the address they came from"
+		return "the address you came from"
 	case "X-Forwarded-Host":
-		return "the host that they asked for"
+		return "the host that you asked for"
 	case "X-Forwarded-Proto":
-		return "http or https, as they see it"
+		return "http or https, as your browser sees it"
 	case "X-Request-Id":
 		return "names this request in doorward's log too"
 	}

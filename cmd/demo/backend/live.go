@@ -23,7 +23,7 @@ func (b *Backend) events(w http.ResponseWriter, r *http.Request, who *caller) {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	for n := 1; ; n++ {
-		fmt.Fprintf(w, "id: %d\ndata: %s is here, tick %d at %s\n\n", n, who.User, n, time.Now().UTC().Format(time.TimeOnly))
+		fmt.Fprintf(w, "id: %d\ndata: %s is here, tick %d at %s\n\n", n, who.Name(), n, time.Now().UTC().Format(time.TimeOnly))
 		if err := http.NewResponseController(w).Flush(); err != nil {
 			return
 		}
@@ -53,7 +53,7 @@ func (b *Backend) echo(w http.ResponseWriter, r *http.Request, who *caller) {
 		if err != nil {
 			return
 		}
-		if err := conn.Write(ctx, kind, fmt.Appendf(nil, "%s said: %s", who.User, message)); err != nil {
+		if err := conn.Write(ctx, kind, fmt.Appendf(nil, "%s said: %s", who.Name(), message)); err != nil {
 			return
 		}
 	}

@@ -99,7 +99,7 @@ func explainIDToken(name string) string {
 	case "aud":
 		return "audience: for whom it is, doorward alone"
 	case "client_id":
-		return "the same again, as this provider likes to say it"
+		return "doorward, for whom it was made; aud says the same"
 	case "azp":
 		return "authorized party: to whom it was issued"
 	case "at_hash":

@@ -12,14 +12,11 @@ import (
 // grace is how long open requests have to end once a server is told to stop.
 const grace = 3 * time.Second
 
-// Run serves h on l until ctx ends, and then closes l. Streams end with ctx too: it is the context of every request. The
+// Run serves l with s until ctx ends, and then closes l. Streams end with ctx too: it is the context of every request. The
 // error is nil after a stop that was asked for.
-func Run(ctx context.Context, l net.Listener, h http.Handler) error {
-	s := &http.Server{
-		Handler:           h,
-		ReadHeaderTimeout: 10 * time.Second,
-		BaseContext:       func(net.Listener) context.Context { return ctx },
-	}
+func Run(ctx context.Context, l net.Listener, s *http.Server) error {
+	s.ReadHeaderTimeout = 10 * time.Second
+	s.BaseContext = func(net.Listener) context.Context { return ctx }
 	stopped := make(chan error, 1)
 	context.AfterFunc(ctx, func() {
 		late, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)

@@ -20,7 +20,7 @@ func TestRunEndsStreamsWithItsContext(t *testing.T) {
 		<-r.Context().Done()
 	})
 	done := make(chan error, 1)
-	go func() { done <- Run(ctx, l, stream) }()
+	go func() { done <- Run(ctx, l, &http.Server{Handler: stream}) }()
 	r, err := http.Get("http://" + l.Addr().String())
 	if err != nil {
 		t.Fatal(err)
