@@ -30,7 +30,7 @@ func checkPolicy(c *Config) Problems {
 func patterns(upstreams []Upstream) []access.Upstream {
 	var all []access.Upstream
 	for _, u := range upstreams {
-		all = append(all, access.Upstream{Pattern: u.Pattern, Paths: u.Paths})
+		all = append(all, access.Upstream{Pattern: u.Pattern, Paths: u.Paths, Strip: u.Strip})
 	}
 	return all
 }

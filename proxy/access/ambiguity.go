@@ -84,21 +84,24 @@ func (r *reading) steps() []*meaning {
 }
 
 // checkAgreement returns an error where some reading of the path leads elsewhere than the route, which is that of the path as it
-// stands. The shortest explanation comes first.
-func (p *Policy) checkAgreement(route *Route, host string, q query) error {
+// stands. The prefix is what servers never see of it; what they make of the rest is looked up behind the prefix again. The
+// shortest explanation comes first.
+func (p *Policy) checkAgreement(route *Route, host, prefix string, q query) error {
 	traits := p.traits(route)
-	readings := []*reading{{path: q.path}}
-	seen := map[string]bool{q.path: true}
+	rest := cmp.Or(strings.TrimPrefix(q.path, prefix), "/")
+	readings := []*reading{{path: rest}}
+	seen := map[string]bool{rest: true}
 	bytes := 0
 	for i := 0; i < len(readings); i++ {
 		at := readings[i]
 		if bytes += len(at.path); i > maxReadings || bytes > maxReadingBytes {
 			return &PathError{"may be read in more ways than can be looked at"}
 		}
-		if err := p.compare(route, host, query{method: q.method, path: at.path}, at.steps()); err != nil {
+		q.path = prefix + at.path
+		if err := p.compare(route, host, q, at.steps()); err != nil {
 			return err
 		}
-		if err := p.checkFolded(route, host, at, q.method); err != nil {
+		if err := p.checkFolded(route, host, q, at.steps()); err != nil {
 			return err
 		}
 		for j := range p.meanings {
@@ -116,12 +119,12 @@ func (p *Policy) checkAgreement(route *Route, host string, q query) error {
 }
 
 // checkFolded compares what a server reads that ignores letter case, unless the route's upstream does not.
-func (p *Policy) checkFolded(route *Route, host string, at *reading, method string) error {
+func (p *Policy) checkFolded(route *Route, host string, q query, steps []*meaning) error {
 	if slices.Contains(p.traits(route), caseSensitive) {
 		return nil
 	}
-	steps := append(at.steps(), &meaning{does: "ignores letter case", trait: caseSensitive})
-	return p.compare(route, host, query{method: method, path: at.path, fold: true}, steps)
+	q.fold = true
+	return p.compare(route, host, q, append(steps, &meaning{does: "ignores letter case", trait: caseSensitive}))
 }
 
 // compare returns an error where the query leads elsewhere than the route.

@@ -122,3 +122,20 @@ func TestPlainPathIsOneAllocation(t *testing.T) {
 		t.Errorf("%v allocations", n)
 	}
 }
+
+// An upstream behind a prefix reads what is left of the path, which may begin in ways in which the whole does not.
+func TestReadingsBehindAPrefix(t *testing.T) {
+	p, err := Compile("/api/ authenticated\n/api/admin/ group:Admin", []Upstream{{Pattern: "/api/", Strip: "/api"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, fine := range map[string]bool{
+		"/api/x": true, "/api": true, "/api//x": true, "/api/x%2Fy": true,
+		"/api//x/admin/": false, "/api/%2Fx/admin/": false, `/api/%5Cx/admin/`: false, "/api/;/x/admin/": false, "/api/%252fx/admin/": false, "/api/./%2fx/admin": false,
+	} {
+		_, err := p.Route("GET", "app.example.com", path)
+		if fine != (err == nil) {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+}

@@ -10,6 +10,7 @@ import (
 type Upstream struct {
 	Pattern string   // "" or "/" for everything; never with methods
 	Paths   []string // traits of how it reads paths: "case-sensitive", "opaque-slash"
+	Strip   string   // a prefix that is removed from paths before they are sent, without a slash at its end; "" for none
 }
 
 // Policy is a compiled table of rules beside the patterns of the upstreams. It never changes, and may be used by many at once.
@@ -32,6 +33,7 @@ type rule struct {
 type upstream struct {
 	*pattern
 	traits []string
+	strip  string
 }
 
 // table finds patterns for servers of both kinds.
@@ -152,7 +154,7 @@ func (p *Policy) readUpstreams(upstreams []Upstream) []error {
 			problems = append(problems, problem)
 			continue
 		}
-		p.upstreams = append(p.upstreams, upstream{pattern, u.Paths})
+		p.upstreams = append(p.upstreams, upstream{pattern, u.Paths, u.Strip})
 	}
 	return problems
 }

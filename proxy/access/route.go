@@ -118,14 +118,25 @@ func (p *Policy) Route(method, host, path string) (*Route, error) {
 	var err error
 	switch {
 	case !plain:
-		err = p.checkAgreement(route, host, q)
+		err = p.checkAgreement(route, host, "", q)
+		if strip := p.strip(route); err == nil && strip != "" && strings.HasPrefix(path, strip) {
+			err = p.checkAgreement(route, host, strip, q)
+		}
 	case upper || p.decides.foldedApart() || p.serves.foldedApart():
-		err = p.checkFolded(route, host, &reading{path: path}, method)
+		err = p.checkFolded(route, host, q, nil)
 	}
 	if err != nil {
 		return nil, err
 	}
 	return route, nil
+}
+
+// strip returns the prefix that the route's upstream does not get to see.
+func (p *Policy) strip(r *Route) string {
+	if r.upstream < 0 {
+		return ""
+	}
+	return p.upstreams[r.upstream].strip
 }
 
 func (p *Policy) traits(r *Route) []string {
