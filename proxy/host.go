@@ -49,21 +49,20 @@ func (p *Proxy) originOf(r *http.Request) (*origin, error) {
 // hostname is a host in lower case without port and trailing dot; an IPv6 address keeps its brackets. It is strict, since
 // rules, origins and upstreams must all see the same host: anything else than a name or an address is none.
 func hostname(host string) (name string, ok bool) {
-	name, port, found := host, "", false
-	if end := strings.LastIndexByte(host, ']'); end >= 0 {
-		name, port = host[:end+1], host[end+1:]
-		port, found = strings.CutPrefix(port, ":")
-		address, err := netip.ParseAddr(strings.Trim(name, "[]"))
-		ok = err == nil && address.Is6() && name == "["+strings.Trim(name, "[]")+"]" && (found || port == "")
-	} else {
-		name, port, found = strings.Cut(host, ":")
-		name = strings.TrimSuffix(name, ".")
-		ok = name != "" && strings.Trim(name, nameCharacters) == ""
+	end := strings.LastIndexByte(host, ']') + 1 // the colons of an IPv6 address begin no port
+	name, port, hasPort := host, "", false
+	if colon := strings.IndexByte(host[end:], ':'); colon >= 0 {
+		name, port, hasPort = host[:end+colon], host[end+colon+1:], true
 	}
-	if _, err := strconv.ParseUint(port, 10, 16); err != nil && port != "" {
+	if _, err := strconv.ParseUint(port, 10, 16); hasPort && err != nil {
 		return "", false
 	}
-	return strings.ToLower(name), ok
+	if inner, bracketed := strings.CutPrefix(name, "["); bracketed {
+		address, err := netip.ParseAddr(strings.TrimSuffix(inner, "]"))
+		return strings.ToLower(name), err == nil && address.Is6() && strings.HasSuffix(inner, "]")
+	}
+	name = strings.TrimSuffix(name, ".")
+	return strings.ToLower(name), name != "" && strings.Trim(name, nameCharacters) == ""
 }
 
 const nameCharacters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._"
