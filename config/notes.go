@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"os"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -19,8 +17,8 @@ func (c *Config) Notes() []string {
 	notes := c.insecureNotes()
 	secrets, _ := c.secrets()
 	for i, secret := range secrets {
-		if readable(secret) {
-			notes = append(notes, fmt.Sprintf("%s_COOKIE_SECRETS: secret %d is text; if it is a passphrase, write a fresh one (`doorward secret`)", Prefix, i+1))
+		if handmade(secret) {
+			notes = append(notes, fmt.Sprintf("%s_COOKIE_SECRETS: secret %d is text or counts up, as nothing random does; write a fresh one (`doorward secret`)", Prefix, i+1))
 		}
 	}
 	if c.ForwardAccessToken && len(c.Audience) == 0 {
@@ -100,28 +98,6 @@ func (c *Config) logoutNotes(policy *access.Policy) []string {
 		return nil
 	}
 	return []string{fmt.Sprintf("%s_POST_LOGOUT_URL is a page of this site that is not public: people who have just signed out are sent to sign in again, or see an error", Prefix)}
-}
-
-// EnvironmentNotes returns what is worth knowing about variables that [Load]
-// passes over, for `doorward check`.
-func EnvironmentNotes() []string {
-	var notes []string
-	for _, entry := range os.Environ() {
-		name, value, _ := strings.Cut(entry, "=")
-		if strings.HasPrefix(name, Prefix+"_") && ownPort(name, value) {
-			notes = append(notes, fmt.Sprintf("%[1]s is ignored: Kubernetes sets variables of such names, and no setting bears it; addresses are set by %[2]s_LISTEN_ADDR and %[2]s_METRICS_ADDR", name, Prefix))
-		}
-	}
-	return notes
-}
-
-// ownPort reports a variable that is named like one of Kubernetes with an
-// address in it ("tcp://10.0.0.1:80"), but holds none.
-func ownPort(name, value string) bool {
-	address := regexp.MustCompile(`^[a-z]+://`)
-	named := regexp.MustCompile(`_PORT(_[0-9]+_(TCP|UDP|SCTP))?$`)
-	number := regexp.MustCompile(`_(SERVICE|TCP|UDP|SCTP)_PORT$`)
-	return named.MatchString(name) && !number.MatchString(name) && value != "" && !address.MatchString(value)
 }
 
 // signsInAt reports whether an origin has the host, or one that a pattern

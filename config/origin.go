@@ -3,9 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
-	"net/netip"
 	"net/url"
-	"strconv"
 	"strings"
 )
 
@@ -25,25 +23,6 @@ func (c *Config) Origins() []*url.URL {
 func (c *Config) Secure() bool {
 	origins := c.Origins()
 	return len(origins) > 0 && origins[0].Scheme == "https"
-}
-
-// CallbackURLs returns the redirect URIs to register at the provider, one for
-// each origin.
-func (c *Config) CallbackURLs() []string {
-	var callbacks []string
-	for _, origin := range c.Origins() {
-		callbacks = append(callbacks, origin.String()+c.EndpointPrefix+"/callback")
-	}
-	return callbacks
-}
-
-// LogoutURL returns where the provider sends people after logout.
-func (c *Config) LogoutURL() string {
-	origins := c.Origins()
-	if c.PostLogoutURL != "" || len(origins) == 0 {
-		return c.PostLogoutURL
-	}
-	return origins[0].String() + c.EndpointPrefix + "/sign_out"
 }
 
 func checkOrigins(c *Config) Problems {
@@ -78,82 +57,12 @@ func checkOrigins(c *Config) Problems {
 // parseOrigin reads scheme, host and port and nothing else. Its error says
 // what is wrong without the text, which may hold a password.
 func parseOrigin(text string) (*url.URL, error) {
-	u, err := parseURL(text)
+	u, err := parseWebURL(text)
 	switch {
 	case err != nil:
 		return nil, err
-	case u.Scheme != "http" && u.Scheme != "https":
-		return nil, errors.New("is neither https nor http")
 	case u.Path != "" && u.Path != "/":
 		return nil, errors.New("has a path")
-	case u.RawQuery != "" || u.ForceQuery:
-		return nil, errors.New("has a query")
 	}
 	return &url.URL{Scheme: u.Scheme, Host: normalHost(u)}, nil
-}
-
-// parseURL reads an absolute URL with a host and without credentials or
-// fragment. The errors of net/url quote the URL, so none of them is passed on.
-func parseURL(text string) (*url.URL, error) {
-	u, err := url.Parse(text)
-	switch {
-	case err != nil || u.Opaque != "" || u.Scheme == "":
-		return nil, errors.New("is no absolute URL")
-	case u.User != nil:
-		return nil, errors.New("holds credentials")
-	case u.Fragment != "" || strings.Contains(text, "#"):
-		return nil, errors.New("has a fragment")
-	case u.Scheme != "unix" && !validHost(u.Hostname()):
-		return nil, errors.New("has no valid host name (write international names in their xn-- form)")
-	case !validPort(u):
-		return nil, errors.New("has no valid port")
-	}
-	return u, nil
-}
-
-// normalHost writes host and port as a browser's Origin header does.
-func normalHost(u *url.URL) string {
-	host := strings.ToLower(u.Hostname())
-	if strings.Contains(host, ":") {
-		host = "[" + host + "]"
-	}
-	port, _ := strconv.Atoi(u.Port())
-	if port == 0 || u.Scheme == "https" && port == 443 || u.Scheme == "http" && port == 80 {
-		return host
-	}
-	return host + ":" + strconv.Itoa(port)
-}
-
-func validHost(host string) bool {
-	if _, err := netip.ParseAddr(host); err == nil {
-		return true
-	}
-	for label := range strings.SplitSeq(host, ".") {
-		if label == "" || len(label) > 63 || strings.Trim(strings.ToLower(label), "abcdefghijklmnopqrstuvwxyz0123456789-_") != "" {
-			return false
-		}
-	}
-	return len(host) <= 253
-}
-
-func validPort(u *url.URL) bool {
-	if strings.HasSuffix(u.Host, ":") {
-		return false
-	}
-	port, err := strconv.ParseUint(u.Port(), 10, 16)
-	return u.Port() == "" || err == nil && port > 0
-}
-
-// plainHTTP reports http beyond loopback.
-func plainHTTP(u *url.URL) bool {
-	return u.Scheme == "http" && !loopback(u.Hostname())
-}
-
-// loopback reports 127.0.0.0/8, ::1, localhost and *.localhost.
-func loopback(host string) bool {
-	if ip, err := netip.ParseAddr(host); err == nil {
-		return ip.IsLoopback()
-	}
-	host = strings.ToLower(host)
-	return host == "localhost" || strings.HasSuffix(host, ".localhost")
 }

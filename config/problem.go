@@ -77,3 +77,13 @@ type verdict struct {
 func (v *verdict) add(wrong, mend string) {
 	v.problems = append(v.problems, Problem{Variable: Prefix + "_" + v.variable, Wrong: wrong, Mend: mend})
 }
+
+// problem is one problem of the setting.
+func (s setting) problem(wrong, mend string) Problem {
+	return Problem{Variable: s.name, Wrong: wrong, Mend: mend}
+}
+
+// problems is one problem of the setting, alone.
+func (s setting) problems(wrong, mend string) Problems {
+	return Problems{s.problem(wrong, mend)}
+}

@@ -13,13 +13,14 @@ import (
 )
 
 // checkIssuer keeps the issuer as it is written: it is compared exactly
-// (OIDC Discovery 4.3), so nothing is trimmed or normalised.
+// (OIDC Discovery 4.3), so nothing is trimmed or normalised. It has neither
+// query nor fragment (OIDC Discovery 3).
 func checkIssuer(c *Config) Problems {
 	v := verdict{variable: "ISSUER_URL"}
 	if c.IssuerURL == "" {
 		return nil
 	}
-	u, err := parseProviderURL(c.IssuerURL)
+	u, err := parseWebURL(c.IssuerURL)
 	switch {
 	case err != nil:
 		v.add(err.Error(), "write the issuer as the provider's discovery document has it, e.g. https://id.example.com")
@@ -29,20 +30,6 @@ func checkIssuer(c *Config) Problems {
 		v.add("is plain http beyond loopback", "write https, or set "+Prefix+"_INSECURE_PROVIDER_HTTP=true")
 	}
 	return v.problems
-}
-
-// parseProviderURL reads a URL that may name the issuer (OIDC Discovery 3: no query, no fragment).
-func parseProviderURL(text string) (*url.URL, error) {
-	u, err := parseURL(text)
-	switch {
-	case err != nil:
-		return nil, err
-	case u.Scheme != "http" && u.Scheme != "https":
-		return nil, errors.New("is neither https nor http")
-	case u.RawQuery != "" || u.ForceQuery:
-		return nil, errors.New("has a query")
-	}
-	return u, nil
 }
 
 func checkInternalURL(c *Config) Problems {

@@ -67,36 +67,16 @@ func decodeSecret(text string) ([]byte, error) {
 	return secret, nil
 }
 
-// predictable reports bytes that no random source ever gives: few different
-// ones (32 random bytes hold 20 or more), a pattern that repeats, or counting.
+// predictable reports bytes that stand for no secret at all: few different
+// ones, where 32 random bytes hold 20 or more.
 func predictable(secret []byte) bool {
-	return different(secret) < secretBytes/2 || repeats(secret) || counts(secret)
+	const least = 8
+	return len(slices.Compact(slices.Sorted(slices.Values(secret)))) < least
 }
 
-func different(secret []byte) int {
-	sorted := slices.Sorted(slices.Values(secret))
-	return len(slices.Compact(sorted))
-}
-
-func repeats(secret []byte) bool {
-	for period := 1; period <= len(secret)/2; period++ {
-		if string(secret[period:]) == string(secret[:len(secret)-period]) {
-			return true
-		}
-	}
-	return false
-}
-
-func counts(secret []byte) bool {
-	for i := 2; i < len(secret); i++ {
-		if secret[i]-secret[i-1] != secret[1]-secret[0] {
-			return false
-		}
-	}
-	return true
-}
-
-// readable reports a secret that is text: perhaps a passphrase.
-func readable(secret []byte) bool {
-	return !slices.ContainsFunc(secret, func(b byte) bool { return b < ' ' || b > '~' })
+// handmade reports a secret that no random source gives, though it may be hard
+// to guess: text, perhaps a passphrase, or bytes that count.
+func handmade(secret []byte) bool {
+	text := !slices.ContainsFunc(secret, func(b byte) bool { return b < ' ' || b > '~' })
+	return text || slices.IsSorted(secret)
 }

@@ -79,9 +79,9 @@ func (c *Config) upstreams() ([]Upstream, Problems) {
 func (v *verdict) addSplitting(err error) {
 	if p, ok := errors.AsType[*access.Problem](err); ok {
 		v.add(p.Wrong, p.Mend)
-	} else if err != nil {
-		v.add("cannot be split into its parts", "look at its quotation marks")
+		return
 	}
+	v.add("cannot be split into its parts", "look at its quotation marks")
 }
 
 // parseUpstream reads "[PATTERN] URL [option…]". Its problems never show the

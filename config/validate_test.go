@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/pem"
+	"errors"
 	"math/big"
 	"reflect"
 	"slices"
@@ -49,8 +50,11 @@ func TestValidateFindsTheSameProblemsAsLoad(t *testing.T) {
 }
 
 func TestValidateFindsEverythingWrongWithAnEmptyConfig(t *testing.T) {
-	if err := new(config.Config).Validate(); err == nil {
-		t.Error("an empty Config is fine")
+	ps, _ := errors.AsType[config.Problems](new(config.Config).Validate())
+	for _, required := range []string{"PUBLIC_URL", "UPSTREAMS", "ACCESS_RULES", "ISSUER_URL", "CLIENT_ID", "CLIENT_SECRET", "COOKIE_SECRETS"} {
+		if len(ps.Of(required)) != 1 {
+			t.Errorf("%s: %v", required, ps.Of(required))
+		}
 	}
 }
 

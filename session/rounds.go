@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// A login that leads to a login again and again has a cause that no further login mends, such as a session cookie that the
-// browser does not keep. The caller notes in the browser how many there were in a row; the next login for the same return
-// address finds the note when it follows within a minute, and the first request that a session is good for clears it.
+// Browsers that go round in circles carry the count themselves, since the same person may be signing in elsewhere as well.
+// The caller notes how many logins were completed in a row; the next login for the same return address finds the note when it
+// follows within a minute, and the first request that a session is good for clears it.
 
 const (
 	roundLifetime = time.Minute

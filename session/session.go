@@ -27,9 +27,9 @@ var ErrExpired = errors.New("session has ended")
 // leeway is how far the clock that wrote a time may have run ahead of the one that reads it.
 const leeway = time.Minute
 
-// codecAge is how long a session's seal holds at most; browsers forget any cookie after 400 days (RFC 6265bis 5.5). The
+// sealLifetime is how long a session's seal holds at most; browsers forget any cookie after 400 days (RFC 6265bis 5.5). The
 // session's own end, inside, comes long before.
-const codecAge = 400 * 24 * time.Hour
+const sealLifetime = 400 * 24 * time.Hour
 
 // Session is a person who is signed in. CreatedAt, ExpiresAt and TokenExpiresAt must be set; other zero values mean that the
 // provider did not say.
@@ -85,7 +85,7 @@ func NewManager(o Options) (*Manager, error) {
 	if err := o.check(); err != nil {
 		return nil, err
 	}
-	sessions, err := newSealer(o, "session", codecAge)
+	sessions, err := newSealer(o, "session", sealLifetime)
 	if err != nil {
 		return nil, err
 	}

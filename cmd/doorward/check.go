@@ -2,22 +2,14 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"strings"
-	"time"
 
 	"doorward/config"
-	"doorward/proxy"
-	"doorward/proxy/provider"
 )
-
-// liveTimeout bounds everything that `check --live` asks.
-const liveTimeout = 20 * time.Second
 
 // report is what `check` found, as --json prints it.
 type report struct {
@@ -32,14 +24,6 @@ type report struct {
 type register struct {
 	RedirectURIs           []string `json:"redirect_uris"`
 	PostLogoutRedirectURIs []string `json:"post_logout_redirect_uris"`
-}
-
-// finding is one answer of the provider or of an upstream.
-type finding struct {
-	OK      bool   `json:"ok"`
-	Subject string `json:"subject"`
-	Says    string `json:"says"`
-	Mend    string `json:"mend,omitempty"`
 }
 
 // check reports on the configuration. Only what refuses the start fails it:
@@ -138,71 +122,4 @@ func writeFindings(w io.Writer, findings []finding) {
 			fmt.Fprintf(w, "       mend: %s\n", f.Mend)
 		}
 	}
-}
-
-// inspect asks the provider what it offers, and each upstream whether it is there.
-func inspect(ctx context.Context, c *config.Config) []finding {
-	ctx, cancel := context.WithTimeout(ctx, liveTimeout)
-	defer cancel()
-	findings := inspectProvider(ctx, c)
-	upstreams, _ := c.UpstreamTable()
-	for _, u := range upstreams {
-		findings = append(findings, dial(ctx, u))
-	}
-	return findings
-}
-
-func inspectProvider(ctx context.Context, c *config.Config) []finding {
-	options, err := proxy.ProviderOptions(c)
-	var p *provider.Provider
-	if err == nil {
-		p, err = provider.New(options)
-	}
-	var found []provider.Finding
-	if err == nil {
-		found, err = p.Inspect(ctx)
-	}
-	var findings []finding
-	for _, f := range found {
-		findings = append(findings, finding(f))
-	}
-	if err != nil {
-		findings = append(findings, finding{
-			Subject: "provider", Says: err.Error(),
-			Mend: fmt.Sprintf("look at %[1]s_ISSUER_URL, %[1]s_PROVIDER_INTERNAL_URL and %[1]s_PROVIDER_CA, and at the network between", config.Prefix),
-		})
-	}
-	return findings
-}
-
-// dial opens a connection to an upstream, with TLS where it is to be spoken,
-// and sends nothing.
-func dial(ctx context.Context, u config.Upstream) finding {
-	f := finding{OK: true, Subject: "upstream " + u.Name(), Says: "takes connections"}
-	conn, err := connect(ctx, u)
-	if err != nil {
-		f.OK, f.Says = false, err.Error()
-		f.Mend = fmt.Sprintf("start it, or correct its entry in %s_UPSTREAMS", config.Prefix)
-		return f
-	}
-	conn.Close()
-	return f
-}
-
-func connect(ctx context.Context, u config.Upstream) (net.Conn, error) {
-	dialer := net.Dialer{Timeout: 5 * time.Second}
-	switch u.URL.Scheme {
-	case "unix":
-		return dialer.DialContext(ctx, "unix", u.URL.Path)
-	case "https":
-		return (&tls.Dialer{NetDialer: &dialer}).DialContext(ctx, "tcp", withPort(u, "443"))
-	}
-	return dialer.DialContext(ctx, "tcp", withPort(u, "80"))
-}
-
-func withPort(u config.Upstream, port string) string {
-	if p := u.URL.Port(); p != "" {
-		port = p
-	}
-	return net.JoinHostPort(u.URL.Hostname(), port)
 }

@@ -11,8 +11,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"runtime"
-	"runtime/debug"
 	"strings"
 
 	"doorward/config"
@@ -22,7 +20,7 @@ import (
 const (
 	exitOK     = 0
 	exitFailed = 1 // the start is refused, or explain says denied
-	exitUsage  = 2 // the command line is wrong
+	exitUsage  = 2 // the command line is wrong, or explain has no rules to go by
 )
 
 const usage = `doorward is an authenticating reverse proxy, configured by DOORWARD_ variables.
@@ -40,7 +38,8 @@ const usage = `doorward is an authenticating reverse proxy, configured by DOORWA
   doorward version             version, commit, Go version
   doorward help                this text
 
-Exit status: 0 fine or allowed, 1 the start refused or denied, 2 wrong command line.
+Exit status: 0 fine or allowed, 1 the start refused or the request denied, 2 wrong command line, or rules
+that explain cannot read.
 `
 
 func main() {
@@ -88,65 +87,4 @@ func printConfig(args []string, out, errOut io.Writer) int {
 	}
 	config.Table(out, *markdown)
 	return exitOK
-}
-
-func printSecret(args []string, out, errOut io.Writer) int {
-	flags := newFlags("secret", errOut)
-	rotate := flags.Bool("rotate", false, "print how to change the secret, step by step")
-	if status, ok := flags.parse(args, 0); !ok {
-		return status
-	}
-	if *rotate {
-		fmt.Fprintf(out, rotation, config.NewSecret())
-	} else {
-		fmt.Fprintln(out, config.NewSecret())
-	}
-	return exitOK
-}
-
-// rotation is in three steps because every replica must be able to open what
-// any other one seals, at every moment.
-const rotation = `The first secret of DOORWARD_COOKIE_SECRETS seals, all of them open. Nobody is signed out when each
-step is finished on every replica before the next begins.
-
-Here is a fresh secret: %[1]s
-
-1. Append it everywhere, and restart:
-     DOORWARD_COOKIE_SECRETS=<old>,%[1]s
-2. Put it first everywhere, and restart:
-     DOORWARD_COOKIE_SECRETS=%[1]s,<old>
-3. Wait until no session is sealed with the old one: when every session has reached its end, or when
-   doorward_session_key_uses_total{key="2"} no longer grows. Then drop it everywhere, and restart:
-     DOORWARD_COOKIE_SECRETS=%[1]s
-
-If the old secret may be known to others, do all of it at once: everybody signs in again.
-`
-
-// version says what was built: module version, commit and Go version.
-func version() string {
-	return fmt.Sprintf("doorward %s (commit %s, %s)", buildVersion(), commit(), runtime.Version())
-}
-
-func buildVersion() string {
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		return info.Main.Version
-	}
-	return "(devel)"
-}
-
-func commit() string {
-	info, _ := debug.ReadBuildInfo()
-	revision, modified := "unknown", ""
-	if info == nil {
-		return revision
-	}
-	for _, s := range info.Settings {
-		switch {
-		case s.Key == "vcs.revision":
-			revision = s.Value
-		case s.Key == "vcs.modified" && s.Value == "true":
-			modified = ", modified"
-		}
-	}
-	return revision + modified
 }

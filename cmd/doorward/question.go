@@ -13,8 +13,8 @@ import (
 
 // question is a request that somebody who is signed in makes.
 type question struct {
-	method, scheme, host, path string // path as on the request line, without query
-	person                     access.Subject
+	method, host, path string // path as on the request line, without query
+	person             access.Subject
 }
 
 const explainUsage = `usage: doorward explain [METHOD] URL [--group G]… [--email E] [--user U] [--claim k=v]… [--acr X]
@@ -123,7 +123,7 @@ func (q *question) setAccessLine(text string) error {
 func (q *question) setURL(text string) error {
 	if scheme, rest, ok := strings.Cut(text, "://"); ok && !strings.ContainsAny(scheme, "/?#") {
 		end := min(len(rest), strings.IndexAny(rest+"/", "/?#"))
-		q.scheme, q.host, text = strings.ToLower(scheme), rest[:end], rest[end:]
+		q.host, text = rest[:end], rest[end:]
 	}
 	text, _, _ = strings.Cut(text, "#") // browsers never send it
 	text, _, _ = strings.Cut(text, "?") // no rule looks at it

@@ -7,14 +7,6 @@ import (
 	"strings"
 )
 
-// PathError is a path that no server should be sent.
-type PathError struct {
-	Problem string // continues "the path": "holds a % without two hexadecimal digits"
-}
-
-// Error says what is wrong; it does not repeat the path.
-func (e *PathError) Error() string { return "reading the path: it " + e.Problem }
-
 // AmbiguousPathError is a path that leads one kind of server to other rules, another upstream or other values than it says itself.
 type AmbiguousPathError struct {
 	Meaning   string    // who reads it otherwise: "a server that decodes escapes first, then resolves dot segments"
@@ -36,28 +28,6 @@ func (e *AmbiguousPathError) Error() string {
 		differs = fmt.Sprintf("{%s} of rule %q would have another value", e.Wildcard, e.Rules[0])
 	}
 	return fmt.Sprintf("reading the path: %s reads it as %s, and %s", e.Meaning, e.Read, differs)
-}
-
-// checkEscaped refuses what may not stand on a request line (RFC 9112 3.2.1, RFC 3986 3.3).
-func checkEscaped(path string) error {
-	if !strings.HasPrefix(path, "/") {
-		return &PathError{"does not begin with a slash"}
-	}
-	for i := range len(path) {
-		switch c := path[i]; {
-		case isControl(c) || c == ' ':
-			return &PathError{"holds a control character or a blank"}
-		case c > 0x7f:
-			return &PathError{"holds a byte beyond ASCII that is not percent-encoded"}
-		case c == '#':
-			return &PathError{"holds a fragment"}
-		case c == '?':
-			return &PathError{"holds a query"}
-		case c == '%' && !isHex(path[i+1:]):
-			return &PathError{"holds a % without two hexadecimal digits"}
-		}
-	}
-	return nil
 }
 
 // The bounds of what is read of one path. Honest paths have a handful of readings.

@@ -191,3 +191,35 @@ func (m *matcher) unbeaten(found []int) []int {
 	}
 	return append(found[:0], kept...)
 }
+
+// matchers find patterns for servers of both kinds: those that heed letter case, and those that ignore it.
+type matchers struct {
+	plain  *matcher
+	folded *matcher // the plain one where no pattern has upper-case letters
+}
+
+func newMatchers[T any](entries []T, of func(T) *pattern) matchers {
+	var plain, folded []pattern
+	differ := false
+	for _, entry := range entries {
+		p := of(entry)
+		plain, folded = append(plain, *p), append(folded, p.folded())
+		differ = differ || !slices.Equal(p.segments, folded[len(folded)-1].segments)
+	}
+	m := matchers{plain: newMatcher(plain)}
+	m.folded = m.plain
+	if differ {
+		m.folded = newMatcher(folded)
+	}
+	return m
+}
+
+// foldedApart says whether letter case matters to a path that has no upper-case letters.
+func (m matchers) foldedApart() bool { return m.plain != m.folded }
+
+func (m matchers) of(q *query) *matcher {
+	if q.fold {
+		return m.folded
+	}
+	return m.plain
+}

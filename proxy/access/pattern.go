@@ -143,7 +143,7 @@ func parsePattern(fields []string) (*pattern, []string, *Problem) {
 
 // parseLocation reads host and path.
 func (p *pattern) parseLocation(written string) *Problem {
-	if strings.ContainsAny(quoted(written), "{}") {
+	if strings.ContainsAny(inside(written), "{}") {
 		return problemf("close the quotation marks before it", "has a brace within quotation marks")
 	}
 	location := unquote(written)

@@ -48,24 +48,18 @@ func unquote(s string) string {
 	return strings.ReplaceAll(s, string(quotationMark), "")
 }
 
-// quoted returns what stands between quotation marks.
-func quoted(s string) string {
-	var inside strings.Builder
-	for i, part := range strings.Split(s, string(quotationMark)) {
-		if i%2 == 1 {
-			inside.WriteString(part)
-		}
-	}
-	return inside.String()
-}
+// inside returns what stands between quotation marks.
+func inside(s string) string { return everyOther(s, 1) }
 
-// unquoted returns what stands outside quotation marks.
-func unquoted(s string) string {
-	var outside strings.Builder
-	for i, part := range strings.Split(s, string(quotationMark)) {
-		if i%2 == 0 {
-			outside.WriteString(part)
-		}
+// outside returns what stands elsewhere.
+func outside(s string) string { return everyOther(s, 0) }
+
+// everyOther joins every second of the parts between the marks of s.
+func everyOther(s string, first int) string {
+	parts := strings.Split(s, string(quotationMark))
+	var joined strings.Builder
+	for i := first; i < len(parts); i += 2 {
+		joined.WriteString(parts[i])
 	}
-	return outside.String()
+	return joined.String()
 }

@@ -249,20 +249,20 @@ GET   /git/   challenge:basic   upstream-auth
 	for _, c := range []struct {
 		path, rule, requirement string
 		access                  Access
-		basic, groups           bool
+		basic                   bool
 	}{
-		{"/git/x", "GET /git/", "challenge:basic upstream-auth", UpstreamAuth, true, false},
-		{"/other", "/other/", "upstream-auth", UpstreamAuth, false, false},
-		{"/g/", "/g/", `group:A !group:"b  c"`, Restricted, false, true},
-		{"/p", "/p/", "public", Public, false, false},
-		{"/none", "none", "", Deny, false, false},
+		{"/git/x", "GET /git/", "challenge:basic upstream-auth", UpstreamAuth, true},
+		{"/other", "/other/", "upstream-auth", UpstreamAuth, false},
+		{"/g/", "/g/", `group:A !group:"b  c"`, Restricted, false},
+		{"/p", "/p/", "public", Public, false},
+		{"/none", "none", "", Deny, false},
 	} {
 		r, err := p.Route("GET", "h", c.path)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if r.Rule() != c.rule || r.Requirement() != c.requirement || r.Access() != c.access || r.ChallengeBasic() != c.basic || r.NeedsGroups() != c.groups {
-			t.Errorf("%s: %q %q %v %v %v", c.path, r.Rule(), r.Requirement(), r.Access(), r.ChallengeBasic(), r.NeedsGroups())
+		if r.Rule() != c.rule || r.Requirement() != c.requirement || r.Access() != c.access || r.ChallengeBasic() != c.basic {
+			t.Errorf("%s: %q %q %v %v", c.path, r.Rule(), r.Requirement(), r.Access(), r.ChallengeBasic())
 		}
 	}
 }

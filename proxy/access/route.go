@@ -69,11 +69,6 @@ func (r *Route) ChallengeBasic() bool {
 	return r.Access() == UpstreamAuth && slices.ContainsFunc(r.rules, func(rule *rule) bool { return rule.basic })
 }
 
-// NeedsGroups says whether a rule of the route asks for a group, or forbids one.
-func (r *Route) NeedsGroups() bool {
-	return slices.ContainsFunc(r.rules, func(rule *rule) bool { return rule.asksForGroup() })
-}
-
 // MaxAges returns the greatest ages of a login that rules of the route name, the greatest first.
 func (r *Route) MaxAges() []time.Duration {
 	var ages []time.Duration
@@ -144,37 +139,6 @@ func (p *Policy) traits(r *Route) []string {
 		return nil
 	}
 	return p.upstreams[r.upstream].traits
-}
-
-// isPlain says whether every known server reads the path alike, but for letter case: upper is true where it has capital
-// letters.
-func isPlain(path string) (plain, upper bool) {
-	last := byte(0)
-	for i := range len(path) {
-		c := path[i]
-		switch {
-		case 'a' <= c && c <= 'z' || '0' <= c && c <= '9' || c == '-' || c == '_' || c == '.':
-		case c == '/':
-			if last == '/' || last == '.' {
-				return false, upper
-			}
-		case 'A' <= c && c <= 'Z':
-			upper = true
-		case !isHarmless(c):
-			return false, upper
-		}
-		last = c
-	}
-	return path != "" && path[0] == '/' && last != '.', upper
-}
-
-// isHarmless says of a rarer byte that it stands for itself everywhere (RFC 3986 3.3, without ; and $).
-func isHarmless(c byte) bool {
-	switch c {
-	case '~', '!', '&', '\'', '(', ')', '*', '+', ',', '=', ':', '@':
-		return true
-	}
-	return false
 }
 
 // lookUp reads the path in one way.

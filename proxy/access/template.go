@@ -51,7 +51,7 @@ func parseTemplate(written string, of *pattern) (template, *Problem) {
 	var t template
 	for written != "" {
 		before, after, found := cutOutside(written, '{')
-		if strings.Contains(unquoted(before), "}") {
+		if strings.Contains(outside(before), "}") {
 			return nil, problemf(`put the value into quotation marks, or write {name}`, "has a brace that is never opened in a value")
 		}
 		if before != "" {

@@ -109,7 +109,7 @@ func parseCondition(kind, value string, of *pattern) (condition, *Problem) {
 
 // parseLiteral reads the kinds whose values take no wildcard.
 func parseLiteral(kind string, values []string) (condition, *Problem) {
-	if slices.ContainsFunc(values, func(v string) bool { return strings.ContainsAny(unquoted(v), "{}") }) {
+	if slices.ContainsFunc(values, func(v string) bool { return strings.ContainsAny(outside(v), "{}") }) {
 		return nil, problemf("use group:, user: or claim: for it, or put the value into quotation marks", "uses a wildcard in %s:", kind)
 	}
 	switch kind {
@@ -153,7 +153,7 @@ func parseTemplates(values []string, of *pattern) ([]template, *Problem) {
 func parseClaim(written string, of *pattern) (condition, *Problem) {
 	name, value, found := cutOutside(written, '=')
 	path := unquote(name)
-	if !found || strings.TrimSpace(path) == "" || strings.ContainsAny(unquoted(name), "{},") {
+	if !found || strings.TrimSpace(path) == "" || strings.ContainsAny(outside(name), "{},") {
 		return nil, problemf("write "+examples()["claim"], "has a claim without a name or without =, %q", written)
 	}
 	values, problem := parseValues("claim", value)
@@ -171,7 +171,7 @@ func parseEmails(values []string) (condition, *Problem) {
 		if !ok || strings.ContainsAny(m.domain, "* ") || strings.Contains(m.local, "*") && m.local != "*" {
 			return nil, problemf("write "+examples()["email"], "has %q, which is no e-mail", value)
 		}
-		if m.local == "*" && !strings.Contains(quoted(value), "*") {
+		if m.local == "*" && !strings.Contains(inside(value), "*") {
 			m.local = ""
 		}
 		emails[i] = m

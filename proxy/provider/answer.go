@@ -3,7 +3,6 @@ package provider
 import (
 	"crypto/subtle"
 	"errors"
-	"fmt"
 	"net/url"
 )
 
@@ -104,6 +103,6 @@ func (a Answer) providerError() error {
 		Kind:        KindProviderError,
 		Code:        printable(a.Error, maxSaid),
 		Description: printable(a.ErrorDescription, maxSaid),
-		cause:       fmt.Errorf("the provider reports an error"),
+		cause:       errors.New("the provider reports an error"),
 	}
 }

@@ -60,8 +60,8 @@ func newClient(o Options) (*client, error) {
 	return c, nil
 }
 
-// answer is what an endpoint answered, read to the end.
-type answer struct {
+// reply is what an endpoint answered, read to the end.
+type reply struct {
 	status    int
 	mediaType string // without parameters, "" when absent or malformed
 	header    http.Header
@@ -70,7 +70,7 @@ type answer struct {
 
 // get asks an endpoint for a document, metadata or keys, and insists on 200. The content type is not looked at: both are served
 // under several, and reading them is strict enough.
-func (c *client) get(ctx context.Context, endpoint, address string) (*answer, error) {
+func (c *client) get(ctx context.Context, endpoint, address string) (*reply, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
 		return nil, errors.New("the endpoint's address is malformed")
@@ -84,7 +84,7 @@ func (c *client) get(ctx context.Context, endpoint, address string) (*answer, er
 }
 
 // send sends one request, once, and reads the answer.
-func (c *client) send(req *http.Request, endpoint string, timeout time.Duration) (*answer, error) {
+func (c *client) send(req *http.Request, endpoint string, timeout time.Duration) (*reply, error) {
 	ctx, cancel := context.WithTimeout(req.Context(), timeout)
 	defer cancel()
 	req = req.Clone(ctx)
@@ -106,7 +106,7 @@ func (c *client) send(req *http.Request, endpoint string, timeout time.Duration)
 	return got, nil
 }
 
-func (c *client) roundTrip(req *http.Request) (*answer, error) {
+func (c *client) roundTrip(req *http.Request) (*reply, error) {
 	resp, err := c.transport.RoundTrip(req)
 	if err != nil {
 		// net/http quotes what it could not read, which may be anything, a token as well.
@@ -125,24 +125,24 @@ func (c *client) roundTrip(req *http.Request) (*answer, error) {
 		return nil, fmt.Errorf("the answer is larger than %d bytes", maxBody)
 	}
 	mediaType, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
-	return &answer{status: resp.StatusCode, mediaType: mediaType, header: resp.Header, body: body}, nil
+	return &reply{status: resp.StatusCode, mediaType: mediaType, header: resp.Header, body: body}, nil
 }
 
 // ok refuses every status but 200, a redirect among them.
-func (a *answer) ok() error {
+func (r *reply) ok() error {
 	switch {
-	case a.status == http.StatusOK:
+	case r.status == http.StatusOK:
 		return nil
-	case a.status >= 300 && a.status < 400:
-		return fmt.Errorf("the answer is a redirect (%d), and redirects are not followed", a.status)
+	case r.status >= 300 && r.status < 400:
+		return fmt.Errorf("the answer is a redirect (%d), and redirects are not followed", r.status)
 	}
-	return fmt.Errorf("the answer's status is %d", a.status)
+	return fmt.Errorf("the answer's status is %d", r.status)
 }
 
 // json reads an answer that must say that it is JSON.
-func (a *answer) json() (object, error) {
-	if a.mediaType != "application/json" {
-		return nil, fmt.Errorf("the answer's content type is %s, not application/json", quoted(a.mediaType))
+func (r *reply) json() (object, error) {
+	if r.mediaType != "application/json" {
+		return nil, fmt.Errorf("the answer's content type is %s, not application/json", quoted(r.mediaType))
 	}
-	return parseObject(a.body)
+	return parseObject(r.body)
 }

@@ -213,7 +213,7 @@ func TestInspect(t *testing.T) {
 		"clock": {func(o *op) {
 			o.instead = handlers("/.well-known/openid-configuration", func(w http.ResponseWriter, _ *http.Request) {
 				w.Header().Set("Date", "Thu, 01 Jan 2026 00:00:00 GMT")
-				reply(w, o.honestMetadata())
+				respond(w, o.honestMetadata())
 			})
 		}, []string{"clock"}},
 	}

@@ -2,9 +2,6 @@ package provider
 
 import (
 	"fmt"
-	"strconv"
-	"strings"
-	"unicode"
 )
 
 // Kind says at which point of the conversation something went wrong. Its String is a fixed word that suits a metric label.
@@ -107,32 +104,4 @@ func (e *Error) Unwrap() error { return e.cause }
 // fail makes an Error; format and args are those of fmt.Errorf.
 func fail(kind Kind, format string, args ...any) *Error {
 	return &Error{Kind: kind, cause: fmt.Errorf(format, args...)}
-}
-
-const (
-	maxSaid  = 500 // characters of a provider's error that we repeat to people
-	maxValue = 200 // characters of a claim that we repeat in the log
-)
-
-// printable is text with everything that is not printable replaced by a blank and cut to limit characters: no line breaks that
-// forge log lines, no direction marks that turn a page around.
-func printable(text string, limit int) string {
-	var b strings.Builder
-	count := 0
-	for _, r := range text {
-		if count == limit {
-			return b.String() + "…"
-		}
-		if !unicode.IsPrint(r) || r == unicode.ReplacementChar {
-			r = ' '
-		}
-		b.WriteRune(r)
-		count++
-	}
-	return strings.TrimSpace(b.String())
-}
-
-// quoted shows a value that came from outside in an error.
-func quoted(value string) string {
-	return strconv.Quote(printable(value, maxValue))
 }

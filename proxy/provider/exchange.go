@@ -81,7 +81,7 @@ func (t *tokenTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 }
 
 // refusal is an answer that is no success, with the OAuth error when it holds one (RFC 6749 5.2).
-func refusal(got *answer, err error) *Error {
+func refusal(got *reply, err error) *Error {
 	refused := fail(KindTokenRequestFailed, "the token endpoint: %w", err)
 	if o, err := got.json(); err == nil {
 		code, _ := o.text("error")
@@ -92,7 +92,7 @@ func refusal(got *answer, err error) *Error {
 }
 
 // read checks a success and keeps of it what is used.
-func (t *tokenTransport) read(got *answer) (map[string]any, error) {
+func (t *tokenTransport) read(got *reply) (map[string]any, error) {
 	t.list = checklist{of: "token response", kind: KindInvalidTokenResponse}
 	var o object
 	clean := map[string]any{}
@@ -114,7 +114,7 @@ func (t *tokenTransport) read(got *answer) (map[string]any, error) {
 }
 
 // noError: some servers report an error with status 200.
-func noError(got *answer, o object) error {
+func noError(got *reply, o object) error {
 	if o.has("error") {
 		return refusal(got, errors.New("the answer is an error, though its status is 200"))
 	}

@@ -19,8 +19,8 @@ import (
 // go-oidc keeps a part of them. It does not look at iat, sub, azp, further audiences, nonce, at_hash, acr and auth_time, at what
 // kind of token it is, or at doubled members. So both are asked, go-oidc and the rules here, and both must agree.
 
-// oldest is how long ago an ID token may have been issued when it arrives straight from the token endpoint.
-const oldest = 10 * time.Minute
+// maxIDTokenAge is how long ago an ID token may have been issued when it arrives straight from the token endpoint.
+const maxIDTokenAge = 10 * time.Minute
 
 // verifyIDToken checks an ID token that came with accessToken in the login of r.
 func (p *Provider) verifyIDToken(ctx context.Context, m *metadata, r Request, raw, accessToken string) (*token, []Check, error) {
@@ -152,7 +152,7 @@ func (t *token) checkIssuedAt() (string, error) {
 	if age < -leeway {
 		return "", errors.New("iat is in the future; if the clocks differ, mend them")
 	}
-	if age > oldest {
+	if age > maxIDTokenAge {
 		return "", fmt.Errorf("iat is %s ago, but the token was fetched just now", age.Round(time.Second))
 	}
 	return "iat is now, give or take: the token was issued for this login", nil

@@ -33,7 +33,7 @@ func (p *Provider) Inspect(ctx context.Context) ([]Finding, error) {
 		inspectPKCE(m),
 	}
 	findings = append(findings, p.inspectScopes(m)...)
-	findings = append(findings, p.inspectUserinfo(m), inspectLogout(m), inspectIssuerParameter(m))
+	findings = append(findings, inspectUserinfo(m), inspectLogout(m), inspectIssuerParameter(m))
 	if !m.date.IsZero() {
 		findings = append(findings, inspectClock(m))
 	}
@@ -101,7 +101,7 @@ func (p *Provider) inspectScopes(m *metadata) []Finding {
 	return findings
 }
 
-func (p *Provider) inspectUserinfo(m *metadata) Finding {
+func inspectUserinfo(m *metadata) Finding {
 	f := Finding{OK: true, Subject: "userinfo", Says: "there is an endpoint"}
 	if m.UserInfoURL == "" {
 		f.Says = "there is no endpoint: every claim that is needed must be in a token"

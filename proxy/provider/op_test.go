@@ -90,16 +90,16 @@ func (o *op) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	switch r.URL.Path {
 	case "/.well-known/openid-configuration":
-		reply(w, changed(o.honestMetadata(), o.metadata))
+		respond(w, changed(o.honestMetadata(), o.metadata))
 	case "/jwks":
-		reply(w, map[string]any{"keys": o.published})
+		respond(w, map[string]any{"keys": o.published})
 	case "/token":
 		r.ParseForm()
 		o.form, o.auth = r.PostForm, r.Header.Get("Authorization")
-		reply(w, o.tokens())
+		respond(w, o.tokens())
 	case "/userinfo":
 		o.auth = r.Header.Get("Authorization")
-		reply(w, changed(map[string]any{"sub": testPerson, "groups": []string{"Dev"}}, o.userinfo))
+		respond(w, changed(map[string]any{"sub": testPerson, "groups": []string{"Dev"}}, o.userinfo))
 	default:
 		http.NotFound(w, r)
 	}
@@ -202,7 +202,7 @@ func (o *op) wantKind(t *testing.T, err error, kind Kind) {
 	}
 }
 
-func reply(w http.ResponseWriter, members map[string]any) {
+func respond(w http.ResponseWriter, members map[string]any) {
 	w.Header().Set("Content-Type", "application/json; charset=UTF-8")
 	json.NewEncoder(w).Encode(members)
 }

@@ -3,9 +3,7 @@ package provider
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
-	"time"
 )
 
 // The rules of userinfo (OIDC Core 5.3):
@@ -47,7 +45,7 @@ func (p *Provider) askUserinfo(ctx context.Context, m *metadata, accessToken str
 	return claims, l.made, err
 }
 
-func (p *Provider) fetchUserinfo(ctx context.Context, m *metadata, accessToken string) (*answer, error) {
+func (p *Provider) fetchUserinfo(ctx context.Context, m *metadata, accessToken string) (*reply, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.addresses.reach(m.UserInfoURL), nil)
 	if err != nil {
 		return nil, errors.New("the endpoint's address is malformed")
@@ -84,9 +82,10 @@ func (p *Provider) readSignedUserinfo(ctx context.Context, m *metadata, raw stri
 			return nil, err
 		}
 	}
-	expiry, err := t.claims.date("exp")
-	if err == nil && t.claims.has("exp") && !time.Now().Before(expiry.Add(leeway)) {
-		err = fmt.Errorf("exp is past")
+	if t.claims.has("exp") {
+		if _, err := t.checkExpiry(); err != nil {
+			return nil, err
+		}
 	}
-	return t.claims, err
+	return t.claims, nil
 }

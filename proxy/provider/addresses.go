@@ -29,7 +29,7 @@ func newAddresses(o Options) (*addresses, error) {
 		return nil, errors.New("the issuer is not a URL")
 	}
 	if a.issuer.RawQuery != "" || a.issuer.ForceQuery {
-		return nil, errors.New("the issuer has a query, which no issuer may have (OIDC Discovery 2)")
+		return nil, errors.New("the issuer has a query, which no issuer may have (OIDC Discovery 3)")
 	}
 	if o.InternalURL != "" {
 		if a.internal, err = url.Parse(o.InternalURL); err != nil || a.internal.Host == "" {
