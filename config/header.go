@@ -37,20 +37,21 @@ func (c *Config) identityHeaders() ([]Header, Problems) {
 		switch {
 		case !ok || !token(name) || claim == "":
 			v.add(fmt.Sprintf("item %d is no Name=claim", i+1), "write e.g. X-Department=department")
-		case taken(fold(name)):
+		case taken(FoldHeader(name)):
 			v.add(name+" is not free: doorward or HTTP itself uses it", "choose another name, e.g. X-User-Department")
-		case seen[fold(name)]:
+		case seen[FoldHeader(name)]:
 			v.add(name+" is there twice", "write it once")
 		}
-		seen[fold(name)] = true
+		seen[FoldHeader(name)] = true
 		headers = append(headers, Header{Name: textproto.CanonicalMIMEHeaderKey(name), Claim: claim})
 	}
 	return headers, v.problems
 }
 
-// fold maps all spellings of a header name that some server takes for the same
-// to one: lower case, everything but letters and digits a hyphen.
-func fold(name string) string {
+// FoldHeader maps all spellings of a header's name that some server takes for
+// the same to one: lower case, everything but letters and digits a hyphen, as
+// CGI-style servers do (RFC 3875 4.1.18).
+func FoldHeader(name string) string {
 	return strings.Map(func(r rune) rune {
 		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' {
 			return r
@@ -59,11 +60,30 @@ func fold(name string) string {
 	}, strings.ToLower(name))
 }
 
+// ClientMayNotSend reports a folded name under which a client's header must
+// not reach an upstream: it would name a person, claim to know where the
+// request came from, or make the upstream act on another path or method than
+// the one that was decided.
+func ClientMayNotSend(folded string) bool {
+	for _, prefix := range []string{
+		"x-forwarded-", "x-auth-request-", "x-doorward-", "x-original-", "x-rewrite-", "x-http-method",
+	} {
+		if strings.HasPrefix(folded, prefix) {
+			return true
+		}
+	}
+	switch folded {
+	case "forwarded", "x-real-ip", "true-client-ip", "x-client-ip", "x-cluster-client-ip", "cf-connecting-ip",
+		"x-request-id", "x-client-cert", "x-method-override", "proxy":
+		return true
+	}
+	return false
+}
+
 // taken reports a folded name that doorward sets, strips or depends on, that
 // ends at one hop (RFC 9110 7.6.1), or that describes message or client.
 func taken(name string) bool {
 	for _, prefix := range []string{
-		"x-forwarded-", "x-auth-request-", "x-doorward-",
 		"content-", "proxy-", "sec-", "if-", "accept-", "access-control-",
 	} {
 		if strings.HasPrefix(name, prefix) {
@@ -71,11 +91,11 @@ func taken(name string) bool {
 		}
 	}
 	switch name {
-	case "forwarded", "x-real-ip", "x-request-id", "authorization", "cookie", "set-cookie", "host",
+	case "authorization", "cookie", "set-cookie", "host",
 		"connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade",
 		"accept", "expect", "range", "origin", "referer", "user-agent", "date", "via", "max-forwards",
 		"cache-control", "pragma", "traceparent", "tracestate", "destination":
 		return true
 	}
-	return false
+	return ClientMayNotSend(name)
 }

@@ -28,8 +28,8 @@ func (p *Proxy) ready(r *http.Request) bool {
 
 // healthz answers load balancers that probe the public listener, under any host.
 func (p *Proxy) healthz(x *exchange, r *http.Request) error {
-	if r.Method != http.MethodGet && r.Method != http.MethodHead {
-		return methodRefused("GET, HEAD")
+	if err := readOnly(r); err != nil {
+		return err
 	}
 	x.rule, x.outcome = p.config.EndpointPrefix+"/", "healthz"
 	health(x, true)

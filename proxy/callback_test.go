@@ -267,6 +267,25 @@ func sessionCookie(p *page) string {
 	return ""
 }
 
+// The note that counts logins is in the browser from the second on, and goes with the first request that its session is good for.
+func TestCountOfLoginsGoes(t *testing.T) {
+	s := newSite(t, nil)
+	b := s.browser()
+	for i, want := range []int{1, 2} {
+		p := b.open(b.callbackAddress(s, "/app"))
+		if got := len(b.cookies(s.URL)); got != want {
+			t.Fatalf("after login %d the browser holds %d cookies, want %d", i+1, got, want)
+		}
+		if i == 0 {
+			b.forget(s, sessionCookie(p))
+		}
+	}
+	b.open(s.URL + "/app")
+	if got := len(b.cookies(s.URL)); got != 1 {
+		t.Errorf("after a request with the session the browser holds %d cookies", got)
+	}
+}
+
 // Who uses the session in between logs in as often as they like.
 func TestLoginsThatAreUsedAreNoLoop(t *testing.T) {
 	s := newSite(t, nil)

@@ -1,16 +1,15 @@
 package proxy
 
-import "net/http"
+import (
+	"net/http"
+	"strings"
+)
 
 // endpointOf says whether a path is under our prefix, spelled exactly so: any other spelling belongs to the upstream
 // and needs what its rule asks for.
 func (p *Proxy) endpointOf(path string) (string, bool) {
-	prefix := p.config.EndpointPrefix
-	if len(path) < len(prefix) || path[:len(prefix)] != prefix {
-		return "", false
-	}
-	rest := path[len(prefix):]
-	return rest, rest == "" || rest[0] == '/'
+	rest, ours := strings.CutPrefix(path, p.config.EndpointPrefix)
+	return rest, ours && (rest == "" || rest[0] == '/')
 }
 
 // serveEndpoint dispatches under our prefix. An origin is needed there, since every endpoint but the health check
@@ -35,4 +34,12 @@ func (p *Proxy) serveEndpoint(endpoint string, x *exchange, r *http.Request) err
 // endpointURL is an address under our prefix, at an origin.
 func (p *Proxy) endpointURL(o *origin, endpoint string) string {
 	return o.String() + p.config.EndpointPrefix + endpoint
+}
+
+// readOnly refuses methods with which an endpoint that only shows something has nothing to do.
+func readOnly(r *http.Request) error {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		return methodRefused("GET, HEAD")
+	}
+	return nil
 }

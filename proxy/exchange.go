@@ -37,8 +37,7 @@ type exchange struct {
 }
 
 func newExchange(w http.ResponseWriter, r *http.Request) *exchange {
-	x := &exchange{ResponseWriter: w, id: rand.Text(), start: time.Now(), rule: "none", path: "-"}
-	return x
+	return &exchange{ResponseWriter: w, id: rand.Text(), start: time.Now(), rule: "none", path: "-"}
 }
 
 // belongsTo notes whose request this is. The session is told by a hash, which opens nothing.

@@ -8,6 +8,7 @@ import (
 
 	"doorward/proxy/access"
 	"doorward/proxy/provider"
+	"doorward/session"
 )
 
 // failure is an error that knows how it is told: to the client in fixed phrases, to the log with its cause.
@@ -227,8 +228,8 @@ func loginExpired() *failure {
 }
 
 func unusableClaims(err error) *failure {
-	if known, ok := errors.AsType[*failure](err); ok {
-		return known
+	if groups, ok := errors.AsType[*failure](err); ok {
+		return groups // they have a page of their own
 	}
 	return &failure{status: http.StatusBadGateway, title: "Signing in did not work",
 		text: []string{"The provider signed you in, but what it says about you cannot be used. The log says why."}, cause: err}
@@ -241,9 +242,13 @@ func tooManyGroups(groups, bytes int) *failure {
 		cause: fmt.Errorf("the groups header of %d bytes for %d groups is over %d; set DOORWARD_FORWARD_GROUPS=matched", bytes, groups, maxGroupsHeader)}
 }
 
-func sessionTooLarge(err error) *failure {
-	return &failure{status: http.StatusInternalServerError, title: "Your session is too large",
-		text: []string{"What the provider says about you does not fit into this browser's cookies: " + err.Error()}, cause: err}
+// sessionFailure tells a session that does not fit from whatever else keeps one from being made.
+func (p *Proxy) sessionFailure(err error, returnTo string) *failure {
+	if _, ok := errors.AsType[*session.TooLargeError](err); !ok {
+		return p.loginFailed("internal_error", returnTo, broken(err))
+	}
+	return p.loginFailed("session_too_large", returnTo, &failure{status: http.StatusInternalServerError, title: "Your session is too large",
+		text: []string{"What the provider says about you does not fit into this browser's cookies: " + err.Error()}, cause: err})
 }
 
 // loginLoop explains what browsers would call too many redirects.

@@ -85,31 +85,46 @@ func (p *Proxy) forward(x *exchange, r *http.Request, route *access.Route, who *
 		p.metrics.webSockets.Inc()
 		defer p.metrics.webSockets.Dec()
 	}
-	var failed error
-	rp := httputil.ReverseProxy{
-		Transport:  timed{u.transport, x, p.metrics},
+	d := &delivery{x: x, in: r, upstream: u, path: path, who: who, given: given}
+	p.reverseProxy(d).ServeHTTP(answerFilter{x, p}, r)
+	return d.failed
+}
+
+// delivery is a decided request on its way to an upstream.
+type delivery struct {
+	x        *exchange
+	in       *http.Request
+	upstream *upstream
+	path     string
+	who      *identity   // nil for nobody
+	given    http.Header // the identity headers
+	failed   error
+}
+
+// reverseProxy passes one delivery on. It is made for each, so that what was decided need not travel in a context.
+func (p *Proxy) reverseProxy(d *delivery) *httputil.ReverseProxy {
+	return &httputil.ReverseProxy{
+		Transport:  timed{d.upstream.transport, d.x, p.metrics},
 		BufferPool: buffers{&p.buffers},
 		ErrorLog:   p.serverLog,
 		Rewrite: func(pr *httputil.ProxyRequest) {
-			u.address(pr, path)
-			p.rewriteHeaders(pr, x, who, given)
+			d.upstream.address(pr, d.path)
+			p.rewriteHeaders(pr, d)
 		},
 		ModifyResponse: func(answer *http.Response) error {
 			if answer.StatusCode < 100 {
 				return errBadStatus
 			}
 			p.cleanAnswer(answer.Header)
-			if who != nil {
-				p.sessions.ForgetRounds(answer.Header, r)
+			if d.who != nil {
+				p.sessions.ForgetRounds(answer.Header, d.in)
 			}
 			return nil
 		},
 		ErrorHandler: func(_ http.ResponseWriter, r *http.Request, err error) {
-			failed = p.upstreamFailure(x, r, err)
+			d.failed = p.upstreamFailure(d.x, r, err)
 		},
 	}
-	rp.ServeHTTP(answerFilter{x, p}, r)
-	return failed
 }
 
 // address points the outgoing request at the upstream. Opaque carries the path's own bytes where net/url would spell

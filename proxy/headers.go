@@ -1,11 +1,13 @@
 package proxy
 
 import (
+	"encoding/json"
 	"net/http"
 	"net/http/httputil"
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"doorward/config"
 	"doorward/session"
@@ -65,10 +67,9 @@ func setHeader(h http.Header, name, value string) {
 
 // groupsHeader joins groups with commas. FORWARD_GROUPS=matched keeps those that a rule names.
 func (p *Proxy) groupsHeader(groups []string) string {
-	named := p.policy.GroupNames()
 	var out []string
 	for _, g := range groups {
-		if p.config.ForwardGroups != "matched" || slices.Contains(named, g) {
+		if p.config.ForwardGroups != "matched" || slices.Contains(p.groups, g) {
 			out = append(out, encodeGroup(g))
 		}
 	}
@@ -91,9 +92,39 @@ func encodeGroup(group string) string {
 	return b.String()
 }
 
+// claimText is how a claim is written in a header of HEADERS: text as it is, arrays joined with commas like groups,
+// anything else as JSON. What would break the header is left out.
+func claimText(claim any) string {
+	text := ""
+	switch claim := claim.(type) {
+	case nil:
+	case string:
+		text = claim
+	case []any:
+		var members []string
+		for _, member := range claim {
+			members = append(members, encodeGroup(claimText(member)))
+		}
+		text = strings.Join(members, ",")
+	default:
+		encoded, _ := json.Marshal(claim)
+		text = string(encoded)
+	}
+	return headerText(text)
+}
+
+// headerText is the text if it arrives in a header as it is, else "": a control character would end the header, and outer
+// blanks would be trimmed on the way, so that one name becomes another's.
+func headerText(text string) string {
+	if strings.ContainsFunc(text, unicode.IsControl) || strings.TrimSpace(text) != text {
+		return ""
+	}
+	return text
+}
+
 // rewriteHeaders makes the outgoing request's headers. ReverseProxy has removed the hop-by-hop ones already, so that
 // what is set here stays.
-func (p *Proxy) rewriteHeaders(pr *httputil.ProxyRequest, x *exchange, who *identity, given http.Header) {
+func (p *Proxy) rewriteHeaders(pr *httputil.ProxyRequest, d *delivery) {
 	out := pr.Out.Header
 	for name := range out {
 		if p.untrusted(name) {
@@ -105,13 +136,13 @@ func (p *Proxy) rewriteHeaders(pr *httputil.ProxyRequest, x *exchange, who *iden
 	} else {
 		out.Del("Cookie")
 	}
-	if who != nil {
+	if d.who != nil {
 		out.Del("Authorization") // the client's own; what the upstream is to get comes next
 	}
-	for name, values := range given {
+	for name, values := range d.given {
 		out[name] = values
 	}
-	p.setForwarded(out, pr.In, x)
+	p.setForwarded(out, pr.In, d.x)
 	pr.Out.Trailer = nil
 	if !isWebSocket(pr.In) {
 		out.Del("Upgrade")
@@ -134,34 +165,11 @@ func (p *Proxy) setForwarded(out http.Header, in *http.Request, x *exchange) {
 	out.Set("X-Request-Id", x.id)
 }
 
-// untrusted says whether a header of the client's must not arrive: one that names a person, one that claims to know
-// where the request came from, or one that would make the upstream act on another path or method than was decided.
+// untrusted says whether a header of the client's must not arrive, HEADERS' among them.
 func (p *Proxy) untrusted(name string) bool {
-	folded := fold(name)
-	for _, prefix := range []string{"x-forwarded-", "x-auth-request-", "x-doorward-", "x-original-", "x-rewrite-", "x-http-method"} {
-		if strings.HasPrefix(folded, prefix) {
-			return true
-		}
-	}
-	switch folded {
-	case "forwarded", "x-real-ip", "true-client-ip", "x-client-ip", "x-cluster-client-ip", "cf-connecting-ip",
-		"x-request-id", "x-client-cert", "x-method-override", "proxy":
-		return true
-	}
-	return slices.ContainsFunc(p.headers, func(h config.Header) bool { return fold(h.Name) == folded })
-}
-
-// fold spells a header's name as a CGI-style server would confuse it (RFC 3875 4.1.18).
-func fold(name string) string {
-	return strings.Map(func(c rune) rune {
-		switch {
-		case 'A' <= c && c <= 'Z':
-			return c + 'a' - 'A'
-		case 'a' <= c && c <= 'z', '0' <= c && c <= '9':
-			return c
-		}
-		return '-'
-	}, name)
+	folded := config.FoldHeader(name)
+	return config.ClientMayNotSend(folded) ||
+		slices.ContainsFunc(p.headers, func(h config.Header) bool { return config.FoldHeader(h.Name) == folded })
 }
 
 // cleanAnswer removes what an upstream may not say: cookies under our names.

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"errors"
+	"mime"
 	"net/http"
 	"net/url"
 
@@ -15,7 +16,7 @@ import (
 //	   sends them to the provider.
 //	2. The provider signs them in, by whatever means it likes, and sends them back to our callback with a code.
 //	3. The callback. callback recognises the browser that began the login.
-//	4. The token request. The code is exchanged for tokens, directly with the provider (provider/exchange.go).
+//	4. The token request. The code is exchanged for tokens, directly with the provider (provider/tokenrequest.go).
 //	5. The checks. Only when everything about the tokens is right (provider/idtoken.go, accesstoken.go, userinfo.go),
 //	6. the session. welcome makes it, and the person goes where they wanted to.
 //
@@ -31,8 +32,8 @@ import (
 
 // start begins a login on request: GET /oauth2/start?rd=/path.
 func (p *Proxy) start(x *exchange, r *http.Request) error {
-	if r.Method != http.MethodGet && r.Method != http.MethodHead {
-		return methodRefused("GET, HEAD")
+	if err := readOnly(r); err != nil {
+		return err
 	}
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil || len(query["rd"]) > 1 {
@@ -127,6 +128,22 @@ func (p *Proxy) answerValues(r *http.Request) (values url.Values, err error) {
 	return values, nil
 }
 
+// maxForm bounds the forms that are posted to us, in bytes.
+const maxForm = 64 << 10
+
+// readForm reads a posted form, strictly: its type, its size, its syntax.
+func readForm(r *http.Request) (url.Values, error) {
+	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil || kind != "application/x-www-form-urlencoded" {
+		return nil, errors.New("the body is no form")
+	}
+	r.Body = http.MaxBytesReader(nil, r.Body, maxForm)
+	if err := r.ParseForm(); err != nil {
+		return nil, errors.New("the form does not parse")
+	}
+	return r.PostForm, nil
+}
+
 // welcome is step 6: it makes the session of a person who has logged in, and sends them where they wanted to go.
 func (p *Proxy) welcome(x *exchange, r *http.Request, login *session.Login, person *provider.Person) error {
 	s, err := p.newSession(person)
@@ -134,7 +151,7 @@ func (p *Proxy) welcome(x *exchange, r *http.Request, login *session.Login, pers
 		return p.loginFailed("unusable_claims", login.ReturnTo, unusableClaims(err))
 	}
 	if err := p.sessions.Create(x.Header(), r, s); err != nil {
-		return p.loginFailed("session_too_large", login.ReturnTo, sessionTooLarge(err))
+		return p.sessionFailure(err, login.ReturnTo)
 	}
 	x.belongsTo(s)
 	x.outcome = "login"

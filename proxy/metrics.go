@@ -7,11 +7,11 @@ import (
 	"runtime"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promauto"
 
 	"doorward/proxy/provider"
 	"doorward/session"
@@ -42,7 +42,6 @@ type metrics struct {
 	sessionLoads     *prometheus.CounterVec
 	sessionKeyUses   *prometheus.CounterVec
 	sessionBytes     prometheus.Histogram
-	openConnections  *prometheus.GaugeVec
 	connections      prometheus.Gauge
 	webSockets       prometheus.Gauge
 }
@@ -50,25 +49,26 @@ type metrics struct {
 func newMetrics(version string) *metrics {
 	m := &metrics{registry: prometheus.NewRegistry()}
 	m.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	m.requests = m.counters("requests_total", "Requests by deciding rule, method, status and outcome.", "rule", "method", "code", "outcome")
-	m.requestDuration = m.histograms("request_duration_seconds", "Time from a request's arrival to its answer's end, without upgrades.", "rule")
-	m.inFlight = m.gauge("in_flight_requests", "Requests being served.")
-	m.upstreamDuration = m.histograms("upstream_duration_seconds", "Time to the head of an upstream's answer.", "upstream")
-	m.upstreamErrors = m.counters("upstream_errors_total", "Requests that an upstream did not answer, by reason.", "upstream", "reason")
-	m.denials = m.counters("denials_total", "Requests that a rule refused, by what was missing.", "rule", "reason")
-	m.ambiguousPaths = m.counter("ambiguous_paths_total", "Requests refused because their path has several meanings.")
-	m.loginsStarted = m.counter("logins_started_total", "People sent to the provider.")
-	m.logins = m.counters("logins_total", "Callbacks by result.", "result")
-	m.loginLoops = m.counter("login_loops_total", "Logins stopped because they came back again and again.")
-	m.logouts = m.counters("logouts_total", "Sessions ended by a sign-out, by kind.", "kind")
-	m.providerRequests = m.histograms("provider_request_duration_seconds", "Requests to the provider.", "endpoint", "code")
-	m.sessionLoads = m.counters("session_loads_total", "Looks for a session, by result.", "result")
-	m.sessionKeyUses = m.counters("session_key_uses_total", "Sessions opened, by the place of their secret in DOORWARD_COOKIE_SECRETS.", "key")
-	m.sessionBytes = m.histogram("session_cookie_bytes", "Bytes of a session's cookies, names and values.", 512, 1024, 2048, 3072, 4096, 6144, 8192, 16384, 32768)
-	m.openConnections = m.gauges("open_connections", "Open connections of clients, by kind.", "kind")
-	m.connections = m.openConnections.WithLabelValues("http")
-	m.webSockets = m.openConnections.WithLabelValues("websocket")
-	m.gauges("build_info", "1, with the version as labels.", "version", "goversion").WithLabelValues(version, runtime.Version()).Set(1)
+	of := family{promauto.With(m.registry)}
+	m.requests = of.counters("requests_total", "Requests by deciding rule, method, status and outcome.", "rule", "method", "code", "outcome")
+	m.requestDuration = of.histograms("request_duration_seconds", "Time from a request's arrival to its answer's end, without upgrades.", "rule")
+	m.inFlight = of.gauges("in_flight_requests", "Requests being served.").WithLabelValues()
+	m.upstreamDuration = of.histograms("upstream_duration_seconds", "Time to the head of an upstream's answer.", "upstream")
+	m.upstreamErrors = of.counters("upstream_errors_total", "Requests that an upstream did not answer, by reason.", "upstream", "reason")
+	m.denials = of.counters("denials_total", "Requests that a rule refused, by what was missing.", "rule", "reason")
+	m.ambiguousPaths = of.counters("ambiguous_paths_total", "Requests refused because their path has several meanings.").WithLabelValues()
+	m.loginsStarted = of.counters("logins_started_total", "People sent to the provider.").WithLabelValues()
+	m.logins = of.counters("logins_total", "Callbacks by result.", "result")
+	m.loginLoops = of.counters("login_loops_total", "Logins stopped because they came back again and again.").WithLabelValues()
+	m.logouts = of.counters("logouts_total", "Sessions ended by a sign-out, by kind.", "kind")
+	m.providerRequests = of.histograms("provider_request_duration_seconds", "Requests to the provider.", "endpoint", "code")
+	m.sessionLoads = of.counters("session_loads_total", "Looks for a session, by result.", "result")
+	m.sessionKeyUses = of.counters("session_key_uses_total", "Sessions opened, by the place of their secret in DOORWARD_COOKIE_SECRETS.", "key")
+	m.sessionBytes = of.NewHistogram(prometheus.HistogramOpts{Namespace: namespace, Name: "session_cookie_bytes",
+		Help: "Bytes of a session's cookies, names and values.", Buckets: []float64{512, 1024, 2048, 3072, 4096, 6144, 8192, 16384, 32768}})
+	connections := of.gauges("open_connections", "Open connections of clients, by kind.", "kind")
+	m.connections, m.webSockets = connections.WithLabelValues("http"), connections.WithLabelValues("websocket")
+	of.gauges("build_info", "1, with the version as labels.", "version", "goversion").WithLabelValues(version, runtime.Version()).Set(1)
 	return m
 }
 
@@ -89,19 +89,21 @@ func (m *metrics) start(p *Proxy) {
 			m.upstreamErrors.WithLabelValues(u.name, reason)
 		}
 	}
-	m.registry.MustRegister(
-		gaugeFunc("provider_up", "1 when the provider answered last time it was asked.", func() float64 {
-			if p.provider.Up() {
-				return 1
-			}
-			return 0
-		}),
-		gaugeFunc("jwks_last_success_timestamp_seconds", "When the provider's keys were last read; 0 for never.", func() float64 {
-			if at := p.provider.KeysFetchedAt(); !at.IsZero() {
-				return float64(at.Unix())
-			}
-			return 0
-		}))
+	of := promauto.With(m.registry)
+	of.NewGaugeFunc(prometheus.GaugeOpts{Namespace: namespace, Name: "provider_up",
+		Help: "1 when the provider answered last time it was asked."}, func() float64 {
+		if p.provider.Up() {
+			return 1
+		}
+		return 0
+	})
+	of.NewGaugeFunc(prometheus.GaugeOpts{Namespace: namespace, Name: "jwks_last_success_timestamp_seconds",
+		Help: "When the provider's keys were last read; 0 for never."}, func() float64 {
+		if at := p.provider.KeysFetchedAt(); !at.IsZero() {
+			return float64(at.Unix())
+		}
+		return 0
+	})
 }
 
 func touch(v *prometheus.CounterVec, values ...string) {
@@ -138,13 +140,13 @@ func (m *metrics) providerAsked(endpoint, code string, took time.Duration) {
 }
 
 // sessionLoaded counts a look for a session; a cookie that does not open is told from none.
-func (m *metrics) sessionLoaded(r *http.Request, err error, name string) {
+func (m *metrics) sessionLoaded(err error, carried bool) {
 	result := "ok"
 	switch {
 	case err == nil:
 	case errors.Is(err, session.ErrExpired):
 		result = "expired"
-	case slices.ContainsFunc(r.Header["Cookie"], func(line string) bool { return strings.Contains(line, name) }):
+	case carried:
 		result = "invalid"
 	default:
 		result = "none"
@@ -162,42 +164,20 @@ func (p *Proxy) ConnState(_ net.Conn, state http.ConnState) {
 	}
 }
 
-func (m *metrics) counter(name, help string) prometheus.Counter {
-	c := prometheus.NewCounter(prometheus.CounterOpts{Namespace: "doorward", Name: name, Help: help})
-	m.registry.MustRegister(c)
-	return c
+// namespace begins the names of all metrics.
+const namespace = "doorward"
+
+// family makes and registers metrics.
+type family struct{ promauto.Factory }
+
+func (f family) counters(name, help string, labels ...string) *prometheus.CounterVec {
+	return f.NewCounterVec(prometheus.CounterOpts{Namespace: namespace, Name: name, Help: help}, labels)
 }
 
-func (m *metrics) counters(name, help string, labels ...string) *prometheus.CounterVec {
-	c := prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "doorward", Name: name, Help: help}, labels)
-	m.registry.MustRegister(c)
-	return c
+func (f family) gauges(name, help string, labels ...string) *prometheus.GaugeVec {
+	return f.NewGaugeVec(prometheus.GaugeOpts{Namespace: namespace, Name: name, Help: help}, labels)
 }
 
-func (m *metrics) gauge(name, help string) prometheus.Gauge {
-	g := prometheus.NewGauge(prometheus.GaugeOpts{Namespace: "doorward", Name: name, Help: help})
-	m.registry.MustRegister(g)
-	return g
-}
-
-func (m *metrics) gauges(name, help string, labels ...string) *prometheus.GaugeVec {
-	g := prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: "doorward", Name: name, Help: help}, labels)
-	m.registry.MustRegister(g)
-	return g
-}
-
-func (m *metrics) histogram(name, help string, buckets ...float64) prometheus.Histogram {
-	h := prometheus.NewHistogram(prometheus.HistogramOpts{Namespace: "doorward", Name: name, Help: help, Buckets: buckets})
-	m.registry.MustRegister(h)
-	return h
-}
-
-func (m *metrics) histograms(name, help string, labels ...string) *prometheus.HistogramVec {
-	h := prometheus.NewHistogramVec(prometheus.HistogramOpts{Namespace: "doorward", Name: name, Help: help}, labels)
-	m.registry.MustRegister(h)
-	return h
-}
-
-func gaugeFunc(name, help string, value func() float64) prometheus.GaugeFunc {
-	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "doorward", Name: name, Help: help}, value)
+func (f family) histograms(name, help string, labels ...string) *prometheus.HistogramVec {
+	return f.NewHistogramVec(prometheus.HistogramOpts{Namespace: namespace, Name: name, Help: help}, labels)
 }

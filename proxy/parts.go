@@ -19,6 +19,7 @@ func (p *Proxy) readRules() (err error) {
 	if p.policy, err = p.config.Policy(); err != nil {
 		return err
 	}
+	p.groups = p.policy.GroupNames()
 	p.headers, err = p.config.IdentityHeaders()
 	return err
 }

@@ -13,7 +13,7 @@
 // Who has no session yet is sent through
 //
 //	login.go         the Authorization Code Flow, from the first redirect to the session
-//	person.go        what of a person's claims makes their session
+//	claims.go        what of a person's claims makes their session
 //	returnaddress.go where a login may lead back to
 //	loops.go         logins that come back again and again
 //
@@ -26,7 +26,8 @@
 // Every part answers by returning an error or nil. What an error looks like from outside is decided in one place:
 //
 //	failure.go       the things that go wrong, their statuses and fixed phrases
-//	answer.go        page, JSON or redirect: how a failure is told
+//	navigation.go    is a person waiting for a page, or a program?
+//	tell.go          page, JSON or redirect: how a failure is told
 //	pages.go         the one page that every answer to a person is made of
 //
 // Beside the road stand parts.go, which puts a Proxy together, log.go, metrics.go and admin.go.
@@ -34,7 +35,6 @@ package proxy
 
 import (
 	"fmt"
-	"io"
 	"log"
 	"log/slog"
 	"net/http"
@@ -52,8 +52,8 @@ type Options struct {
 	// Config holds the settings. New validates it.
 	Config *config.Config
 
-	// LogWriter receives the log, one line an event.
-	LogWriter io.Writer
+	// Log receives the log: see NewLog.
+	Log *slog.Logger
 
 	// Version is what the metric build_info says.
 	Version string
@@ -68,6 +68,7 @@ type Proxy struct {
 	config    *config.Config
 	origins   []*origin
 	policy    *access.Policy
+	groups    []string // that rules name
 	upstreams []*upstream
 	headers   []config.Header
 	provider  *provider.Provider
@@ -90,7 +91,7 @@ func New(o Options) (*Proxy, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	p := &Proxy{config: c, loops: newLoops(), onLogin: o.OnLogin, log: NewLog(o.LogWriter, c), metrics: newMetrics(o.Version)}
+	p := &Proxy{config: c, loops: newLoops(), onLogin: o.OnLogin, log: o.Log, metrics: newMetrics(o.Version)}
 	p.serverLog = ServerLog(p.log)
 	p.crossSite = http.NewCrossOriginProtection()
 	for _, build := range []func() error{p.readRules, p.readPages, p.openUpstreams, p.openSessions, p.meetProvider} {
@@ -108,7 +109,7 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p.metrics.inFlight.Inc()
 	defer p.finish(x, r)
 	if err := p.serve(x, r); err != nil {
-		p.answer(x, r, err)
+		p.tell(x, r, err)
 	}
 }
 
@@ -118,7 +119,7 @@ func (p *Proxy) finish(x *exchange, r *http.Request) {
 	cause := recover()
 	p.metrics.inFlight.Dec()
 	if cause != nil && cause != http.ErrAbortHandler {
-		p.answer(x, r, broken(fmt.Errorf("recovering from a panic: %v", cause)))
+		p.tell(x, r, broken(fmt.Errorf("recovering from a panic: %v", cause)))
 	}
 	p.record(x, r)
 	if cause == http.ErrAbortHandler || x.status == statusClientGone {

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"doorward/session"
 	"net/url"
 	"strings"
 )
@@ -12,12 +13,9 @@ import (
 //     "/", drop tabs and line ends, and resolve dot segments before they look for "//".
 //   - It never leads to an endpoint of ours, which would sign people out or send them round in circles.
 
-// maxReturnAddress bounds what a login cookie has to carry, in bytes.
-const maxReturnAddress = 2048
-
 // returnAddress makes a safe Location of what somebody asks to be sent back to.
 func (p *Proxy) returnAddress(asked string, o *origin) string {
-	if len(asked) > maxReturnAddress {
+	if len(asked) > session.MaxReturnTo {
 		return "/"
 	}
 	for _, configured := range p.origins {

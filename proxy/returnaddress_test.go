@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"doorward/config"
+	"doorward/session"
 )
 
 // returner is a Proxy as far as return addresses need one.
@@ -47,7 +48,7 @@ func TestReturnAddressRefusesWhatLeadsElsewhere(t *testing.T) {
 		"http:///evil.com", "//evil.com%00", "https://app.example.com@evil.com", "https://app.example.com.evil.com", "https://evil.com#@app.example.com",
 		"//／evil.com", "https://evil。com", "/〱evil.com", "javascript:alert(1)", "/\r\nSet-Cookie:x=1", "/a b", "%2f%2fevil.com", "/%2fevil.com", "/%252fevil.com",
 		"//[::1]/", "https://other.example.com/x", "https://other.example.com:8443@evil.com/", "http://app.example.com/x", "HTTPS://app.example.com.evil.com",
-		"/oauth2/sign_out", "/oauth2/start?rd=/", "/oauth2", "/%6fauth2/sign_out", "/oauth2%2fsign_out", "/" + strings.Repeat("a", maxReturnAddress),
+		"/oauth2/sign_out", "/oauth2/start?rd=/", "/oauth2", "/%6fauth2/sign_out", "/oauth2%2fsign_out", "/" + strings.Repeat("a", session.MaxReturnTo),
 		"https://other.example.com:8443//evil.com/%5c..",
 	} {
 		p, o := returner()

@@ -81,7 +81,7 @@ func startSite(t *testing.T, https bool, configure func(*config.Config), mutatio
 		configure(c)
 	}
 	var err error
-	if s.Proxy, err = proxy.New(proxy.Options{Config: c, LogWriter: s.Log, Version: "test"}); err != nil {
+	if s.Proxy, err = proxy.New(proxy.Options{Config: c, Log: proxy.NewLog(s.Log, c), Version: "test"}); err != nil {
 		t.Fatalf("building the proxy: %v", err)
 	}
 	s.server.Config.Handler = s.Proxy

@@ -9,8 +9,8 @@ import (
 // session, so that an application may poll it, and never shows a token (ASVS 10.1.1). No other site can read it: it
 // carries no CORS headers.
 func (p *Proxy) userinfo(x *exchange, r *http.Request) error {
-	if r.Method != http.MethodGet && r.Method != http.MethodHead {
-		return methodRefused("GET, HEAD")
+	if err := readOnly(r); err != nil {
+		return err
 	}
 	who, err := p.authenticate(x, r)
 	if err != nil {

@@ -72,6 +72,16 @@ func split(pair string) (name, value string) {
 	return name, value
 }
 
+// Carries says whether a request has a session's cookie, be it one that does not open.
+func (m *Manager) Carries(r *http.Request) bool {
+	for name := range pairs(r.Header["Cookie"]) {
+		if _, ours := m.names.index(name); ours {
+			return true
+		}
+	}
+	return false
+}
+
 // Strip gives the Cookie headers without our cookies. Everything else stays byte for byte as it was; a header that held
 // nothing else goes.
 func (m *Manager) Strip(cookieHeaders []string) []string {

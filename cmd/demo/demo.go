@@ -70,11 +70,12 @@ func newDemo(a addresses, out io.Writer) (*demo, error) {
 		return nil, err
 	}
 	recorder := flow.NewRecorder(flow.Options{Issuer: d.providerURL, Callback: d.url + "/oauth2/callback", User: application.User})
+	settings := d.settings(origin("", app), origin("", tutorial))
 	door, err := proxy.New(proxy.Options{
-		Config:    d.settings(origin("", app), origin("", tutorial)),
-		LogWriter: out,
-		Version:   "demo",
-		OnLogin:   recorder.OnLogin,
+		Config:  settings,
+		Log:     proxy.NewLog(out, settings),
+		Version: "demo",
+		OnLogin: recorder.OnLogin,
 	})
 	if err != nil {
 		return nil, err

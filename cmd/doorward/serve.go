@@ -10,7 +10,6 @@ import (
 	"net"
 	"net/http"
 	"os/signal"
-	"sync"
 	"syscall"
 	"time"
 
@@ -35,17 +34,17 @@ func serve(ctx context.Context, args []string, out, errOut io.Writer) int {
 }
 
 func serveConfig(ctx context.Context, c *config.Config, out io.Writer) error {
-	out = &lineWriter{w: out}
-	p, err := proxy.New(proxy.Options{Config: c, LogWriter: out, Version: buildVersion()})
+	logger := proxy.NewLog(out, c)
+	p, err := proxy.New(proxy.Options{Config: c, Log: logger, Version: buildVersion()})
 	if err != nil {
 		return err
 	}
 	defer p.Close()
-	s := &server{config: c, proxy: p, log: proxy.NewLog(out, c)}
+	s := &server{config: c, proxy: p, log: logger}
 	// net/http prints what it does not understand of a peer's bytes through the
 	// global log, where they would stand as they are, tokens too.
 	log.SetFlags(0)
-	log.SetOutput(proxy.ServerLog(s.log).Writer())
+	log.SetOutput(proxy.ServerLog(logger).Writer())
 	if err := s.listen(ctx); err != nil {
 		return err
 	}
@@ -150,16 +149,4 @@ func (s *server) shutDown() {
 	}
 	s.public.server.Close()
 	s.metrics.server.Close()
-}
-
-// lineWriter keeps the lines of several logs apart: each comes in one Write.
-type lineWriter struct {
-	mu sync.Mutex
-	w  io.Writer
-}
-
-func (l *lineWriter) Write(line []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.w.Write(line)
 }

@@ -65,7 +65,7 @@ func doorward(t *testing.T, origin, issuer string) http.Handler {
 	c.ClientID, c.ClientSecret = "doorward", "doorward-demo-secret"
 	c.Audience = []string{"demo-api"}
 	c.CookieSecrets = []string{config.NewSecret()}
-	p, err := proxy.New(proxy.Options{Config: c, LogWriter: t.Output()})
+	p, err := proxy.New(proxy.Options{Config: c, Log: proxy.NewLog(t.Output(), c)})
 	if err != nil {
 		t.Fatal(err)
 	}

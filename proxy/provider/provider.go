@@ -184,7 +184,7 @@ func (p *Provider) Complete(ctx context.Context, r Request, a Answer) (*Person, 
 	if err != nil {
 		return nil, err
 	}
-	got, exchanged, err := p.exchange(ctx, m, r, a.Code)
+	got, exchanged, err := p.requestTokens(ctx, m, r, a.Code)
 	if err != nil {
 		return nil, err
 	}

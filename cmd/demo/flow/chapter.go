@@ -30,7 +30,7 @@ func (rec *Recorder) chapters(a *attempt, r *http.Request) []chapter {
 		},
 		{
 			Title: "The token request",
-			Files: []string{"proxy/provider/exchange.go"},
+			Files: []string{"proxy/provider/tokenrequest.go"},
 			Parts: []part{a.tokenRequest(), a.tokenAnswer()},
 		},
 		{
@@ -40,7 +40,7 @@ func (rec *Recorder) chapters(a *attempt, r *http.Request) []chapter {
 		},
 		{
 			Title: "The session",
-			Files: []string{"proxy/login.go", "proxy/person.go", "session/session.go", "session/seal.go", "proxy/headers.go"},
+			Files: []string{"proxy/login.go", "proxy/claims.go", "session/session.go", "session/seal.go", "proxy/headers.go"},
 			Parts: []part{a.session(), forwarded(r)},
 		},
 	}

@@ -1,14 +1,11 @@
 package proxy
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 	"slices"
 	"strings"
 	"time"
-	"unicode"
 
 	"doorward/proxy/provider"
 	"doorward/session"
@@ -76,7 +73,10 @@ func (p *Proxy) newSession(person *provider.Person) (*session.Session, error) {
 		return nil, fmt.Errorf("reading groups from claim %q: %w", p.config.GroupsClaim, err)
 	}
 	s.Groups = groups
-	return s, p.describe(http.Header{}, s) // too many groups are found now, not at each request
+	if header := p.groupsHeader(s.Groups); len(header) > maxGroupsHeader {
+		return nil, tooManyGroups(len(s.Groups), len(header)) // better now than at each request
+	}
+	return s, nil
 }
 
 // emailOf is the e-mail address, if the provider vouches for it (OIDC Core 5.7: anybody may claim an address).
@@ -92,15 +92,6 @@ func textClaim(person *provider.Person, path string) string {
 	value, _ := person.Claim(path)
 	text, _ := value.(string)
 	return headerText(text)
-}
-
-// headerText is the text if it arrives in a header as it is, else "": a control character would end the header, and outer
-// blanks would be trimmed on the way, so that one name becomes another's.
-func headerText(text string) string {
-	if strings.ContainsFunc(text, unicode.IsControl) || strings.TrimSpace(text) != text {
-		return ""
-	}
-	return text
 }
 
 // groupsOf reads a groups claim: an array of strings, or one string, which is one group. Empty names are nobody's
@@ -127,25 +118,4 @@ func groupsOf(claim any) ([]string, error) {
 
 func nonEmpty(groups []string) []string {
 	return slices.DeleteFunc(groups, func(g string) bool { return strings.TrimSpace(g) == "" })
-}
-
-// claimText is how a claim is written in a header of HEADERS: text as it is, arrays joined with commas like groups,
-// anything else as JSON. What would break the header is left out.
-func claimText(claim any) string {
-	text := ""
-	switch claim := claim.(type) {
-	case nil:
-	case string:
-		text = claim
-	case []any:
-		var members []string
-		for _, member := range claim {
-			members = append(members, encodeGroup(claimText(member)))
-		}
-		text = strings.Join(members, ",")
-	default:
-		encoded, _ := json.Marshal(claim)
-		text = string(encoded)
-	}
-	return headerText(text)
 }

@@ -46,11 +46,3 @@ func TestEncodeGroup(t *testing.T) {
 		}
 	}
 }
-
-func TestFoldConfusesWhatServersConfuse(t *testing.T) {
-	for _, name := range []string{"X-Forwarded-User", "x_forwarded_user", "X.Forwarded-User", "X-FORWARDED_USER", "X!Forwarded~User"} {
-		if got := fold(name); got != "x-forwarded-user" {
-			t.Errorf("fold(%q) = %q", name, got)
-		}
-	}
-}

@@ -31,9 +31,9 @@ type tokens struct {
 	expiry     time.Time // zero when the provider does not say
 }
 
-// exchange exchanges the code for tokens. x/oauth2 makes the request and reads the answer; tokenTransport stands between it and
+// requestTokens exchanges the code for tokens. x/oauth2 makes the request and reads the answer; tokenTransport stands between it and
 // the network.
-func (p *Provider) exchange(ctx context.Context, m *metadata, r Request, code string) (*tokens, []Check, error) {
+func (p *Provider) requestTokens(ctx context.Context, m *metadata, r Request, code string) (*tokens, []Check, error) {
 	transport := &tokenTransport{client: p.client}
 	ctx = context.WithValue(ctx, oauth2.HTTPClient, &http.Client{Transport: transport})
 	got, err := p.oauth(m, r.RedirectURI).Exchange(ctx, code, oauth2.VerifierOption(r.Verifier))
