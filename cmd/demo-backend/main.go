@@ -1,4 +1,4 @@
-// Demo-backend runs the demo's application on its own, for docker compose. See package backend for what it does.
+// Command demo-backend runs the demo's application on its own, for docker compose. See package backend for what it does.
 package main
 
 import (

@@ -1,4 +1,4 @@
-// Demo-provider runs the demo's OpenID provider on its own, for docker compose. See package provider for what it is, and
+// Command demo-provider runs the demo's OpenID provider on its own, for docker compose. See package provider for what it is, and
 // for what it must never be used for.
 package main
 

@@ -1,4 +1,4 @@
-// Demo starts an OpenID provider, an application and doorward between them, in one process and on this machine alone, so
+// Command demo starts an OpenID provider, an application and doorward between them, in one process and on this machine alone, so
 // that everything can be seen in a browser with nothing installed but Go:
 //
 //	go run ./cmd/demo
