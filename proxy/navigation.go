@@ -1,10 +1,11 @@
 package proxy
 
 import (
-	"doorward/session"
 	"mime"
 	"net/http"
 	"strings"
+
+	"doorward/session"
 )
 
 // askToLogin is what follows from having no session: the login for people, 401 for programs.

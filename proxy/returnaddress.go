@@ -1,9 +1,10 @@
 package proxy
 
 import (
-	"doorward/session"
 	"net/url"
 	"strings"
+
+	"doorward/session"
 )
 
 // Rules that this file keeps (RFC 9700 4.11.1: clients must not be open redirectors):
