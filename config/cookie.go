@@ -18,17 +18,23 @@ func (c *Config) SessionCookieName() string {
 	if c.Secure() {
 		return c.CookieName
 	}
-	for _, prefix := range []string{"__Host-", "__Secure-"} {
-		if len(c.CookieName) > len(prefix) && strings.EqualFold(c.CookieName[:len(prefix)], prefix) {
-			return c.CookieName[len(prefix):]
+	return withoutPrefix(c.CookieName)
+}
+
+// withoutPrefix takes the prefixes off that browsers know (RFC 6265bis
+// 4.1.3, and those of layered cookies).
+func withoutPrefix(name string) string {
+	for _, prefix := range []string{"__Host-Http-", "__Host-", "__Secure-", "__Http-"} {
+		if len(name) >= len(prefix) && strings.EqualFold(name[:len(prefix)], prefix) {
+			return name[len(prefix):]
 		}
 	}
-	return c.CookieName
+	return name
 }
 
 func checkCookie(c *Config) Problems {
 	name := verdict{variable: "COOKIE_NAME"}
-	if !token(c.CookieName) || len(c.CookieName) > 64 {
+	if !token(c.CookieName) || withoutPrefix(c.CookieName) == "" || len(c.CookieName) > 64 {
 		name.add(quote(c.CookieName)+" is no cookie name", "write letters, digits, - and _ (64 at most), e.g. __Host-doorward")
 	}
 	sameSite := verdict{variable: "COOKIE_SAMESITE"}

@@ -148,7 +148,7 @@ func reserved(name string) string {
 	case "client_id":
 		return "use " + Prefix + "_CLIENT_ID"
 	case "client_secret", "response_type", "state", "nonce", "redirect_uri", "request", "request_uri",
-		"code_challenge", "code_challenge_method", "code_verifier", "grant_type", "code", "registration":
+		"code_challenge", "code_challenge_method", "code_verifier", "grant_type", "code", "registration", "id_token_hint":
 		return "leave it out"
 	}
 	return ""

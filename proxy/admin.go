@@ -32,6 +32,7 @@ func (p *Proxy) healthz(x *exchange, r *http.Request) error {
 		return err
 	}
 	x.rule, x.outcome = p.config.EndpointPrefix+"/", "healthz"
+	x.refuseBody(r)
 	health(x, true)
 	return nil
 }

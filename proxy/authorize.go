@@ -19,7 +19,7 @@ import (
 
 // pass takes a request to its upstream, if its rule lets it.
 func (p *Proxy) pass(x *exchange, r *http.Request) error {
-	route, err := p.policy.Route(r.Method, r.Host, x.path)
+	route, err := p.policy.Route(r.Method, x.host, x.path)
 	if err != nil {
 		return p.badPath(err)
 	}
@@ -47,10 +47,10 @@ func (p *Proxy) authorizeDestination(x *exchange, r *http.Request, from *access.
 		return badRequest("COPY and MOVE need exactly one Destination header")
 	}
 	path, ok := pathOf(destinations[0])
-	if !ok || strings.ContainsAny(path, "?#") || !sameHost(destinations[0], r.Host) {
+	if !ok || strings.ContainsAny(path, "?#") || !sameHost(destinations[0], x.host) {
 		return badRequest("the Destination header is no plain address of this host")
 	}
-	to, err := p.policy.Route(r.Method, r.Host, path)
+	to, err := p.policy.Route(r.Method, x.host, path)
 	if err != nil {
 		return p.badPath(err)
 	}
@@ -68,8 +68,7 @@ func sameHost(address, host string) bool {
 		return false
 	}
 	there, ok := hostname(u.Host)
-	here, _ := hostname(host)
-	return u.Host == "" && strings.HasPrefix(address, "/") && !strings.HasPrefix(address, "//") || ok && there == here
+	return u.Host == "" && strings.HasPrefix(address, "/") && !strings.HasPrefix(address, "//") || ok && there == host
 }
 
 // authorize asks one route's rule. It returns whose identity goes along, nil for nobody's.
@@ -118,6 +117,7 @@ func (p *Proxy) subject(r *http.Request, who *identity) *access.Subject {
 	s := &access.Subject{IP: clientIP(r), Now: time.Now()}
 	if who != nil {
 		s.User, s.Email, s.Groups = who.session.User, who.session.Email, who.session.Groups
+		s.GroupsUnknown = who.session.GroupsUnknown
 		s.Claims, s.ACR, s.AuthTime = who.session.Claims, who.session.ACR, who.session.AuthTime
 	}
 	return s

@@ -72,7 +72,7 @@ func (p *Proxy) newSession(person *provider.Person) (*session.Session, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading groups from claim %q: %w", p.config.GroupsClaim, err)
 	}
-	s.Groups = groups
+	s.Groups, s.GroupsUnknown = groups, p.leftOut(person)
 	if header := p.groupsHeader(s.Groups); len(header) > maxGroupsHeader {
 		return nil, tooManyGroups(len(s.Groups), len(header)) // better now than at each request
 	}
@@ -114,6 +114,16 @@ func groupsOf(claim any) ([]string, error) {
 		return nonEmpty(groups), nil
 	}
 	return nil, errors.New("it is neither a string nor an array of strings")
+}
+
+// leftOut says whether the provider left the groups out because there are too many for a token (OIDC Core 5.6.2, as Entra ID does
+// it). Where they are to be had instead is not looked up: the address is in the token, and would be asked with our credentials.
+func (p *Proxy) leftOut(person *provider.Person) bool {
+	names, _ := person.Claim("_claim_names")
+	elsewhere, _ := names.(map[string]any)
+	_, groups := elsewhere[p.config.GroupsClaim]
+	overage, _ := person.Claim("hasgroups")
+	return groups || overage == true
 }
 
 func nonEmpty(groups []string) []string {

@@ -33,13 +33,15 @@ func TestGroupsOf(t *testing.T) {
 
 func TestEncodeGroup(t *testing.T) {
 	for group, want := range map[string]string{
-		"Admin":            "Admin",
-		"Site Reliability": "Site Reliability",
-		"a,b":              "a%2Cb",
-		"50%":              "50%25",
-		" outer ":          "%20outer%20",
-		"a\r\nX-Admin: 1":  "a%0D%0AX-Admin: 1",
-		"Büro":             "Büro",
+		"Admin":             "Admin",
+		"Site Reliability":  "Site Reliability",
+		"a,b":               "a%2Cb",
+		"50%":               "50%25",
+		" outer ":           "%20outer%20",
+		"a\r\nX-Admin: 1":   "a%0D%0AX-Admin: 1",
+		"Büro":              "Büro",
+		"\u00a0Admin\u2003": "%C2%A0Admin%E2%80%83",
+		"a\u0085b":          "a%C2%85b",
 	} {
 		if got := encodeGroup(group); got != want {
 			t.Errorf("encodeGroup(%q) = %q, want %q", group, got, want)

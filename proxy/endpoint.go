@@ -18,6 +18,9 @@ func (p *Proxy) serveEndpoint(endpoint string, x *exchange, r *http.Request) err
 	if x.origin == nil {
 		return notAnOrigin(r.Host)
 	}
+	if r.Method != http.MethodPost || endpoint != "/callback" {
+		x.refuseBody(r) // the provider's form is the one body that is read here
+	}
 	switch endpoint {
 	case "/start", "/sign_in":
 		return p.start(x, r)

@@ -20,6 +20,7 @@ type exchange struct {
 	id      string
 	start   time.Time
 	path    string // as on the request line
+	host    string // in lower case, without port: the one that every rule is asked about
 	origin  *origin
 	rule    string // the deciding rule's pattern, our prefix, or "none"
 	outcome string // a fixed word: forwarded, login, denied, …

@@ -137,7 +137,11 @@ func denied(route *access.Route, refusal *access.Refusal, who *identity) *failur
 	f.details = append(f.details, detail{"It asks for", refusal.Asks}, detail{"You are", who.session.User})
 	f.text = []string{"You are signed in, but the rule for this page asks for something that you do not have.",
 		"If you should have it, send the lines below, with the request id, to whoever runs this application."}
-	if refusal.NeedsGroups {
+	if refusal.NeedsGroups && who.session.GroupsUnknown {
+		f.reason = "groups_left_out"
+		f.text = append(f.text, "The rule asks for a group. You are in so many that the provider leaves them out of its tokens, "+
+			"so doorward does not know any. Whoever runs the provider can let it send only the groups that this application needs.")
+	} else if refusal.NeedsGroups {
 		f.text = append(f.text, "The rule asks for a group, and the provider sent no groups for you. Either you are in none, or the provider "+
 			"was not asked for them: see DOORWARD_SCOPES and DOORWARD_GROUPS_CLAIM.")
 	}

@@ -3,12 +3,14 @@ package proxy
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httputil"
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"doorward/config"
@@ -21,7 +23,7 @@ import (
 //     the query's own bytes.
 //   - httputil.ReverseProxy with Rewrite, never Director, which runs before hop-by-hop headers are removed and so
 //     lets a client's Connection header take ours away.
-//   - The upstream can neither set nor clear our cookies.
+//   - The upstream can neither set nor clear a cookie under one of our names.
 //   - An upstream's failure is told apart from a client that went away.
 
 // upstream is one entry of UPSTREAMS with its connections.
@@ -77,6 +79,12 @@ func (p *Proxy) forward(x *exchange, r *http.Request, route *access.Route, who *
 	if !ok {
 		return badTarget("the prefix that is to be removed is spelled in another way")
 	}
+	if strings.HasPrefix(path, "//") && !sameSpelling(path) {
+		return badTarget("it begins with two slashes and holds characters that want percent-encoding")
+	}
+	if strings.ContainsFunc(r.Header.Get("Upgrade"), func(c rune) bool { return c > '~' }) {
+		return badRequest("the Upgrade header is not ASCII")
+	}
 	given, err := p.identityHeaders(who, u)
 	if err != nil {
 		return err
@@ -85,7 +93,9 @@ func (p *Proxy) forward(x *exchange, r *http.Request, route *access.Route, who *
 		p.metrics.webSockets.Inc()
 		defer p.metrics.webSockets.Dec()
 	}
-	d := &delivery{x: x, in: r, upstream: u, path: path, who: who, given: given}
+	body := &clientBody{ReadCloser: r.Body}
+	r.Body = body
+	d := &delivery{x: x, in: r, body: body, upstream: u, path: path, who: who, given: given}
 	p.reverseProxy(d).ServeHTTP(answerFilter{x, p}, r)
 	return d.failed
 }
@@ -94,6 +104,7 @@ func (p *Proxy) forward(x *exchange, r *http.Request, route *access.Route, who *
 type delivery struct {
 	x        *exchange
 	in       *http.Request
+	body     *clientBody
 	upstream *upstream
 	path     string
 	who      *identity   // nil for nobody
@@ -116,13 +127,17 @@ func (p *Proxy) reverseProxy(d *delivery) *httputil.ReverseProxy {
 				return errBadStatus
 			}
 			p.cleanAnswer(answer.Header)
+			if d.in.ProtoMajor == 1 && len(d.in.TransferEncoding) > 0 {
+				// Where a front server went by Content-Length instead, what follows is not a second request (golang/go#80942).
+				answer.Header.Set("Connection", "close")
+			}
 			if d.who != nil {
 				p.sessions.ForgetRounds(answer.Header, d.in)
 			}
 			return nil
 		},
 		ErrorHandler: func(_ http.ResponseWriter, r *http.Request, err error) {
-			d.failed = p.upstreamFailure(d.x, r, err)
+			d.failed = p.upstreamFailure(d, r, err)
 		},
 	}
 }
@@ -136,10 +151,8 @@ func (u *upstream) address(pr *httputil.ProxyRequest, path string) {
 	// ReverseProxy re-encodes queries that Go and others read differently. No rule here reads the query, so that
 	// nothing can be smuggled past one, and the upstream gets what the client wrote.
 	out.RawQuery, out.ForceQuery = pr.In.URL.RawQuery, pr.In.URL.ForceQuery
-	if decoded, err := url.PathUnescape(path); err == nil {
-		out.Path, out.RawPath = decoded, path
-	}
-	if out.EscapedPath() != path && !strings.HasPrefix(path, "//") {
+	out.Path, out.RawPath = decoded(path), path
+	if !sameSpelling(path) {
 		out.Opaque = path
 	}
 	pr.Out.Host = pr.In.Host
@@ -148,19 +161,35 @@ func (u *upstream) address(pr *httputil.ProxyRequest, path string) {
 	}
 }
 
+// sameSpelling says whether net/url would send a path as it is spelled. Otherwise it would decode and encode it anew, and what was
+// an escaped slash would become one that separates.
+func sameSpelling(path string) bool {
+	u := url.URL{Path: decoded(path), RawPath: path}
+	return u.EscapedPath() == path
+}
+
+func decoded(path string) string {
+	decoded, _ := url.PathUnescape(path) // the policy has refused bad escapes
+	return decoded
+}
+
 // errBadStatus is an answer that net/http could not pass on (RFC 9110 15: from 100 to 599).
 var errBadStatus = errors.New("the upstream's status is below 100")
 
 // isWebSocket says whether a request asks for the one upgrade that passes.
 func isWebSocket(r *http.Request) bool {
-	return strings.EqualFold(r.Header.Get("Upgrade"), "websocket")
+	upgrade := r.Header.Get("Upgrade")
+	return len(upgrade) == len("websocket") && strings.EqualFold(upgrade, "websocket") // by length, since ſ folds to s
 }
 
 // upstreamFailure tells the ways of failing apart.
-func (p *Proxy) upstreamFailure(x *exchange, r *http.Request, err error) error {
+func (p *Proxy) upstreamFailure(d *delivery, r *http.Request, err error) error {
+	if d.body.broken.Load() && r.Context().Err() == nil && !isTooLarge(err) {
+		return badRequest("its body breaks off or is malformed")
+	}
 	reason := failureReason(r, err)
 	err = errors.New(unquoted(err.Error()))
-	p.metrics.upstreamErrors.WithLabelValues(x.upstream, reason).Inc()
+	p.metrics.upstreamErrors.WithLabelValues(d.x.upstream, reason).Inc()
 	switch reason {
 	case "client_gone":
 		return clientGone(err)
@@ -176,11 +205,10 @@ func (p *Proxy) upstreamFailure(x *exchange, r *http.Request, err error) error {
 func failureReason(r *http.Request, err error) string {
 	var network net.Error
 	var operation *net.OpError
-	var tooLarge *http.MaxBytesError
 	switch {
 	case r.Context().Err() != nil:
 		return "client_gone"
-	case errors.As(err, &tooLarge):
+	case isTooLarge(err):
 		return "body_too_large"
 	case errors.As(err, &network) && network.Timeout():
 		return "timeout"
@@ -192,8 +220,27 @@ func failureReason(r *http.Request, err error) string {
 	return "bad_answer"
 }
 
+func isTooLarge(err error) bool {
+	_, ok := errors.AsType[*http.MaxBytesError](err)
+	return ok
+}
+
 func failureReasons() []string {
 	return []string{"client_gone", "body_too_large", "timeout", "connect", "connection_lost", "bad_answer"}
+}
+
+// clientBody notes that a request's body could not be read: the client's fault, which the Transport reports like the upstream's.
+type clientBody struct {
+	io.ReadCloser
+	broken atomic.Bool
+}
+
+func (b *clientBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err != nil && err != io.EOF {
+		b.broken.Store(true)
+	}
+	return n, err
 }
 
 // timed measures the time to the upstream's answer.

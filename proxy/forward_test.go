@@ -347,22 +347,93 @@ func TestDestinationOfAnUpstreamWithAPrefix(t *testing.T) {
 	}
 }
 
-// Who is refused need not have sent the whole body first, and holds no connection.
-func TestRefusalDoesNotWaitForTheBody(t *testing.T) {
+// Who gets an answer of ours need not have sent the whole body first, and holds no connection.
+func TestOurAnswersDoNotWaitForTheBody(t *testing.T) {
 	s := newSite(t, nil)
+	for request, status := range map[string]int{
+		"POST /x": http.StatusUnauthorized, "POST /closed/": http.StatusForbidden, "GET /x": http.StatusSeeOther, "GET /oauth2/start": http.StatusSeeOther,
+		"GET /oauth2/healthz": http.StatusOK, "GET /oauth2/sign_out": http.StatusOK, "POST /oauth2/sign_out": http.StatusSeeOther, "GET /oauth2/callback": http.StatusBadRequest,
+	} {
+		t.Run(request, func(t *testing.T) { withholdBody(t, s, request, status) })
+	}
+}
+
+func withholdBody(t *testing.T, s *site, request string, status int) {
 	conn, err := net.Dial("tcp", strings.TrimPrefix(s.URL, "http://"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer conn.Close()
 	_ = conn.SetDeadline(time.Now().Add(30 * time.Second))
-	fmt.Fprintf(conn, "POST /x HTTP/1.1\r\nHost: %s\r\nContent-Length: 10\r\n\r\n", strings.TrimPrefix(s.URL, "http://"))
+	fmt.Fprintf(conn, "%s HTTP/1.1\r\nHost: %s\r\nAccept: text/html\r\nContent-Length: 10\r\n\r\n", request, strings.TrimPrefix(s.URL, "http://"))
 	answer, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if answer.StatusCode != http.StatusUnauthorized || !answer.Close {
+	if answer.StatusCode != status || !answer.Close {
 		t.Errorf("the answer is %d, and the connection closes: %v", answer.StatusCode, answer.Close)
+	}
+}
+
+// A path that net/url would spell anew is sent as it is, or not at all: what was decided as one segment stays one.
+func TestPathsThatWouldBeSpelledAnew(t *testing.T) {
+	for target, want := range map[string]string{
+		`/a%2Fb"`: `/a%2Fb"`, `/a%2Fb|{}^`: `/a%2Fb|{}^`, "//a%2Fb": "//a%2Fb",
+		`//admin%2Fsecret"`: "", `//x%2F..%2Fadmin%2Fs"`: "", `//a|`: "", `//a^`: "", `//a{`: "", `//a<`: "",
+	} {
+		s := newSite(t, func(c *config.Config) {
+			c.AccessRules = "/ public\n/admin/ group:Admin"
+			c.Upstreams += " paths=opaque-slash"
+		})
+		p := s.rawGet(target)
+		got := ""
+		if all := s.Upstream.Received(); len(all) > 0 {
+			got = all[0].URI
+		}
+		if got != want || want == "" && p.StatusCode != http.StatusBadRequest {
+			t.Errorf("%s is answered %d, and the upstream received %q", target, p.StatusCode, got)
+		}
+	}
+}
+
+// A chunked request ends its connection: where a server in front went by a Content-Length, what follows is no request.
+func TestChunkedRequestEndsTheConnection(t *testing.T) {
+	s := public(t, nil)
+	conn, err := net.Dial("tcp", strings.TrimPrefix(s.URL, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
+	host := strings.TrimPrefix(s.URL, "http://")
+	fmt.Fprintf(conn, "POST /a HTTP/1.1\r\nHost: %s\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: %s\r\n\r\n", host, host)
+	if _, err := io.ReadAll(conn); err != nil {
+		t.Fatal(err)
+	}
+	if all := s.Upstream.Received(); len(all) != 1 {
+		t.Errorf("the upstream received %d requests", len(all))
+	}
+}
+
+// A body that the client spoils is the client's fault.
+func TestMalformedBody(t *testing.T) {
+	s := public(t, nil)
+	p := s.raw("POST / HTTP/1.1\r\nHost: " + strings.TrimPrefix(s.URL, "http://") + "\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n")
+	if p.StatusCode != http.StatusBadRequest || len(s.Log.events(t, "upstream_error")) > 0 {
+		t.Errorf("the answer is %d", p.StatusCode)
+	}
+}
+
+// A Connection header cannot take away what a decision rested on.
+func TestConnectionCannotRemoveWhatWasDecided(t *testing.T) {
+	s := newSite(t, func(c *config.Config) { c.AccessRules = "/ upstream-auth" })
+	s.rawGet("/api", "Authorization: Bearer of-the-application", "Connection: Authorization")
+	if got := s.Upstream.last(t).Header.Get("Authorization"); got != "Bearer of-the-application" {
+		t.Errorf("the upstream received the authorization %q", got)
+	}
+	s.raw("COPY /a HTTP/1.1\r\nHost: " + strings.TrimPrefix(s.URL, "http://") + "\r\nAuthorization: x\r\nDestination: /b\r\nConnection: Destination\r\n\r\n")
+	if got := s.Upstream.last(t).Header.Get("Destination"); got != "/b" {
+		t.Errorf("the upstream received the destination %q", got)
 	}
 }
 

@@ -2,10 +2,10 @@ package proxy
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/http/httputil"
 	"slices"
-	"strconv"
 	"strings"
 	"unicode"
 
@@ -80,14 +80,23 @@ func (p *Proxy) groupsHeader(groups []string) string {
 // characters and outer blanks.
 func encodeGroup(group string) string {
 	var b strings.Builder
-	for i := range len(group) {
-		c := group[i]
-		outer := (i == 0 || i == len(group)-1) && c == ' '
-		if c == ',' || c == '%' || c < ' ' || c == 0x7f || outer {
-			b.WriteString("%" + strings.ToUpper(strconv.FormatInt(int64(c)+0x100, 16)[1:]))
+	inner := strings.TrimSpace(group)
+	from := strings.Index(group, inner)
+	for i, r := range group {
+		outer := i < from || i >= from+len(inner)
+		if r == ',' || r == '%' || unicode.IsControl(r) || outer {
+			b.WriteString(percentEncoded(string(r)))
 			continue
 		}
-		b.WriteByte(c)
+		b.WriteRune(r)
+	}
+	return b.String()
+}
+
+func percentEncoded(text string) string {
+	var b strings.Builder
+	for _, c := range []byte(text) {
+		fmt.Fprintf(&b, "%%%02X", c)
 	}
 	return b.String()
 }
@@ -136,6 +145,9 @@ func (p *Proxy) rewriteHeaders(pr *httputil.ProxyRequest, d *delivery) {
 	} else {
 		out.Del("Cookie")
 	}
+	// What a decision rested on is sent, though the client's Connection header may have named it.
+	copyHeader(out, pr.In.Header, "Destination")
+	copyHeader(out, pr.In.Header, "Authorization")
 	if d.who != nil {
 		out.Del("Authorization") // the client's own; what the upstream is to get comes next
 	}
@@ -147,6 +159,12 @@ func (p *Proxy) rewriteHeaders(pr *httputil.ProxyRequest, d *delivery) {
 	if !isWebSocket(pr.In) {
 		out.Del("Upgrade")
 		out.Del("Connection")
+	}
+}
+
+func copyHeader(to, from http.Header, name string) {
+	if values := from[name]; len(values) > 0 {
+		to[name] = values
 	}
 }
 

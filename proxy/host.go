@@ -28,22 +28,22 @@ func newOrigin(u *url.URL) *origin {
 
 func (o *origin) String() string { return o.scheme + "://" + o.host }
 
-// originOf finds the origin that a request is for, or nil for a host that only rules or upstreams name.
-func (p *Proxy) originOf(r *http.Request) (*origin, error) {
+// findOrigin notes the host that a request is for, and its origin: none for a host that only rules or upstreams name.
+func (p *Proxy) findOrigin(x *exchange, r *http.Request) error {
 	name, ok := hostname(r.Host)
 	if !ok {
-		return nil, p.unknownHost(r.Host)
+		return p.unknownHost(r.Host)
 	}
-	var found *origin
+	x.host = name
 	for _, o := range p.origins {
-		if o.name == name && (found == nil || strings.EqualFold(o.host, r.Host)) {
-			found = o
+		if o.name == name && (x.origin == nil || strings.EqualFold(o.host, r.Host)) {
+			x.origin = o
 		}
 	}
-	if found == nil && !p.policy.ServesHost(name) {
-		return nil, p.unknownHost(r.Host)
+	if x.origin == nil && !p.policy.ServesHost(name) {
+		return p.unknownHost(r.Host)
 	}
-	return found, nil
+	return nil
 }
 
 // hostname is a host in lower case without port and trailing dot; an IPv6 address keeps its brackets. It is strict, since
@@ -61,11 +61,12 @@ func hostname(host string) (name string, ok bool) {
 		address, err := netip.ParseAddr(strings.TrimSuffix(inner, "]"))
 		return strings.ToLower(name), err == nil && address.Is6() && strings.HasSuffix(inner, "]")
 	}
-	name = strings.TrimSuffix(name, ".")
-	return strings.ToLower(name), name != "" && strings.Trim(name, nameCharacters) == ""
+	name = strings.ToLower(strings.TrimSuffix(name, "."))
+	emptyLabel := name == "" || name[0] == '.' || strings.HasSuffix(name, ".") || strings.Contains(name, "..")
+	return name, !emptyLabel && strings.Trim(name, nameCharacters) == ""
 }
 
-const nameCharacters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._"
+const nameCharacters = "abcdefghijklmnopqrstuvwxyz0123456789-._"
 
 // rawPath is the path as it stood on the request line: net/url would already have read it in one way.
 func rawPath(r *http.Request) (string, error) {

@@ -6,7 +6,7 @@ func TestHostnameIsStrict(t *testing.T) {
 	for host, want := range map[string]string{
 		"app.example.com": "app.example.com", "APP.example.com:8443": "app.example.com", "app.example.com.": "app.example.com",
 		"127.0.0.1:80": "127.0.0.1", "[::1]": "[::1]", "[::1]:4180": "[::1]", "localhost:": "",
-		"": "", ":80": "", "[::1": "", "::1": "", "::1]": "", "[app]": "", "[127.0.0.1]": "", "a]b": "", "[::1]x": "", "[::1]x:80": "", "a:b": "", "a:1:2": "", "a b": "", "a:99999": "", "ä": "", "a/b": "",
+		"": "", ":80": "", "[::1": "", "::1": "", "::1]": "", "[app]": "", "[127.0.0.1]": "", "a]b": "", "[::1]x": "", "[::1]x:80": "", "a:b": "", "a:1:2": "", "a b": "", "a:99999": "", "ä": "", "a/b": "", "app.example.com..": "", ".app": "", "a..b": "", ".": "", "..": "", "app..:80": "",
 	} {
 		name, ok := hostname(host)
 		if ok != (want != "") || ok && name != want {

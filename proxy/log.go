@@ -89,7 +89,7 @@ func (x *exchange) attributes(r *http.Request) []slog.Attr {
 		}
 	}
 	if x.cause != nil {
-		all = append(all, slog.String("error", x.cause.Error()))
+		all = append(all, slog.String("error", cut(x.cause.Error())))
 	}
 	return all
 }

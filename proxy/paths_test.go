@@ -279,7 +279,7 @@ func TestSpellingsOfTheHost(t *testing.T) {
 func TestRulesOfAHostHoldForEverySpelling(t *testing.T) {
 	s := newSite(t, func(c *config.Config) { c.AccessRules = "/ public\n127.0.0.1/closed/ deny" })
 	port := s.URL[strings.LastIndexByte(s.URL, ':'):]
-	for _, host := range []string{"127.0.0.1", "127.0.0.1.", "[127.0.0.1]", "127.0.0.1]", "]127.0.0.1[", "[127.0.0.1", "127.0.0.1:1:2", "[::ffff:127.0.0.1]", "127.0.0.1%00"} {
+	for _, host := range []string{"127.0.0.1", "127.0.0.1.", "[127.0.0.1]", "127.0.0.1]", "]127.0.0.1[", "[127.0.0.1", "127.0.0.1:1:2", "[::ffff:127.0.0.1]", "127.0.0.1%00", "127.0.0.1..", "127.0.0.1...", ".127.0.0.1"} {
 		for _, at := range []string{host, host + port} {
 			p := s.raw("GET /closed/ HTTP/1.1\r\nHost: " + at + "\r\nConnection: close\r\n\r\n")
 			if p.StatusCode < 400 || len(s.Upstream.Received()) > 0 {

@@ -710,6 +710,26 @@ func TestNamesWithOuterBlanks(t *testing.T) {
 	}
 }
 
+// Where there are too many groups for a token, nobody is known not to be in one (security of "!group:").
+func TestGroupsThatWereLeftOut(t *testing.T) {
+	for name, claims := range map[string]map[string]any{
+		"_claim_names": {"_claim_names": map[string]any{"groups": "src1"}, "_claim_sources": map[string]any{"src1": map[string]any{"endpoint": "https://graph.example.com/"}}},
+		"hasgroups":    {"hasgroups": true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSite(t, func(c *config.Config) { c.AccessRules += "\n/fin/ !group:Contractors" })
+			s.Provider.AddUser(providertest.User{Subject: "eve", Claims: claims})
+			b := s.signedIn("eve")
+			if p := b.open(s.URL + "/fin/"); p.StatusCode != http.StatusForbidden {
+				t.Errorf("a rule that forbids a group is answered %d", p.StatusCode)
+			}
+			if p := b.open(s.URL + "/admin/"); p.StatusCode != http.StatusForbidden || !strings.Contains(p.Text, "leaves them out") {
+				t.Errorf("the denied page does not say that groups were left out: %s", p.Text)
+			}
+		})
+	}
+}
+
 func TestUnverifiedEmail(t *testing.T) {
 	for name, verified := range map[string]any{"false": false, "missing": nil, "text": "false", "number": 1} {
 		t.Run(name, func(t *testing.T) {

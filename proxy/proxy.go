@@ -137,7 +137,7 @@ func (p *Proxy) serve(x *exchange, r *http.Request) error {
 	if path == p.config.EndpointPrefix+"/healthz" {
 		return p.healthz(x, r)
 	}
-	if x.origin, err = p.originOf(r); err != nil {
+	if err := p.findOrigin(x, r); err != nil {
 		return err
 	}
 	if endpoint, ours := p.endpointOf(path); ours {

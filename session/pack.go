@@ -38,6 +38,7 @@ type coder interface {
 	texts(*[]string)
 	moment(*time.Time)
 	count(*int)
+	flag(*bool)
 	token(*string)
 	claims(*map[string]any)
 }
@@ -52,6 +53,7 @@ func (s *Session) layout(c coder) {
 		c.text(text)
 	}
 	c.texts(&s.Groups)
+	c.flag(&s.GroupsUnknown)
 	c.claims(&s.Claims)
 	for _, moment := range []*time.Time{&s.AuthTime, &s.CreatedAt, &s.ExpiresAt, &s.TokenExpiresAt} {
 		c.moment(moment)
@@ -141,6 +143,14 @@ func (p *packer) bytes(b []byte) {
 
 func (p *packer) count(n *int) { p.number(*n) }
 
+func (p *packer) flag(set *bool) {
+	if *set {
+		p.number(1)
+		return
+	}
+	p.number(0)
+}
+
 func (p *packer) text(s *string) { p.bytes([]byte(*s)) }
 
 func (p *packer) texts(list *[]string) {
@@ -213,6 +223,8 @@ func (u *unpacker) bytes() []byte {
 }
 
 func (u *unpacker) count(n *int) { *n = u.number(maxRounds) }
+
+func (u *unpacker) flag(set *bool) { *set = u.number(1) == 1 }
 
 func (u *unpacker) text(s *string) { *s = string(u.bytes()) }
 

@@ -46,6 +46,9 @@ type Session struct {
 	// Groups are the person's groups as the provider named them; nil when there are none.
 	Groups []string
 
+	// GroupsUnknown says that the provider left the groups out because there are too many, so that Groups says nothing.
+	GroupsUnknown bool
+
 	// Claims are the claims that rules or headers name, by the path as it is written there. Numbers come back as
 	// json.Number, so that no digit is lost.
 	Claims map[string]any

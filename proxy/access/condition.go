@@ -23,7 +23,7 @@ type condition interface {
 
 type inGroup []template
 
-func (c inGroup) known(*Subject) bool { return true }
+func (c inGroup) known(s *Subject) bool { return !s.GroupsUnknown }
 
 func (c inGroup) holds(s *Subject, b bindings) bool {
 	return slices.ContainsFunc(s.Groups, func(group string) bool {

@@ -12,7 +12,8 @@ package access
 //     the upstream to which the path leads when it is taken as it stands.
 //
 // Not among the readings: a final slash added or dropped (the rules tell /docs from /docs/, and a pattern with the slash covers both),
-// file name extensions that choose a view, short names of Windows (ADMINI~1), + for a blank, accents dropped.
+// file name extensions that choose a view, short names of Windows (ADMINI~1), + for a blank, blanks before a name, accents dropped,
+// scripts that take the rest of the path (/index.php/admin/).
 
 // The traits of an upstream.
 const (
@@ -46,6 +47,9 @@ func meanings() []meaning {
 
 		// Tomcat, Jetty, WildFly, Spring: /public/..;/admin/.
 		{does: "drops ;parameters of segments", read: dropParameters},
+
+		// ASP.NET with cookieless sessions: /(S(x))/admin/ and /ad(S(x))min/ (CVE-2023-36899).
+		{does: "drops (S(…)) of cookieless sessions", read: dropCookieless},
 
 		// nginx (merge_slashes), Apache httpd (MergeSlashes), Go's ServeMux, every file system.
 		{does: "merges slashes", read: mergeSlashes},

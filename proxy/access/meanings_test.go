@@ -209,6 +209,7 @@ func TestEveryMeaningIsNeeded(t *testing.T) {
 		"drops dots and blanks at the end of names":     "/admin./",
 		"takes :$ for a stream of a file":               "/admin::$DATA",
 		"reads wide and look-alike characters as ASCII": "/%ef%bd%81dmin/",
+		"drops (S(…)) of cookieless sessions":           "/ad(S(x))min/",
 		"drops characters that do not show":             "/ad%e2%80%8bmin/",
 		"reads overlong UTF-8":                          "/%c1%a1dmin/",
 		"drops bytes that are no UTF-8":                 "/ad%ffmin/",

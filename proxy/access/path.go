@@ -54,10 +54,10 @@ func isPlain(path string) (plain, upper bool) {
 	return path != "" && path[0] == '/' && last != '.', upper
 }
 
-// isHarmless says of a rarer byte that it stands for itself everywhere (RFC 3986 3.3, without ; and $).
+// isHarmless says of a rarer byte that it stands for itself everywhere (RFC 3986 3.3, without ; and $ and brackets).
 func isHarmless(c byte) bool {
 	switch c {
-	case '~', '!', '&', '\'', '(', ')', '*', '+', ',', '=', ':', '@':
+	case '~', '!', '&', '\'', '*', '+', ',', '=', ':', '@':
 		return true
 	}
 	return false

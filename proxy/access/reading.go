@@ -2,6 +2,7 @@ package access
 
 import (
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
@@ -281,14 +282,58 @@ func escapeASCII(text string) string {
 	return strings.NewReplacer("/", "%2F", "%", "%25").Replace(text)
 }
 
-// dropInvisible drops characters that do not show, which normalisers and filters take out: soft hyphen, zero-width characters, the
-// byte order mark.
+// dropInvisible drops characters that do not show, which normalisers and filters take out: soft hyphen, zero-width characters,
+// marks of direction, variation selectors, the byte order mark.
 func dropInvisible(path string) string {
 	if isASCII(path) {
 		return path
 	}
-	return strings.NewReplacer("\u00ad", "", "\u200b", "", "\u200c", "", "\u200d", "", "\u2060", "", "\ufeff", "").Replace(path)
+	return mapBytes(path, func(s string) (string, int) {
+		r, size := utf8.DecodeRuneInString(s)
+		if unicode.In(r, unicode.Cf, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector) {
+			return "", size
+		}
+		return s[:size], size
+	})
 }
+
+// dropCookieless drops "(S(…))" and its like, one letter before the inner bracket, wherever it stands in a segment, and a segment
+// that is nothing else as a whole.
+func dropCookieless(path string) string {
+	if !strings.Contains(path, "))") {
+		return path
+	}
+	names := strings.Split(path, "/")
+	kept := names[:1]
+	for _, name := range names[1:] {
+		rest := withoutCookieless(name)
+		if rest != "" || name == "" {
+			kept = append(kept, rest)
+		}
+	}
+	if len(kept) == 1 {
+		return "/"
+	}
+	return strings.Join(kept, "/")
+}
+
+func withoutCookieless(name string) string {
+	for from := 0; ; {
+		open := strings.IndexByte(name[from:], '(')
+		if open < 0 {
+			return name
+		}
+		open += from
+		end := strings.Index(name[open:], "))")
+		if len(name) > open+2 && name[open+2] == '(' && isLetter(name[open+1]) && end > 0 {
+			name = name[:open] + name[open+end+2:]
+			continue
+		}
+		from = open + 1
+	}
+}
+
+func isLetter(c byte) bool { return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' }
 
 // shortenOverlong replaces ASCII characters that are spelt with more bytes than one (RFC 3629 3 forbids it).
 func shortenOverlong(path string) string {

@@ -201,7 +201,7 @@ func adminSpellings() []string {
 		/admin;x=1 /admin;x=1/ /admin;/x /;/admin/ /;x/admin /admin%3bx=1/ /%3badmin/../admin/
 		/admin. /admin./ /admin.. /admin%20 /admin%20/ /admin.%20. /admin%2e/ /admin::$INDEX_ALLOCATION /admin:$i30:$INDEX_ALLOCATION/x /admin%3a%3a$DATA
 		/admin%2f /admin%2F /%2fadmin /%2Fadmin/ /%2f%2fadmin /admin%3fx /admin/%3fx /admin%23 /admin%23x /admin%253f /admin?x /admin#x
-		/%E2%93%90dmin/ /%E1%B5%83dmin/ /%F0%9D%90%9Admin/ /adm%E2%85%B0n/ /ad%C2%ADmin/ /%EF%BB%BFadmin/ /adm%E2%80%8Bin/
+		/(S(x))/admin/ /ad(S(x))min/ /(A(b)F(c))/admin/ /a(s(1))dmin(F(2))/ /ad%E2%80%8Emin/ /admin%EF%B8%8F/ /%E2%93%90dmin/ /%E1%B5%83dmin/ /%F0%9D%90%9Admin/ /adm%E2%85%B0n/ /ad%C2%ADmin/ /%EF%BB%BFadmin/ /adm%E2%80%8Bin/
 		/%ef%bc%8fadmin/ /public/%ef%bc%8e%ef%bc%8e/admin/ /%ef%bd%81dmin/ /%ef%bc%a1dmin/ /public%ef%bc%8f..%ef%bc%8fadmin /%e2%80%a5/admin/
 		/public/%e2%80%a5%e2%88%95admin/ /public/..%ef%bc%bcadmin/ /%c1%a1dmin/ /%c1%81dmin/ /ad%ffmin/ /ad%c0min/ /adm%c4%b1n/ /ADM%c4%b0N/
 		//x/admin/ //x//admin/ /%2fx/admin/ /\x/admin/ /public/../..//admin/ /public//../../admin/ /public/.../../admin/

@@ -11,6 +11,9 @@ type Subject struct {
 	Email  string // empty when nobody vouches for it
 	Groups []string
 
+	// GroupsUnknown says that the provider left the groups out, as some do where there are too many: nobody is known not to be in one.
+	GroupsUnknown bool
+
 	// Claims holds decoded JSON values by the claim's name or dotted path, as the rules write it (see Policy.ClaimPaths).
 	Claims map[string]any
 

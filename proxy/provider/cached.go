@@ -21,11 +21,11 @@ type cached[T any] struct {
 
 	mu        sync.Mutex
 	value     T
-	fetchedAt time.Time     // of value; zero: there is none yet
-	err       error         // of the latest fetch, nil when it was good
-	failedAt  time.Time     // when the latest failing fetch began
-	demanded  time.Time     // when renew last began a fetch
-	running   chan struct{} // closed when the fetch under way ends; nil when there is none
+	fetchedAt time.Time            // of value; zero: there is none yet
+	err       error                // of the latest fetch, nil when it was good
+	failedAt  time.Time            // when the latest failing fetch began
+	demanded  map[string]time.Time // when renew last began a fetch, by the reason
+	running   chan struct{}        // closed when the fetch under way ends; nil when there is none
 }
 
 // get gives the value, and fetches it when there is none yet.
@@ -47,16 +47,19 @@ func (c *cached[T]) get(ctx context.Context) (T, error) {
 	return c.wait(ctx, running)
 }
 
-// renew fetches the value anew because it was found wanting, but not within the interval since the last such demand: then it
-// gives what there is.
-func (c *cached[T]) renew(ctx context.Context, interval time.Duration) (T, error) {
+// renew fetches the value anew because it was found wanting for some reason, but not within the interval since the last demand for
+// the same reason: then it gives what there is.
+func (c *cached[T]) renew(ctx context.Context, reason string, interval time.Duration) (T, error) {
 	c.mu.Lock()
-	if c.running == nil && time.Since(c.demanded) < interval {
+	if c.running == nil && time.Since(c.demanded[reason]) < interval {
 		defer c.mu.Unlock()
 		return c.value, c.errUnlessGood()
 	}
 	if c.running == nil {
-		c.demanded = time.Now()
+		if c.demanded == nil {
+			c.demanded = map[string]time.Time{}
+		}
+		c.demanded[reason] = time.Now()
 	}
 	running := c.start()
 	c.mu.Unlock()

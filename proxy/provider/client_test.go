@@ -215,12 +215,12 @@ func TestRenewalsKeepTheirInterval(t *testing.T) {
 		close(f.answer) // every fetch succeeds at once
 		c.get(t.Context())
 		for _, want := range []int{2, 2, 2} { // at once after the ordinary fetch, then not again
-			if value, err := c.renew(t.Context(), time.Minute); value != want || err != nil {
+			if value, err := c.renew(t.Context(), "a test", time.Minute); value != want || err != nil {
 				t.Errorf("got %d, %v", value, err)
 			}
 		}
 		time.Sleep(time.Minute)
-		if value, _ := c.renew(t.Context(), time.Minute); value != 3 {
+		if value, _ := c.renew(t.Context(), "a test", time.Minute); value != 3 {
 			t.Errorf("after the interval: %d", value)
 		}
 	})

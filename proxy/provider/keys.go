@@ -28,16 +28,17 @@ import (
 //   - A key verifies a token only if everything that either says of the other agrees: kid, kty and crv, alg, use, key_ops. A key
 //     set may hold decoys that agree in kid alone.
 //   - A token without kid is tried with every key that fits.
-//   - A kid that is not in the set makes us fetch the set anew, but not more often than unknownKeyPause, counted from the last
-//     fetch that an unknown key caused. The ordinary fetch does not count: a rotation right after the start works.
+//   - A kid that is not in the set makes us fetch the set anew, but not more often than renewPause, counted from the last fetch
+//     that an unknown key caused. The ordinary fetch does not count: a rotation right after the start works. Nor does one that a
+//     wrong signature caused, which are counted for themselves: no forger can use up what a rotation needs.
 //   - A fetch that fails or finds no good key leaves the old keys in place.
 
 const (
-	keysMaxAge      = 15 * time.Minute
-	unknownKeyPause = 10 * time.Second
-	maxKeys         = 100 // usable keys of a set; what comes after is passed over
-	minRSA          = 2048
-	maxRSA          = 8192 // verifying with a larger one costs more than any login is worth
+	keysMaxAge = 15 * time.Minute
+	renewPause = 10 * time.Second
+	maxKeys    = 100 // usable keys of a set; what comes after is passed over
+	minRSA     = 2048
+	maxRSA     = 8192 // verifying with a larger one costs more than any login is worth
 )
 
 // key is one usable public key of the provider.
@@ -277,10 +278,11 @@ func (k *keyring) verify(ctx context.Context, t *token) ([]byte, error) {
 	if payload != nil {
 		return payload, nil
 	}
-	if known && t.header.keyID != "" {
-		return nil, errors.New("the signature is wrong")
+	reason := "unknown key"
+	if known {
+		reason = "wrong signature" // a provider that starts anew may give a new key the name of an old one
 	}
-	if keys, err = k.cached.renew(ctx, unknownKeyPause); err != nil {
+	if keys, err = k.cached.renew(ctx, reason, renewPause); err != nil {
 		return nil, asError(err)
 	}
 	payload, known = t.verifyWith(keys)

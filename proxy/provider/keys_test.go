@@ -192,7 +192,7 @@ func TestUnknownKeysCauseFewFetches(t *testing.T) {
 		if n := o.count("GET /jwks"); n != 2 { // the ordinary fetch, and one for the unknown key
 			t.Errorf("the keys were fetched %d times", n)
 		}
-		time.Sleep(unknownKeyPause)
+		time.Sleep(renewPause)
 		o.idHeader = nil
 		o.rotate("ES256", "key-2")
 		if _, err := o.login(t, p); err != nil {
@@ -201,16 +201,31 @@ func TestUnknownKeysCauseFewFetches(t *testing.T) {
 	})
 }
 
-// A wrong signature under a known kid says nothing about the key set.
-func TestWrongSignaturesCauseNoFetch(t *testing.T) {
+// A wrong signature under a known kid may be a new key under an old name, but is asked about once in a while alone.
+func TestWrongSignaturesCauseOneFetch(t *testing.T) {
 	o := newOP(t, "RS256")
 	o.idToken = func(s string) string { return s[:len(s)-10] + "AAAAAAAAAA" }
 	p := o.client(t, nil)
 	for range 3 {
 		o.login(t, p)
 	}
-	if n := o.count("GET /jwks"); n != 1 {
+	if n := o.count("GET /jwks"); n != 2 {
 		t.Errorf("the keys were fetched %d times", n)
+	}
+}
+
+// Neither a forged signature nor an unknown key uses up the fetch that the other needs.
+func TestNewKeyUnderAnOldName(t *testing.T) {
+	o := newOP(t, "RS256")
+	p := o.client(t, nil)
+	if _, err := o.login(t, p); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"key-2", "key-2"} { // a rotation, then a start with another key of the same name
+		o.rotate("RS256", name)
+		if _, err := o.login(t, p); err != nil {
+			t.Errorf("with the new %s: %v", name, err)
+		}
 	}
 }
 
