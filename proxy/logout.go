@@ -15,6 +15,12 @@ import (
 //   - The session here ends whatever the provider says (ASVS 7.4.1), then the provider is asked to end its own
 //     (OpenID Connect RP-Initiated Logout 1.0).
 
+// The kinds of sign-out, for the metric: here alone, or at the provider as well.
+const (
+	logoutHere       = "local"
+	logoutAtProvider = "rp_initiated"
+)
+
 // signOut answers GET and POST /oauth2/sign_out.
 func (p *Proxy) signOut(x *exchange, r *http.Request) error {
 	switch r.Method {
@@ -65,24 +71,27 @@ func (p *Proxy) leave(x *exchange, r *http.Request) error {
 	x.outcome = "signed_out"
 	if err == nil {
 		x.belongsTo(s)
-		p.metrics.logouts.WithLabelValues("local").Inc()
 		p.event(x, r, "logout")
 	}
-	x.redirect(p.afterSignOut(x, r, s))
+	kind, location := p.afterSignOut(x, r, s)
+	if err == nil {
+		p.metrics.logouts.WithLabelValues(kind).Inc()
+	}
+	x.redirect(location)
 	return nil
 }
 
 // afterSignOut is where a person who has left is sent: to the provider, if it can end its session and there was one
 // here, over or not, else where they asked to, else to POST_LOGOUT_URL. The provider compares the address that it sends
 // people back to with the registered one, so that rd cannot be part of it.
-func (p *Proxy) afterSignOut(x *exchange, r *http.Request, s *session.Session) string {
+func (p *Proxy) afterSignOut(x *exchange, r *http.Request, s *session.Session) (kind, location string) {
 	if s != nil {
 		if location, ok := p.provider.EndSessionURL(r.Context(), s.IDToken, p.config.LogoutURL(), rand.Text()); ok {
-			return location
+			return logoutAtProvider, location
 		}
 	}
 	if rd := r.URL.Query().Get("rd"); rd != "" {
-		return p.returnAddress(rd, x.origin)
+		return logoutHere, p.returnAddress(rd, x.origin)
 	}
-	return p.config.LogoutURL()
+	return logoutHere, p.config.LogoutURL()
 }

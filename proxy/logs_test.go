@@ -184,7 +184,7 @@ func TestSeriesExistFromTheStart(t *testing.T) {
 	}
 	for _, name := range []string{
 		"doorward_in_flight_requests", "doorward_ambiguous_paths_total", "doorward_logins_started_total", "doorward_login_loops_total",
-		"doorward_provider_up", "doorward_jwks_last_success_timestamp_seconds", `doorward_logouts_total{kind="local"}`,
+		"doorward_provider_up", "doorward_jwks_last_success_timestamp_seconds", `doorward_logouts_total{kind="local"}`, `doorward_logouts_total{kind="rp_initiated"}`,
 		`doorward_logins_total{result="ok"}`, `doorward_logins_total{result="invalid_id_token"}`, `doorward_session_key_uses_total{key="1"}`,
 		`doorward_session_loads_total{result="ok"}`, "doorward_session_cookie_bytes_count", `doorward_open_connections{kind="websocket"}`,
 	} {

@@ -79,7 +79,7 @@ func (m *metrics) start(p *Proxy) {
 		results = append(results, kind.String())
 	}
 	touch(m.logins, results...)
-	touch(m.logouts, "local")
+	touch(m.logouts, logoutHere, logoutAtProvider)
 	touch(m.sessionLoads, "ok", "none", "invalid", "expired")
 	for key := range p.config.CookieSecrets {
 		touch(m.sessionKeyUses, strconv.Itoa(key+1))

@@ -396,7 +396,7 @@ func TestSignOut(t *testing.T) {
 		t.Errorf("post_logout_redirect_uri is %q", back)
 	}
 	hasNoSession(t, s, b)
-	if n := s.metric(`doorward_logouts_total{kind="local"}`); n != 1 {
+	if n := s.metric(`doorward_logouts_total{kind="rp_initiated"}`); n != 1 {
 		t.Errorf("logouts_total is %v", n)
 	}
 }

@@ -259,6 +259,27 @@ func TestStaleChunksDisturbNobody(t *testing.T) {
 	}
 }
 
+// A callback from another site does not carry the cookies of the session before.
+func TestStaleChunksGoUnseen(t *testing.T) {
+	for name, options := range map[string]func(*Options){
+		"strict":    func(o *Options) { large(o); o.SameSite = http.SameSiteStrictMode },
+		"form_post": func(o *Options) { large(o); o.LoginSameSite = http.SameSiteNoneMode },
+	} {
+		t.Run(name, func(t *testing.T) {
+			m, b := newManager(t, options), newBrowser(t)
+			b.login(m, newSession("alice", 6000))
+			h := http.Header{}
+			if err := m.Create(h, withCookies(""), newSession("bob", 0)); err != nil {
+				t.Fatal(err)
+			}
+			b.receive(h)
+			if len(b.cookies) != 1 {
+				t.Errorf("the browser holds %d cookies", len(b.cookies))
+			}
+		})
+	}
+}
+
 func TestSessionsReplaceEachOther(t *testing.T) {
 	m, b := newManager(t, large), newBrowser(t)
 	for i, size := range []int{0, 6000, 0, 3000, 6000, 3000, 0} {

@@ -114,10 +114,15 @@ func (m *Manager) dropChunks(h http.Header) {
 	})
 }
 
-// clearChunks clears the session cookies that a request carries, from an index on.
+// clearChunks clears the session cookies that a request carries, from an index on. A callback that comes from the provider's site
+// carries no Strict cookies, nor Lax ones when it is a POST; then every cookie goes that there may be.
 func (m *Manager) clearChunks(h http.Header, r *http.Request, from int) {
+	unseen := 0
+	if m.options.SameSite == http.SameSiteStrictMode || m.options.LoginSameSite == http.SameSiteNoneMode {
+		unseen = m.options.MaxBytes/maxCookie + 1
+	}
 	for i, seen := range m.names.scan(r.Header["Cookie"]).seen {
-		if i >= from && seen > 0 {
+		if i >= from && (seen > 0 || i < unseen) {
 			m.clear(h, m.names.chunk(i))
 		}
 	}

@@ -225,9 +225,10 @@ func TestAttributes(t *testing.T) {
 			if err := m.BeginLogin(h, withCookies(), &Login{State: "s"}); err != nil {
 				t.Fatal(err)
 			}
-			lines := h["Set-Cookie"]
+			cleared := func(line string) bool { return strings.Contains(line, "Max-Age=0") }
+			lines := slices.DeleteFunc(h["Set-Cookie"], cleared)
 			if len(lines) != 3 {
-				t.Fatalf("%d lines", len(lines))
+				t.Fatalf("%d cookies are set", len(lines))
 			}
 			for i, want := range []string{test.session, test.session, test.login} {
 				if _, attributes, _ := strings.Cut(lines[i], ";"); ";"+attributes != want {
