@@ -47,7 +47,7 @@ func (p *Proxy) authorizeDestination(x *exchange, r *http.Request, from *access.
 		return badRequest("COPY and MOVE need exactly one Destination header")
 	}
 	path, ok := pathOf(destinations[0])
-	if !ok || strings.ContainsAny(path, "?#") || !sameHost(destinations[0], x.host) {
+	if !ok || !sameHost(destinations[0], x.host) {
 		return badRequest("the Destination header is no plain address of this host")
 	}
 	to, err := p.policy.Route(r.Method, x.host, path)

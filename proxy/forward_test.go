@@ -151,6 +151,23 @@ func TestClientThatGoesAwayIsNoUpstreamFailure(t *testing.T) {
 	}
 }
 
+// A client that has said all and still listens must not take an aborted request for an answer.
+func TestAbortedRequestHasNoAnswer(t *testing.T) {
+	s := public(t, nil)
+	s.Upstream.Answer = stall
+	conn, err := net.Dial("tcp", strings.TrimPrefix(s.URL, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
+	fmt.Fprintf(conn, "GET / HTTP/1.1\r\nHost: %s\r\n\r\n", strings.TrimPrefix(s.URL, "http://"))
+	_ = conn.(*net.TCPConn).CloseWrite()
+	if answer, err := io.ReadAll(conn); err != nil || len(answer) > 0 {
+		t.Errorf("received %q, %v", answer, err)
+	}
+}
+
 // An answer that breaks off must not look whole.
 func TestTruncatedAnswer(t *testing.T) {
 	s := public(t, nil)
