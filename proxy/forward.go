@@ -74,16 +74,9 @@ func (p *Proxy) forward(x *exchange, r *http.Request, route *access.Route, who *
 	}
 	u := p.upstreams[route.Upstream()]
 	x.upstream, x.outcome = u.name, "forwarded"
-	// A prefix that is spelled otherwise than strip= names it is refused, not guessed at.
-	path, ok := u.StripPath(x.path)
-	if !ok {
-		return badTarget("the prefix that is to be removed is spelled in another way")
-	}
-	if strings.HasPrefix(path, "//") && !sameSpelling(path) {
-		return badTarget("it begins with two slashes and holds characters that want percent-encoding")
-	}
-	if strings.ContainsFunc(r.Header.Get("Upgrade"), func(c rune) bool { return c > '~' }) {
-		return badRequest("the Upgrade header is not ASCII")
+	path, err := u.pathToSend(x.path)
+	if err != nil {
+		return err
 	}
 	given, err := p.identityHeaders(who, u)
 	if err != nil {
@@ -92,12 +85,31 @@ func (p *Proxy) forward(x *exchange, r *http.Request, route *access.Route, who *
 	if isWebSocket(r) {
 		p.metrics.webSockets.Inc()
 		defer p.metrics.webSockets.Dec()
+	} else if !isASCII(r.Header.Get("Upgrade")) {
+		return badRequest("its Upgrade header is not ASCII")
 	}
 	body := &clientBody{ReadCloser: r.Body}
 	r.Body = body
 	d := &delivery{x: x, in: r, body: body, upstream: u, path: path, who: who, given: given}
 	p.reverseProxy(d).ServeHTTP(answerFilter{x, p}, r)
 	return d.failed
+}
+
+// pathToSend is the path as the upstream gets it. A prefix that is spelled otherwise than strip= names it is refused, not guessed
+// at, and so is a path that cannot be sent in its own spelling.
+func (u *upstream) pathToSend(path string) (string, error) {
+	path, ok := u.StripPath(path)
+	if !ok {
+		return "", badTarget("the prefix that is to be removed is spelled in another way")
+	}
+	if strings.HasPrefix(path, "//") && !sameSpelling(path) {
+		return "", badTarget("it begins with two slashes and holds characters that want percent-encoding")
+	}
+	return path, nil
+}
+
+func isASCII(text string) bool {
+	return !strings.ContainsFunc(text, func(c rune) bool { return c > '~' })
 }
 
 // delivery is a decided request on its way to an upstream.
