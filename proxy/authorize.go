@@ -92,10 +92,10 @@ func (p *Proxy) authorize(x *exchange, r *http.Request, route *access.Route) (*i
 		}
 		return nil, err
 	}
+	p.loops.arrived(who.session.ID)
 	if refusal := route.Check(p.subject(r, who)); refusal != nil {
 		return nil, p.deny(x, r, route, who, refusal)
 	}
-	p.loops.accepted(who.session.ID)
 	return who, nil
 }
 

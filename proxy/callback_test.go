@@ -286,6 +286,31 @@ func TestCountOfLoginsGoes(t *testing.T) {
 	}
 }
 
+// A session that comes back is no lost one, whatever is answered: who signs out, or is denied, may sign in as often as they like.
+func TestSessionsThatCameBackAreNoLoop(t *testing.T) {
+	for name, use := range map[string]func(s *site, b *browser){
+		"signed out": func(s *site, b *browser) {
+			b.request("POST", s.URL+"/oauth2/sign_out", http.Header{"Sec-Fetch-Site": {"same-origin"}}, "")
+		},
+		"denied":   func(s *site, b *browser) { b.open(s.URL + "/admin/") },
+		"userinfo": func(s *site, b *browser) { b.open(s.URL + "/oauth2/userinfo") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSite(t, nil)
+			b := s.browser()
+			b.Person = "bob"
+			for i := range 4 {
+				p := b.open(b.callbackAddress(s, "/app"))
+				if p.StatusCode != http.StatusSeeOther {
+					t.Fatalf("login %d is answered %d: %s", i+1, p.StatusCode, p.Text)
+				}
+				use(s, b)
+				b.forget(s, sessionCookie(p))
+			}
+		})
+	}
+}
+
 // Who uses the session in between logs in as often as they like.
 func TestLoginsThatAreUsedAreNoLoop(t *testing.T) {
 	s := newSite(t, nil)

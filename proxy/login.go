@@ -39,6 +39,9 @@ func (p *Proxy) start(x *exchange, r *http.Request) error {
 	if err != nil || len(query["rd"]) > 1 {
 		return badRequest("the query string does not parse")
 	}
+	if query.Has("iss") && query.Get("iss") != p.config.IssuerURL { // OIDC Core 4: somebody else's login
+		return badRequest("it asks to sign in at another provider")
+	}
 	// Images, fetches and prefetches begin no login: they could not finish it, and would litter the browser with
 	// login cookies (ASVS 7.6.2).
 	if !isNavigation(r) {

@@ -68,9 +68,11 @@ func withReturn(address string) string {
 func (p *Proxy) leave(x *exchange, r *http.Request) error {
 	s, err := p.sessions.Get(r)
 	p.sessions.Destroy(x.Header(), r)
+	p.sessions.ForgetRounds(x.Header(), r)
 	x.outcome = "signed_out"
 	if err == nil {
 		x.belongsTo(s)
+		p.loops.arrived(s.ID)
 		p.event(x, r, "logout")
 	}
 	kind, location := p.afterSignOut(x, r, s)

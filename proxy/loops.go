@@ -58,8 +58,8 @@ func (l *loops) completed(s *session.Session, login *session.Login) int {
 	return max(login.Rounds, 1) + 1
 }
 
-// accepted forgets a login whose session has been used.
-func (l *loops) accepted(sessionID string) {
+// arrived forgets a login whose session came back with a request: the browser keeps it, whatever the rules say of the request.
+func (l *loops) arrived(sessionID string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if key, found := l.session[sessionID]; found {

@@ -34,7 +34,7 @@ func TestLoginsInARowAreCounted(t *testing.T) {
 func TestLoginsThatAreNoLoop(t *testing.T) {
 	for name, login := range map[string]func(l *loops, i int) int{
 		"the session was used": func(l *loops, i int) int {
-			defer l.accepted(strconv.Itoa(i))
+			defer l.arrived(strconv.Itoa(i))
 			return attempt(l, "alice", "/x", strconv.Itoa(i), 0)
 		},
 		"more than a minute lies between": func(l *loops, i int) int {

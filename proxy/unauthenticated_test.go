@@ -3,6 +3,7 @@ package proxy_test
 import (
 	"encoding/json"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 )
@@ -175,5 +176,15 @@ func TestHealthForLoadBalancers(t *testing.T) {
 	s := newSite(t, nil)
 	if p := s.raw("GET /oauth2/healthz HTTP/1.1\r\nHost: 10.0.0.7\r\nConnection: close\r\n\r\n"); p.StatusCode != http.StatusOK {
 		t.Errorf("/oauth2/healthz is answered %d", p.StatusCode)
+	}
+}
+
+// A login at another provider than ours is nobody's to start (OIDC Core 4).
+func TestStartAtAnotherProvider(t *testing.T) {
+	s := newSite(t, nil)
+	for iss, status := range map[string]int{s.Provider.Issuer: http.StatusSeeOther, "https://evil.example": http.StatusBadRequest, "": http.StatusBadRequest} {
+		if p := s.browser().open(s.URL + "/oauth2/start?iss=" + url.QueryEscape(iss)); p.StatusCode != status {
+			t.Errorf("iss=%s is answered %d", iss, p.StatusCode)
+		}
 	}
 }

@@ -17,6 +17,7 @@ func (p *Proxy) userinfo(x *exchange, r *http.Request) error {
 		return unauthenticated() // whoever asks, asks for JSON
 	}
 	s := who.session
+	p.loops.arrived(s.ID)
 	x.outcome = "userinfo"
 	x.Header().Set("Cross-Origin-Resource-Policy", "same-origin")
 	p.writeJSON(x, r, http.StatusOK, struct {

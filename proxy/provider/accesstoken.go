@@ -50,6 +50,7 @@ func (p *Provider) verifyAccessToken(ctx context.Context, m *metadata, raw strin
 		{"RFC 9068 4 (6)", func() (string, error) { return t.checkExpiry() }},
 		{"RFC 7519 4.1.5", func() (string, error) { return t.checkNotBefore() }},
 		{"RFC 7519 4.1.6", func() (string, error) { return t.checkIssuedBefore() }},
+		{"RFC 9068 2.2", func() (string, error) { return t.checkClient(p.options.ClientID) }},
 		{"RFC 9068 2.2, 5", func() (string, error) { return t.checkSamePerson(id) }},
 	}
 	err := l.run(rules)
@@ -88,6 +89,26 @@ func (t *token) checkIssuedBefore() (string, error) {
 		return "", errors.New("iat is in the future; if the clocks differ, mend them")
 	}
 	return "iat is not in the future", nil
+}
+
+// checkClient: a token that says which client it was issued to was issued to this one. Okta calls the claim cid, Entra and others
+// azp.
+func (t *token) checkClient(clientID string) (string, error) {
+	found := ""
+	for _, name := range []string{"client_id", "azp", "cid"} {
+		if !t.claims.has(name) {
+			continue
+		}
+		client, err := t.claims.needText(name)
+		if err != nil {
+			return "", err
+		}
+		if client != clientID {
+			return "", fmt.Errorf("%s is %s, not this client: the token was issued to another", name, quoted(client))
+		}
+		found = name + " is this client: the token was issued to it"
+	}
+	return found, nil
 }
 
 // checkSamePerson: both tokens are about the same person.

@@ -2,6 +2,7 @@ package provider
 
 import (
 	"context"
+	"maps"
 	"sync"
 	"time"
 )
@@ -51,20 +52,31 @@ func (c *cached[T]) get(ctx context.Context) (T, error) {
 // the same reason: then it gives what there is.
 func (c *cached[T]) renew(ctx context.Context, reason string, interval time.Duration) (T, error) {
 	c.mu.Lock()
-	if c.running == nil && time.Since(c.demanded[reason]) < interval {
+	if c.running == nil && !c.demand(reason, interval) {
 		defer c.mu.Unlock()
 		return c.value, c.errUnlessGood()
-	}
-	if c.running == nil {
-		if c.demanded == nil {
-			c.demanded = map[string]time.Time{}
-		}
-		c.demanded[reason] = time.Now()
 	}
 	running := c.start()
 	c.mu.Unlock()
 	return c.wait(ctx, running)
 }
+
+// demand says whether a fetch may be made for that reason now, and notes it. However many reasons there are, at most maxDemands
+// fetches are made in an interval. The caller holds mu.
+func (c *cached[T]) demand(reason string, interval time.Duration) bool {
+	if c.demanded == nil {
+		c.demanded = map[string]time.Time{}
+	}
+	maps.DeleteFunc(c.demanded, func(_ string, at time.Time) bool { return time.Since(at) >= interval })
+	if _, lately := c.demanded[reason]; lately || len(c.demanded) >= maxDemands {
+		return false
+	}
+	c.demanded[reason] = time.Now()
+	return true
+}
+
+// maxDemands bounds the fetches that different reasons can cause in one interval.
+const maxDemands = 3
 
 // start begins a fetch unless one is under way. The caller holds mu.
 func (c *cached[T]) start() chan struct{} {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"mime"
+	"net"
 	"net/http"
 	"strconv"
 	"strings"
@@ -46,6 +47,7 @@ func newClient(o Options) (*client, error) {
 		onRequest: o.OnRequest,
 		transport: &http.Transport{
 			Proxy:                  http.ProxyFromEnvironment,
+			DialContext:            dialLoopback,
 			TLSClientConfig:        &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
 			DisableCompression:     true,
 			ForceAttemptHTTP2:      true,
@@ -58,6 +60,15 @@ func newClient(o Options) (*client, error) {
 		c.onRequest = func(string, string, time.Duration) {}
 	}
 	return c, nil
+}
+
+// dialLoopback dials, and takes every name below localhost for this machine (RFC 6761 6.3), as browsers do; resolvers may not know
+// it.
+func dialLoopback(ctx context.Context, network, address string) (net.Conn, error) {
+	if host, port, err := net.SplitHostPort(address); err == nil && strings.HasSuffix(host, ".localhost") {
+		address = net.JoinHostPort("localhost", port)
+	}
+	return new(net.Dialer).DialContext(ctx, network, address)
 }
 
 // reply is what an endpoint answered, read to the end.

@@ -4,9 +4,11 @@ import (
 	"context"
 	"encoding/pem"
 	"errors"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -224,4 +226,29 @@ func TestRenewalsKeepTheirInterval(t *testing.T) {
 			t.Errorf("after the interval: %d", value)
 		}
 	})
+}
+
+// Each reason has its own interval, and all together have a bound.
+func TestRenewalsForDifferentReasons(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, c := newFetcher()
+		close(f.answer)
+		c.get(t.Context())
+		for i, want := range []int{2, 3, 4, 4, 4} {
+			if value, _ := c.renew(t.Context(), "reason "+strconv.Itoa(i), time.Minute); value != want {
+				t.Errorf("after reason %d: %d fetches, want %d", i, value, want)
+			}
+		}
+	})
+}
+
+func TestNamesBelowLocalhostAreThisMachine(t *testing.T) {
+	server := httptest.NewServer(http.NotFoundHandler())
+	defer server.Close()
+	_, port, _ := net.SplitHostPort(server.Listener.Addr().String())
+	conn, err := dialLoopback(t.Context(), "tcp", "provider.localhost:"+port)
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn.Close()
 }

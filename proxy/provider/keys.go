@@ -28,9 +28,10 @@ import (
 //   - A key verifies a token only if everything that either says of the other agrees: kid, kty and crv, alg, use, key_ops. A key
 //     set may hold decoys that agree in kid alone.
 //   - A token without kid is tried with every key that fits.
-//   - A kid that is not in the set makes us fetch the set anew, but not more often than renewPause, counted from the last fetch
-//     that an unknown key caused. The ordinary fetch does not count: a rotation right after the start works. Nor does one that a
-//     wrong signature caused, which are counted for themselves: no forger can use up what a rotation needs.
+//   - A kid that is not in the set makes us fetch the set anew, but for the same kid not more often than renewPause, counted from
+//     the last fetch that it caused, and for all of them together three times. The ordinary fetch does not count: a rotation right
+//     after the start works. Nor does one that another kid or a wrong signature caused: a forged token alone cannot use up what
+//     a rotation needs.
 //   - A fetch that fails or finds no good key leaves the old keys in place.
 
 const (
@@ -278,7 +279,7 @@ func (k *keyring) verify(ctx context.Context, t *token) ([]byte, error) {
 	if payload != nil {
 		return payload, nil
 	}
-	reason := "unknown key"
+	reason := "unknown key " + t.header.keyID
 	if known {
 		reason = "wrong signature" // a provider that starts anew may give a new key the name of an old one
 	}
