@@ -20,7 +20,7 @@ type identity struct {
 // cookie that does not open, whatever the reason, is no session.
 func (p *Proxy) authenticate(x *exchange, r *http.Request) (*identity, error) {
 	s, err := p.sessions.Get(r)
-	p.metrics.sessionLoaded(err, p.sessions.Carries(r))
+	p.metrics.sessionLoaded(err, err != nil && p.sessions.Carries(r))
 	if err != nil {
 		return nil, errNoSession
 	}

@@ -73,10 +73,8 @@ func (p *Proxy) newSession(person *provider.Person) (*session.Session, error) {
 		return nil, fmt.Errorf("reading groups from claim %q: %w", p.config.GroupsClaim, err)
 	}
 	s.Groups, s.GroupsUnknown = groups, p.leftOut(person)
-	if header := p.groupsHeader(s.Groups); len(header) > maxGroupsHeader {
-		return nil, tooManyGroups(len(s.Groups), len(header)) // better now than at each request
-	}
-	return s, nil
+	_, err = p.groupsHeader(s.Groups) // whether it fits is better known now than at each request
+	return s, err
 }
 
 // emailOf is the e-mail address, if the provider vouches for it (OIDC Core 5.7: anybody may claim an address).

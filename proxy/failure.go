@@ -67,8 +67,8 @@ func methodRefused(allowed string) *failure {
 
 // badPath tells a path with several meanings from one that is malformed.
 func (p *Proxy) badPath(err error) *failure {
-	var ambiguous *access.AmbiguousPathError
-	if !errors.As(err, &ambiguous) {
+	ambiguous, ok := errors.AsType[*access.AmbiguousPathError](err)
+	if !ok {
 		f := badTarget("its path is malformed")
 		f.cause = err
 		return f
@@ -151,6 +151,11 @@ func denied(route *access.Route, refusal *access.Refusal, who *identity) *failur
 
 func toStart() action { return action{Label: "Go to the start page", Address: "/"} }
 
+func crossSitePost(err error) *failure {
+	return &failure{status: http.StatusForbidden, code: "cross_site", event: "denied", reason: "cross_site",
+		title: "Another site asked for this", text: []string{"Signing out was not asked for by a page of this site, so nothing was done."}, cause: err}
+}
+
 // Logins that fail.
 
 // loginFailed counts a failed login under a fixed result. Its page offers to try again, for the address that was wanted.
@@ -163,8 +168,8 @@ func (p *Proxy) loginFailed(result, returnTo string, f *failure) *failure {
 
 // loginFailure tells what the provider did wrong, or said.
 func (p *Proxy) loginFailure(err error, returnTo string) *failure {
-	var known *provider.Error
-	if !errors.As(err, &known) {
+	known, ok := errors.AsType[*provider.Error](err)
+	if !ok {
 		return p.loginFailed("internal_error", returnTo, broken(err))
 	}
 	return p.loginFailed(known.Kind.String(), returnTo, providerFailure(known).because(err))
@@ -302,9 +307,4 @@ func broken(err error) *failure {
 	return &failure{status: http.StatusInternalServerError, code: "internal_error", event: "internal_error",
 		title: "Something is wrong in doorward",
 		text:  []string{"The request was refused to be on the safe side. The log says more under the request id below."}, cause: err}
-}
-
-func crossSitePost(err error) *failure {
-	return &failure{status: http.StatusForbidden, code: "cross_site", event: "denied", reason: "cross_site",
-		title: "Another site asked for this", text: []string{"Signing out was not asked for by a page of this site, so nothing was done."}, cause: err}
 }

@@ -164,7 +164,7 @@ func (u *upstream) address(pr *httputil.ProxyRequest, path string) {
 	// nothing can be smuggled past one, and the upstream gets what the client wrote.
 	out.RawQuery, out.ForceQuery = pr.In.URL.RawQuery, pr.In.URL.ForceQuery
 	out.Path, out.RawPath = decoded(path), path
-	if !sameSpelling(path) {
+	if out.EscapedPath() != path {
 		out.Opaque = path
 	}
 	pr.Out.Host = pr.In.Host

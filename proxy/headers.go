@@ -48,9 +48,9 @@ func (p *Proxy) describe(h http.Header, s *session.Session) error {
 	setHeader(h, "X-Forwarded-User", s.User)
 	setHeader(h, "X-Forwarded-Email", s.Email)
 	setHeader(h, "X-Forwarded-Preferred-Username", s.PreferredUsername)
-	groups := p.groupsHeader(s.Groups)
-	if len(groups) > maxGroupsHeader {
-		return tooManyGroups(len(s.Groups), len(groups))
+	groups, err := p.groupsHeader(s.Groups)
+	if err != nil {
+		return err
 	}
 	setHeader(h, "X-Forwarded-Groups", groups)
 	for _, header := range p.headers {
@@ -65,15 +65,19 @@ func setHeader(h http.Header, name, value string) {
 	}
 }
 
-// groupsHeader joins groups with commas. FORWARD_GROUPS=matched keeps those that a rule names.
-func (p *Proxy) groupsHeader(groups []string) string {
+// groupsHeader joins groups with commas. FORWARD_GROUPS=matched keeps those that a rule names. Its error is that they are too many.
+func (p *Proxy) groupsHeader(groups []string) (string, error) {
 	var out []string
 	for _, g := range groups {
 		if p.config.ForwardGroups != "matched" || slices.Contains(p.groups, g) {
 			out = append(out, encodeGroup(g))
 		}
 	}
-	return strings.Join(out, ",")
+	header := strings.Join(out, ",")
+	if len(header) > maxGroupsHeader {
+		return "", tooManyGroups(len(groups), len(header))
+	}
+	return header, nil
 }
 
 // encodeGroup percent-encodes what would make the joined value ambiguous: the separator, the percent sign, control

@@ -56,7 +56,6 @@ func (p *Proxy) login(x *exchange, r *http.Request, login *session.Login) error 
 	// 15.5.2), and the verifier ties the code to whoever asked for it (PKCE, RFC 7636). All three are random and
 	// new at every login. The registered address of the callback comes from PUBLIC_URL, never from the request.
 	request := provider.NewRequest(p.endpointURL(x.origin, "/callback"))
-	x.refuseBody(r)
 
 	location, err := p.provider.AuthorizationURL(r.Context(), request)
 	if err != nil {

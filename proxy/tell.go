@@ -10,6 +10,7 @@ import (
 
 // tell tells the client of an error: people see a page or the login, programs get JSON.
 func (p *Proxy) tell(x *exchange, r *http.Request, err error) {
+	x.refuseBody(r)
 	if errors.Is(err, errNoSession) {
 		if err = p.askToLogin(x, r); err == nil {
 			return
@@ -30,7 +31,6 @@ func (p *Proxy) tell(x *exchange, r *http.Request, err error) {
 		x.status = statusClientGone
 		return
 	}
-	x.refuseBody(r)
 	p.write(x, r, f)
 }
 
