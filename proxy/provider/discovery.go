@@ -144,17 +144,16 @@ func readAlgorithms(o object) ([]string, error) {
 	return common, nil
 }
 
-// oauth is the x/oauth2 view of the provider. The style of client authentication is fixed: left to itself, x/oauth2 would try a
-// second style after any failure, and so send the code twice.
+// oauth is the x/oauth2 view of the provider. It knows no secret: the client authenticates in ask. A style of client
+// authentication is named all the same: left to itself, x/oauth2 would try a second one after any failure, and so send the code twice.
 func (p *Provider) oauth(m *metadata, redirectURI string) *oauth2.Config {
 	return &oauth2.Config{
-		ClientID:     p.options.ClientID,
-		ClientSecret: p.options.ClientSecret,
-		Scopes:       p.options.Scopes,
-		RedirectURL:  redirectURI,
+		ClientID:    p.options.ClientID,
+		Scopes:      p.options.Scopes,
+		RedirectURL: redirectURI,
 		Endpoint: oauth2.Endpoint{
 			AuthURL:   p.addresses.publish(m.AuthURL),
-			TokenURL:  p.addresses.reach(m.TokenURL),
+			TokenURL:  m.TokenURL,
 			AuthStyle: oauth2.AuthStyleInHeader,
 		},
 	}

@@ -34,7 +34,7 @@ type tokens struct {
 // requestTokens exchanges the code for tokens. x/oauth2 makes the request and reads the answer; tokenTransport stands between it and
 // the network.
 func (p *Provider) requestTokens(ctx context.Context, m *metadata, r Request, code string) (*tokens, []Check, error) {
-	transport := &tokenTransport{client: p.client}
+	transport := &tokenTransport{provider: p, address: m.TokenURL}
 	ctx = context.WithValue(ctx, oauth2.HTTPClient, &http.Client{Transport: transport})
 	got, err := p.oauth(m, r.RedirectURI).Exchange(ctx, code, oauth2.VerifierOption(r.Verifier))
 	if known, ok := errors.AsType[*Error](err); ok {
@@ -47,17 +47,20 @@ func (p *Provider) requestTokens(ctx context.Context, m *metadata, r Request, co
 	return &tokens{id: id, access: got.AccessToken, expiry: got.Expiry}, transport.list.made, nil
 }
 
-// tokenTransport sends the token request and lets only a token response through that is as it must be, in its plainest form.
+// tokenTransport sends the form of the token request and lets only a token response through that is as it must be, in its plainest
+// form.
 type tokenTransport struct {
-	client *client
-	list   checklist
+	provider *Provider
+	address  string // of the token endpoint, as published
+	list     checklist
 }
 
 // RoundTrip implements http.RoundTripper. Redirects end here: whatever is not 200 is an error.
 func (t *tokenTransport) RoundTrip(req *http.Request) (*http.Response, error) {
-	req = req.Clone(req.Context())
-	req.Header.Set("Accept", "application/json")
-	got, err := t.client.send(req, "token", askTimeout)
+	if err := req.ParseForm(); err != nil {
+		return nil, err
+	}
+	got, err := t.provider.ask(req.Context(), "token", t.address, req.PostForm)
 	if err != nil {
 		return nil, &Error{Kind: KindTokenRequestFailed, cause: err}
 	}
