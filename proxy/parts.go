@@ -55,6 +55,7 @@ func (p *Proxy) openSessions() error {
 		SameSite:      sameSite(p.config.CookieSamesite),
 		LoginSameSite: loginSameSite,
 		MaxBytes:      p.config.SessionCookieMaxBytes,
+		MaxAge:        sessionMaxAge,
 		OnOpen:        p.metrics.sessionOpened,
 		OnSave:        p.metrics.sessionSaved,
 	})
