@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/pem"
 	"errors"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -240,15 +239,4 @@ func TestRenewalsForDifferentReasons(t *testing.T) {
 			}
 		}
 	})
-}
-
-func TestNamesBelowLocalhostAreThisMachine(t *testing.T) {
-	server := httptest.NewServer(http.NotFoundHandler())
-	defer server.Close()
-	_, port, _ := net.SplitHostPort(server.Listener.Addr().String())
-	conn, err := dialLoopback(t.Context(), "tcp", "provider.localhost:"+port)
-	if err != nil {
-		t.Fatal(err)
-	}
-	conn.Close()
 }

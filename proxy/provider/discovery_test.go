@@ -113,6 +113,18 @@ func TestEndpointsThatAreAllowed(t *testing.T) {
 		{"http://idp:8080", "", true, "http://idp:8080/x", true},
 		{"http://idp:8080", "", true, "ftp://idp:8080/x", false},
 		{"https://idp.example.com", "http://localhost:1", false, "http://localhost:1/x", true},
+		{"https://idp.example.com", "", false, "https://localhost/x", false},
+		{"https://idp.example.com", "", false, "https://127.0.0.1:8443/x", false},
+		{"https://idp.example.com", "", false, "https://[::ffff:127.0.0.1]/x", false},
+		{"https://idp.example.com", "", false, "https://10.0.0.1/x", true}, // an internal provider may be spelled by its address
+		{"https://idp.example.com", "", false, "https://169.254.169.254/x", false},
+		{"https://idp.example.com", "", false, "https://[fe80::1%25eth0]/x", false},
+		{"https://idp.example.com", "", false, "https://0.0.0.0/x", false},
+		{"https://idp.example.com", "", false, "https://[::]/x", false},
+		{"https://idp.example.com", "", false, "https://[::ffff:0.0.0.0]/x", false},
+		{"http://localhost:9000", "", false, "https://169.254.169.254/x", false},
+		{"http://idp:8080", "", true, "http://169.254.169.254/x", false},
+		{"http://idp:8080", "", true, "http://localhost/x", false},
 	}
 	for _, test := range tests {
 		a, err := newAddresses(Options{Issuer: test.issuer, InternalURL: test.internal, AllowHTTP: test.allowHTTP})

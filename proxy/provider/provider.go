@@ -97,7 +97,7 @@ func New(o Options) (*Provider, error) {
 	if p.addresses, err = newAddresses(o); err != nil {
 		return nil, err
 	}
-	if p.client, err = newClient(o); err != nil {
+	if p.client, err = newClient(o, p.addresses); err != nil {
 		return nil, err
 	}
 	if err := p.readAuthParams(o.AuthParams); err != nil {
