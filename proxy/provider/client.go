@@ -177,6 +177,23 @@ func (r *reply) ok() error {
 	return fmt.Errorf("the answer's status is %d", r.status)
 }
 
+// freshFor is how long the answer says that it may be used (RFC 9111 5.2.2), within bounds; the longest where it does not say.
+func (r *reply) freshFor(least, most time.Duration) time.Duration {
+	fresh := most
+	for directive := range strings.SplitSeq(strings.Join(r.header.Values("Cache-Control"), ","), ",") {
+		name, value, _ := strings.Cut(strings.ToLower(strings.TrimSpace(directive)), "=")
+		switch name {
+		case "no-cache", "no-store":
+			fresh = least
+		case "max-age":
+			if seconds, err := strconv.ParseUint(strings.Trim(value, `"`), 10, 31); err == nil {
+				fresh = min(fresh, time.Duration(seconds)*time.Second)
+			}
+		}
+	}
+	return max(least, fresh)
+}
+
 // json reads an answer that must say that it is JSON.
 func (r *reply) json() (object, error) {
 	if r.mediaType != "application/json" {

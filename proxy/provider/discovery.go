@@ -21,7 +21,7 @@ import (
 //   - Signature algorithms are ours and the provider's in common; `none` and those with a shared secret are not ours.
 
 const (
-	metadataMaxAge = time.Hour
+	metadataMaxAge = time.Hour       // whatever Cache-Control says, as Discovery 4 says nothing of it
 	failurePause   = 2 * time.Second // after a failed fetch, before the next; people who ask meanwhile are told at once
 )
 
@@ -42,21 +42,20 @@ func wellKnown(issuer string) string {
 }
 
 // fetchMetadata asks the provider for its metadata and checks them.
-func (p *Provider) fetchMetadata(ctx context.Context) (*metadata, error) {
+func (p *Provider) fetchMetadata(ctx context.Context) (m *metadata, fresh time.Duration, err error) {
 	got, err := p.client.get(ctx, "discovery", p.addresses.reach(wellKnown(p.options.Issuer)))
 	if err != nil {
-		return nil, &Error{Kind: KindUnavailable, cause: err}
+		return nil, 0, &Error{Kind: KindUnavailable, cause: err}
 	}
 	document, err := parseObject(got.body)
 	if err != nil {
-		return nil, &Error{Kind: KindInvalidMetadata, cause: err}
+		return nil, 0, &Error{Kind: KindInvalidMetadata, cause: err}
 	}
-	m, err := p.readMetadata(document)
-	if err != nil {
-		return nil, &Error{Kind: KindInvalidMetadata, cause: err}
+	if m, err = p.readMetadata(document); err != nil {
+		return nil, 0, &Error{Kind: KindInvalidMetadata, cause: err}
 	}
 	m.date, _ = http.ParseTime(got.header.Get("Date"))
-	return m, nil
+	return m, metadataMaxAge, nil
 }
 
 // readMetadata reads the metadata that doorward uses, and checks each.
@@ -68,7 +67,11 @@ func (p *Provider) readMetadata(o object) (*metadata, error) {
 	if err := p.readEndpoints(m, o); err != nil {
 		return nil, err
 	}
-	var err error
+	err := o.exactly("authorization_response_iss_parameter_supported", "code_challenge_methods_supported",
+		"id_token_signing_alg_values_supported", "scopes_supported")
+	if err != nil {
+		return nil, err
+	}
 	if m.announcesIss, err = o.flag("authorization_response_iss_parameter_supported"); err != nil {
 		return nil, err
 	}

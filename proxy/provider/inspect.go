@@ -20,7 +20,7 @@ type Finding struct {
 // Inspect asks the provider afresh for its metadata and keys and says, point by point, how they suit the options. It is for people
 // who set doorward up, and changes nothing. Its error is the context's: what the provider gets wrong is in the findings.
 func (p *Provider) Inspect(ctx context.Context) ([]Finding, error) {
-	m, err := p.fetchMetadata(ctx)
+	m, _, err := p.fetchMetadata(ctx)
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}

@@ -67,6 +67,9 @@ type Options struct {
 	// OnRequest is told of each request to the provider: endpoint is "discovery", "jwks", "token" or "userinfo"; code is the
 	// status, or "error" when there was no answer. May be nil.
 	OnRequest func(endpoint, code string, took time.Duration)
+	// OnFetch is told when the "metadata" or "keys" cannot be fetched or used, unless that is known already, and with nil when they
+	// can again. Meanwhile those of before serve. May be nil.
+	OnFetch func(document string, err error)
 }
 
 // Provider is one OpenID provider as seen by one client. It is safe for concurrent use.
@@ -103,9 +106,16 @@ func New(o Options) (*Provider, error) {
 	if err := p.readAuthParams(o.AuthParams); err != nil {
 		return nil, err
 	}
-	p.metadata = &cached[*metadata]{fetch: p.fetchMetadata, maxAge: metadataMaxAge, pause: failurePause}
-	p.keys = &keyring{&cached[[]key]{fetch: p.fetchKeys, maxAge: keysMaxAge, pause: failurePause}}
+	p.metadata = &cached[*metadata]{fetch: p.fetchMetadata, pause: failurePause, told: p.tell("metadata")}
+	p.keys = &keyring{&cached[[]key]{fetch: p.fetchKeys, pause: failurePause, told: p.tell("keys")}}
 	return p, nil
+}
+
+func (p *Provider) tell(document string) func(error) {
+	if p.options.OnFetch == nil {
+		return nil
+	}
+	return func(err error) { p.options.OnFetch(document, err) }
 }
 
 // readAuthParams remembers what the further parameters ask for and must be checked, and refuses those that are not theirs to set.
