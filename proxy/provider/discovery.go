@@ -21,7 +21,7 @@ import (
 //   - Signature algorithms are ours and the provider's in common; `none` and those with a shared secret are not ours.
 
 const (
-	metadataMaxAge = time.Hour       // whatever Cache-Control says, as Discovery 4 says nothing of it
+	metadataMaxAge = time.Hour       // whatever Cache-Control says: Discovery leaves it open, and nothing in them is withdrawn in haste
 	failurePause   = 2 * time.Second // after a failed fetch, before the next; people who ask meanwhile are told at once
 )
 
@@ -41,21 +41,33 @@ func wellKnown(issuer string) string {
 	return strings.TrimSuffix(issuer, "/") + "/.well-known/openid-configuration"
 }
 
-// fetchMetadata asks the provider for its metadata and checks them.
+// fetchMetadata asks the provider for its metadata, and checks that they are right and have what the options ask for.
 func (p *Provider) fetchMetadata(ctx context.Context) (m *metadata, fresh time.Duration, err error) {
+	if m, err = p.loadMetadata(ctx); err != nil {
+		return nil, 0, err
+	}
+	if p.options.AlwaysUserinfo && m.UserInfoURL == "" {
+		return nil, 0, fail(KindInvalidMetadata, "userinfo_endpoint is missing, but DOORWARD_USERINFO is always")
+	}
+	return m, metadataMaxAge, nil
+}
+
+// loadMetadata asks the provider for its metadata and checks that they are right.
+func (p *Provider) loadMetadata(ctx context.Context) (*metadata, error) {
 	got, err := p.client.get(ctx, "discovery", p.addresses.reach(wellKnown(p.options.Issuer)))
 	if err != nil {
-		return nil, 0, &Error{Kind: KindUnavailable, cause: err}
+		return nil, &Error{Kind: KindUnavailable, cause: err}
 	}
 	document, err := parseObject(got.body)
 	if err != nil {
-		return nil, 0, &Error{Kind: KindInvalidMetadata, cause: err}
+		return nil, &Error{Kind: KindInvalidMetadata, cause: err}
 	}
-	if m, err = p.readMetadata(document); err != nil {
-		return nil, 0, &Error{Kind: KindInvalidMetadata, cause: err}
+	m, err := p.readMetadata(document)
+	if err != nil {
+		return nil, &Error{Kind: KindInvalidMetadata, cause: err}
 	}
 	m.date, _ = http.ParseTime(got.header.Get("Date"))
-	return m, metadataMaxAge, nil
+	return m, nil
 }
 
 // readMetadata reads the metadata that doorward uses, and checks each.

@@ -13,7 +13,7 @@
 //  4. The ID token says who it is. Its signature, issuer, audience, time and nonce are checked, and then some.
 //  5. The access token is for the upstream. When an audience is configured, it is checked as the upstream would, and that it is
 //     about the same person.
-//  6. When a claim that the rules need is in neither token, userinfo is asked with the access token.
+//  6. When a claim that the rules need is in neither token, or always when configured so, userinfo is asked with the access token.
 //  7. The result is a Person. Everything in it was checked, and Person.Checks says what was checked and where the rule stands.
 //
 // The provider's metadata and keys are fetched when first needed and kept. Every failure is an *Error whose Kind is a fixed word;
@@ -63,6 +63,8 @@ type Options struct {
 	Audience []string
 	// NeededClaims are names or dotted paths of claims that will be asked for. When one is in no token, userinfo is asked.
 	NeededClaims []string
+	// AlwaysUserinfo asks userinfo at each login, needed or not. Without a userinfo endpoint there is no login.
+	AlwaysUserinfo bool
 
 	// OnRequest is told of each request to the provider: endpoint is "discovery", "jwks", "token" or "userinfo"; code is the
 	// status, or "error" when there was no answer. May be nil.
@@ -208,7 +210,7 @@ func (p *Provider) Complete(ctx context.Context, r Request, a Answer) (*Person, 
 	}
 	person := newPerson(got, id, access)
 	person.Checks = slices.Concat(answered, exchanged, identified, authorized)
-	if m.UserInfoURL == "" || !person.lacks(p.options.NeededClaims) {
+	if !p.options.AlwaysUserinfo && (m.UserInfoURL == "" || !person.lacks(p.options.NeededClaims)) {
 		return person, nil
 	}
 	claims, asked, err := p.askUserinfo(ctx, m, got.access, id)
