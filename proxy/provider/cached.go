@@ -95,6 +95,7 @@ func (c *cached[T]) start() chan struct{} {
 func (c *cached[T]) run(running chan struct{}) {
 	begun := time.Now()
 	value, fresh, err := c.fetch(context.Background())
+	defer close(running)
 	c.mu.Lock()
 	news := fmt.Sprint(err) != fmt.Sprint(c.err)
 	c.running, c.err = nil, err
@@ -103,7 +104,6 @@ func (c *cached[T]) run(running chan struct{}) {
 	} else {
 		c.failedAt = begun
 	}
-	close(running)
 	c.mu.Unlock()
 	if news && c.told != nil {
 		c.told(err)
