@@ -31,11 +31,14 @@ type Config struct {
 	IssuerURL               string        `split_words:"true" required:"true" example:"https://id.example.com" desc:"The provider's issuer, exactly as the provider writes it, trailing slash or not."`
 	ProviderInternalURL     string        `split_words:"true" desc:"Origin through which doorward itself reaches the provider, where browsers reach it by another."`
 	ClientID                string        `split_words:"true" required:"true" example:"doorward" desc:"The client's identifier at the provider."`
-	ClientSecret            string        `split_words:"true" required:"true" secret:"true" example:"<the client's secret>" desc:"The client's secret, sent to the provider as HTTP Basic."`
+	ClientAuth              string        `split_words:"true" default:"client_secret_basic" values:"client_secret_basic,client_secret_post,private_key_jwt,none" desc:"How doorward proves to the provider that it is this client: by its secret, in the header or in the body; by a signature of CLIENT_KEY; or not at all, as a public client with PKCE alone. As the client is registered; no other way is ever tried."`
+	ClientSecret            string        `split_words:"true" secret:"true" unset:"required by client_secret_basic and client_secret_post" example:"<the client's secret>" desc:"The client's secret. As CLIENT_SECRET_FILE it is read again whenever that file changes."`
+	ClientKey               string        `split_words:"true" kind:"PEM" secret:"true" unset:"required by private_key_jwt" desc:"The client's private key, in PEM or as a JWK: RSA of 2048 bits or more (RS256, PS256), P-256 (ES256) or Ed25519 (EdDSA). Usually given as CLIENT_KEY_FILE, which is read again whenever that file changes. doorward check prints the public half, which the provider has to know."`
 	Scopes                  string        `split_words:"true" default:"openid profile email" desc:"Scopes asked for, between blanks. Add groups where the provider wants it for groups."`
 	ResponseMode            string        `split_words:"true" values:"query,form_post" desc:"How the provider sends the code back. With form_post the login cookie is SameSite=None; Secure, so https only."`
 	AuthParams              []string      `split_words:"true" desc:"Further parameters of the authorization request, name=value: prompt, acr_values, audience…"`
 	Userinfo                string        `split_words:"true" default:"auto" values:"auto,always" desc:"When the provider's userinfo is asked at a login: auto asks when a claim that is needed is in no token; always asks every time, for providers and certifications that expect it."`
+	PAR                     string        `split_words:"true" default:"auto" values:"auto,always" desc:"Whether the authorization request goes to the provider directly, and the browser carries only a reference to it (pushed authorization requests, RFC 9126): auto when the provider announces that it demands them, or always, as where it demands them of this client alone."`
 	Audience                []string      `split_words:"true" desc:"When set, the access token must be a JWT of the issuer for this audience, or for one of these."`
 	GroupsClaim             string        `split_words:"true" default:"groups" desc:"Claim with the user's groups: its exact name, or a dotted path such as realm_access.roles. Looked for in the ID token, then the verified access token, then userinfo."`
 	UserClaim               string        `split_words:"true" default:"sub" desc:"Claim that X-Forwarded-User carries."`
@@ -61,6 +64,9 @@ type Config struct {
 	InsecurePublicHTTP      bool          `split_words:"true" default:"false" desc:"Allows plain http in PUBLIC_URL beyond loopback: cookies and pages travel in the clear."`
 	InsecureProviderHTTP    bool          `split_words:"true" default:"false" desc:"Allows plain http for ISSUER_URL and PROVIDER_INTERNAL_URL beyond loopback: tokens and keys travel in the clear."`
 	InsecureUnverifiedEmail bool          `split_words:"true" default:"false" desc:"Believes e-mail addresses that the provider does not vouch for."`
+
+	// Where CLIENT_SECRET and CLIENT_KEY were read from, and are read again; empty when they stood in the environment itself.
+	clientSecretFile, clientKeyFile string
 }
 
 // Load reads the configuration from the process environment. Its error is a
@@ -73,6 +79,7 @@ func Load() (*Config, error) {
 	if err := decode(c, values); err != nil {
 		return c, append(problems, Problem{Variable: Prefix, Wrong: err.Error()})
 	}
+	c.clientSecretFile, c.clientKeyFile = fileOf("CLIENT_SECRET"), fileOf("CLIENT_KEY")
 	unread := problems // a value that could not be read is judged no further
 	for _, p := range c.problems() {
 		if !unread.concern(p.Variable) {
@@ -93,7 +100,7 @@ func (c *Config) problems() Problems {
 	for _, check := range []func(*Config) Problems{
 		checkRequired, checkChoices, checkDurations,
 		checkOrigins, checkPolicy,
-		checkIssuer, checkInternalURL, checkClient, checkScopes, checkResponseMode, checkAuthParams, checkClaims, checkProviderCA,
+		checkIssuer, checkInternalURL, checkClientID, checkClientAuth, checkScopes, checkResponseMode, checkAuthParams, checkClaims, checkProviderCA,
 		checkSecrets, checkCookie, checkHeaders,
 		checkAddresses, checkEndpointPrefix, checkPostLogoutURL,
 	} {

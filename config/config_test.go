@@ -593,7 +593,7 @@ func TestAFreshSecretIsPrintedOnlyWhereNoneIsSet(t *testing.T) {
 // Settings whose feature does not exist must not be accepted and ignored.
 func TestSettingsOfFeaturesThatDoNotExistAreUnknown(t *testing.T) {
 	for _, name := range []string{
-		"CLIENT_AUTH", "CLIENT_KEY", "PAR", "USERINFO", "COOKIE_DOMAIN", "SESSION_STORE", "REDIS_URL", "SESSION_MAX_AGE",
+		"USERINFO", "COOKIE_DOMAIN", "SESSION_STORE", "REDIS_URL", "SESSION_MAX_AGE",
 		"SESSION_IDLE_TIMEOUT", "REFRESH_BEFORE", "BEARER_TOKENS", "GROUP_ALIASES", "ASSERTION_KEYS", "FORWARD_AUTH",
 		"TRUSTED_PROXIES", "ALLOWED_ORIGINS", "CSRF_PROTECTION", "ADMIN_TOKEN", "REVOCATIONS_PATH", "TLS_CERT",
 		"PAGES_DIR", "BRAND_NAME", "MAX_HEADER_BYTES", "MAX_CONNECTIONS", "FAST_TRANSPORT",

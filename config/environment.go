@@ -60,6 +60,11 @@ func (s setting) lookup() (string, Problems) {
 	return value, nil
 }
 
+// fileOf is the path of the file that holds a setting, named without prefix; empty when none does.
+func fileOf(name string) string {
+	return os.Getenv(Prefix + "_" + name + fileSuffix)
+}
+
 // readFile returns what the file holds without its final newline.
 func (s setting) readFile(path string) (string, Problems) {
 	problem := Problem{Variable: s.name + fileSuffix, Mend: "name a file that holds the value of " + s.name}

@@ -47,24 +47,6 @@ func checkInternalURL(c *Config) Problems {
 	return v.problems
 }
 
-// checkClient looks for what copying an example leaves of a credential or
-// around it.
-func checkClient(c *Config) Problems {
-	var problems Problems
-	for variable, text := range map[string]string{"CLIENT_ID": c.ClientID, "CLIENT_SECRET": c.ClientSecret} {
-		v := verdict{variable: variable}
-		wrong, mend := misspeltLine(text)
-		if placeholder(text) {
-			wrong, mend = "is a placeholder", "write what the provider shows for this client in its place"
-		}
-		if wrong != "" {
-			v.add(wrong, mend)
-		}
-		problems = append(problems, v.problems...)
-	}
-	return problems
-}
-
 func checkScopes(c *Config) Problems {
 	v := verdict{variable: "SCOPES"}
 	scopes := strings.Fields(c.Scopes)
@@ -147,7 +129,7 @@ func reserved(name string) string {
 		return "use " + Prefix + "_RESPONSE_MODE"
 	case "client_id":
 		return "use " + Prefix + "_CLIENT_ID"
-	case "client_secret", "response_type", "state", "nonce", "redirect_uri", "request", "request_uri",
+	case "client_secret", "client_assertion", "client_assertion_type", "response_type", "state", "nonce", "redirect_uri", "request", "request_uri",
 		"code_challenge", "code_challenge_method", "code_verifier", "grant_type", "code", "registration", "id_token_hint":
 		return "leave it out"
 	}

@@ -32,9 +32,17 @@ func settings() []setting {
 	t := reflect.TypeFor[Config]()
 	var all []setting
 	for i := range t.NumField() {
-		all = append(all, newSetting(t.Field(i), i))
+		if f := t.Field(i); f.IsExported() {
+			all = append(all, newSetting(f, i))
+		}
 	}
 	return all
+}
+
+// settingOf is the setting of that name, without prefix.
+func settingOf(name string) setting {
+	all := settings()
+	return all[slices.IndexFunc(all, func(s setting) bool { return s.name == Prefix+"_"+name })]
 }
 
 func newSetting(f reflect.StructField, index int) setting {

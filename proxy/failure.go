@@ -172,17 +172,19 @@ func (p *Proxy) loginFailure(err error, returnTo string) *failure {
 	if !ok {
 		return p.loginFailed("internal_error", returnTo, broken(err))
 	}
-	return p.loginFailed(known.Kind.String(), returnTo, providerFailure(known).because(err))
+	return p.loginFailed(known.Kind.String(), returnTo, p.providerFailure(known).because(err))
 }
 
-func providerFailure(err *provider.Error) *failure {
+func (p *Proxy) providerFailure(err *provider.Error) *failure {
 	switch err.Kind {
 	case provider.KindUnavailable:
 		return providerDown()
 	case provider.KindProviderError:
 		return providerRefused(err)
 	case provider.KindTokenRequestFailed:
-		return codeRefused(err)
+		return p.codeRefused(err)
+	case provider.KindPARFailed:
+		return p.requestRefused(err)
 	case provider.KindInvalidAnswer, provider.KindIssuerMismatch:
 		return &failure{status: http.StatusBadRequest, title: "Signing in did not work",
 			text: []string{"The answer that came back from the provider is not one to this login. You are not signed in."}}
@@ -192,19 +194,41 @@ func providerFailure(err *provider.Error) *failure {
 			"If it happens again, send the request id below to whoever runs this application: the log says what was wrong."}}
 }
 
-// codeRefused is a token request that failed. The commonest reason is the client's secret, which people cannot mend.
-func codeRefused(err *provider.Error) *failure {
-	f := &failure{status: http.StatusBadGateway, title: "Signing in did not work",
-		text: []string{"The provider signed you in, but then did not give doorward its tokens. " +
-			"If it happens again, send the request id below to whoever runs this application: the log says why."}}
+// codeRefused is a token request that failed.
+func (p *Proxy) codeRefused(err *provider.Error) *failure {
+	return p.clientRefused(err, "The provider signed you in, but then did not give doorward its tokens. "+
+		"If it happens again, send the request id below to whoever runs this application: the log says why.")
+}
+
+// requestRefused is a pushed authorization request that failed (RFC 9126 2.3): nobody has been asked to sign in yet.
+func (p *Proxy) requestRefused(err *provider.Error) *failure {
+	return p.clientRefused(err, "doorward announces each login to the provider before it sends you there, and the provider did not take this one. "+
+		"If it happens again, send the request id below to whoever runs this application: the log says why.")
+}
+
+// clientRefused is a request of ours that failed where we prove who we are. The commonest reason is a credential, which people
+// cannot mend; for any other there is text.
+func (p *Proxy) clientRefused(err *provider.Error, text string) *failure {
+	f := &failure{status: http.StatusBadGateway, title: "Signing in did not work", text: []string{text}}
 	if err.Code == "invalid_client" || err.Code == "unauthorized_client" {
 		f.text = []string{"The provider does not accept the way in which doorward identifies itself. " +
-			"Whoever runs doorward compares DOORWARD_CLIENT_ID and DOORWARD_CLIENT_SECRET with what the provider knows."}
+			"Whoever runs doorward compares " + p.clientSettings() + " with what the provider knows of this client."}
 	}
 	if err.Code != "" {
 		f.details = []detail{{"Error", err.Code}}
 	}
 	return f
+}
+
+// clientSettings names the settings by which the provider knows us.
+func (p *Proxy) clientSettings() string {
+	switch p.config.ClientAuth {
+	case "private_key_jwt":
+		return "DOORWARD_CLIENT_ID, DOORWARD_CLIENT_AUTH and DOORWARD_CLIENT_KEY"
+	case "none":
+		return "DOORWARD_CLIENT_ID and DOORWARD_CLIENT_AUTH"
+	}
+	return "DOORWARD_CLIENT_ID, DOORWARD_CLIENT_SECRET and DOORWARD_CLIENT_AUTH"
 }
 
 func providerDown() *failure {

@@ -21,17 +21,22 @@ func secretsOf(s *site) map[string]string {
 			secrets[fmt.Sprintf("%s %d", what, len(secrets))] = value
 		}
 	}
-	for _, r := range s.Provider.Requests(providertest.Authorization) {
-		add("state", r.Query.Get("state"))
-		add("nonce", r.Query.Get("nonce"))
-		add("challenge", r.Query.Get("code_challenge"))
+	for _, r := range append(s.Provider.Requests(providertest.Authorization), s.Provider.Requests(providertest.Push)...) {
+		for _, name := range []string{"state", "nonce", "code_challenge"} {
+			add(name, r.Query.Get(name))
+			add(name, r.Form.Get(name))
+		}
+		add("request_uri", r.Query.Get("request_uri"))
 	}
-	for _, r := range s.Provider.Requests(providertest.Token) {
-		add("code", r.Form.Get("code"))
-		add("verifier", r.Form.Get("code_verifier"))
+	for _, r := range append(s.Provider.Requests(providertest.Token), s.Provider.Requests(providertest.Push)...) {
+		for _, name := range []string{"code", "code_verifier", "client_secret", "client_assertion"} {
+			add(name, r.Form.Get(name))
+		}
 		add("client authentication", strings.TrimPrefix(r.Header.Get("Authorization"), "Basic "))
 		var members map[string]any
 		_ = json.Unmarshal([]byte(r.Answer), &members)
+		reference, _ := members["request_uri"].(string)
+		add("request_uri", reference)
 		for _, name := range []string{"access_token", "id_token"} {
 			token, _ := members[name].(string)
 			add(name, token)

@@ -39,6 +39,7 @@ type metrics struct {
 	loginLoops       prometheus.Counter
 	logouts          *prometheus.CounterVec
 	providerRequests *prometheus.HistogramVec
+	configReload     prometheus.Gauge
 	sessionLoads     *prometheus.CounterVec
 	sessionKeyUses   *prometheus.CounterVec
 	sessionBytes     prometheus.Histogram
@@ -62,6 +63,8 @@ func newMetrics(version string) *metrics {
 	m.loginLoops = of.counters("login_loops_total", "Logins stopped because they came back again and again.").WithLabelValues()
 	m.logouts = of.counters("logouts_total", "Sessions ended by a sign-out, by kind.", "kind")
 	m.providerRequests = of.histograms("provider_request_duration_seconds", "Requests to the provider.", "endpoint", "code")
+	m.configReload = of.gauges("config_reload_success", "0 while a setting that was read again from its file cannot be used, and the last good value is.").WithLabelValues()
+	m.configReload.Set(1)
 	m.sessionLoads = of.counters("session_loads_total", "Looks for a session, by result.", "result")
 	m.sessionKeyUses = of.counters("session_key_uses_total", "Sessions opened, by the place of their secret in DOORWARD_COOKIE_SECRETS.", "key")
 	m.sessionBytes = of.NewHistogram(prometheus.HistogramOpts{Namespace: namespace, Name: "session_cookie_bytes",

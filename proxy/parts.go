@@ -73,7 +73,7 @@ func sameSite(name string) http.SameSite {
 }
 
 func (p *Proxy) meetProvider() error {
-	o, err := ProviderOptions(p.config)
+	o, err := ProviderOptions(p.config, p.credentialChanged)
 	if err != nil {
 		return err
 	}
@@ -82,18 +82,33 @@ func (p *Proxy) meetProvider() error {
 	return err
 }
 
-// ProviderOptions are what the settings say of the provider, for whoever wants to ask it something without a Proxy.
-func ProviderOptions(c *config.Config) (provider.Options, error) {
+// credentialChanged tells of a file with the client's secret or key that changed, and of one that cannot be used.
+func (p *Proxy) credentialChanged(variable string, err error) {
+	if err != nil {
+		p.metrics.configReload.Set(0)
+		p.log.Warn("config_reload_failed", "setting", variable, "error", err.Error(), "says", "the last good value stays in use")
+		return
+	}
+	p.metrics.configReload.Set(1)
+	p.log.Info("config_reloaded", "setting", variable)
+}
+
+// ProviderOptions are what the settings say of the provider, for whoever wants to ask it something without a Proxy. notice is told
+// when the client's secret or key, which follow their files, change or cannot be used any more.
+func ProviderOptions(c *config.Config, notice func(variable string, err error)) (provider.Options, error) {
 	params, err := c.AuthParameters()
 	return provider.Options{
 		Issuer:       c.IssuerURL,
 		InternalURL:  c.ProviderInternalURL,
 		AllowHTTP:    c.InsecureProviderHTTP,
 		ClientID:     c.ClientID,
-		ClientSecret: c.ClientSecret,
+		ClientAuth:   c.ClientAuth,
+		ClientSecret: c.FollowClientSecret(notice),
+		ClientKey:    c.FollowClientKey(notice),
 		Scopes:       strings.Fields(c.Scopes),
 		ResponseMode: c.ResponseMode,
 		AuthParams:   params,
+		AlwaysPush:   c.PAR == "always",
 		Audience:     c.Audience,
 		CA:           []byte(c.ProviderCA),
 

@@ -103,6 +103,7 @@ func TestProviderMisbehavesByFormPost(t *testing.T) {
 func wentNoFurther(t *testing.T, s *site, stage providertest.Stage) {
 	t.Helper()
 	for endpoint, reached := range map[providertest.Endpoint]providertest.Stage{
+		providertest.Push:          providertest.AtPush,
 		providertest.Authorization: providertest.AtCallback,
 		providertest.Token:         providertest.AtTokens,
 		providertest.Userinfo:      providertest.AtUserinfo,
@@ -114,15 +115,19 @@ func wentNoFurther(t *testing.T, s *site, stage providertest.Stage) {
 	if n := len(s.Provider.Requests(providertest.Token)); n > 1 {
 		t.Errorf("the code was sent to the token endpoint %d times", n)
 	}
+	if n := len(s.Provider.Requests(providertest.Push)); n > 1 {
+		t.Errorf("the request was pushed %d times", n)
+	}
 	if n := len(s.Upstream.Received()); n > 0 {
 		t.Errorf("the upstream received %d requests", n)
 	}
 }
 
-// hasNoCookies checks that a login that came to the code exchange took its cookie with it, whatever became of it.
+// hasNoCookies checks that a login that came to the code exchange took its cookie with it, whatever became of it, and that one
+// that did not come to the provider left none.
 func hasNoCookies(t *testing.T, s *site, b *browser, stage providertest.Stage) {
 	t.Helper()
-	if held := b.cookies(s.URL); stage >= providertest.AtTokens && len(held) != 0 {
+	if held := b.cookies(s.URL); stage != providertest.AtCallback && len(held) != 0 {
 		t.Errorf("the browser still holds %d cookies", len(held))
 	}
 }
@@ -193,6 +198,8 @@ func resultByStage(m providertest.Mutation) string {
 	switch {
 	case m.Stops == providertest.AtDiscovery, m.Name == "jwks-html", m.Name == "jwks-empty":
 		return "invalid_metadata"
+	case m.Stops == providertest.AtPush:
+		return "par_failed"
 	case m.Stops == providertest.AtCallback:
 		return "invalid_answer"
 	case m.Stops == providertest.AtUserinfo:

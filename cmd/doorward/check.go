@@ -24,6 +24,8 @@ type report struct {
 type register struct {
 	RedirectURIs           []string `json:"redirect_uris"`
 	PostLogoutRedirectURIs []string `json:"post_logout_redirect_uris"`
+	// ClientKey is the public half of the client's key, a JWK.
+	ClientKey json.RawMessage `json:"client_key,omitempty"`
 }
 
 // check reports on the configuration. Only what refuses the start fails it:
@@ -58,6 +60,7 @@ func newReport(c *config.Config, err error) *report {
 	if u := c.LogoutURL(); u != "" && len(r.Problems.Of("POST_LOGOUT_URL")) == 0 {
 		r.Register.PostLogoutRedirectURIs = []string{u}
 	}
+	r.Register.ClientKey = c.ClientPublicKey()
 	if err == nil {
 		r.Notes = append(r.Notes, c.Notes()...)
 	}
@@ -82,6 +85,9 @@ func (r *report) writeText(w io.Writer) {
 	}
 	writeList(w, "Register at the provider as redirect URIs (sign-in):", r.Register.RedirectURIs)
 	writeList(w, "Register at the provider as post-logout redirect URI (sign-out):", r.Register.PostLogoutRedirectURIs)
+	if r.Register.ClientKey != nil {
+		writeList(w, "Register at the provider as the client's public key (a JWK):", []string{string(r.Register.ClientKey)})
+	}
 	writeList(w, "Notes:", r.Notes)
 	writeFindings(w, r.Live)
 }

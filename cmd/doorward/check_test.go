@@ -142,3 +142,22 @@ func TestCheckLiveAsksNobodyWhenTheConfigurationIsWrong(t *testing.T) {
 		t.Errorf("status %d, out %s", status, out)
 	}
 }
+
+// Whoever proves itself by a key has to give the provider the public half, and nothing else of it.
+func TestCheckPrintsTheClientsPublicKey(t *testing.T) {
+	const private = `{"kty":"EC","crv":"P-256","kid":"k1","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0","d":"jpsQnnGQmL-YBIffH1136cspYG6-0iY7X1fCE9-E9LI"}`
+	environment(t, map[string]string{"CLIENT_AUTH": "private_key_jwt", "CLIENT_SECRET": unset, "CLIENT_KEY": private})
+	for _, args := range [][]string{{"check"}, {"check", "--json"}} {
+		status, out, _ := command(t, args...)
+		if status != exitOK || !strings.Contains(out, "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU") || !strings.Contains(out, "k1") {
+			t.Errorf("%v: status %d, out\n%s", args, status, out)
+		}
+		if strings.Contains(out, "jpsQnnGQmL") {
+			t.Errorf("%v prints the private key", args)
+		}
+	}
+	environment(t, nil)
+	if _, out, _ := command(t, "check"); strings.Contains(out, "public key") {
+		t.Errorf("without a key it speaks of one:\n%s", out)
+	}
+}

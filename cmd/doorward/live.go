@@ -52,7 +52,7 @@ func inspectProvider(ctx context.Context, c *config.Config) []finding {
 }
 
 func askProvider(ctx context.Context, c *config.Config) ([]provider.Finding, error) {
-	options, err := proxy.ProviderOptions(c)
+	options, err := proxy.ProviderOptions(c, func(string, error) {}) // what changes in this moment is the next check's
 	if err != nil {
 		return nil, err
 	}

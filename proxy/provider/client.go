@@ -31,7 +31,7 @@ const (
 	maxHeader    = 64 << 10
 	dialTimeout  = 5 * time.Second  // to connect, and once more for TLS
 	fetchTimeout = 5 * time.Second  // metadata, keys
-	askTimeout   = 10 * time.Second // token, userinfo: somebody's login hangs on it, and the provider may have to think
+	askTimeout   = 10 * time.Second // token, userinfo, pushed requests: somebody's login hangs on it, and the provider may have to think
 )
 
 // client sends requests to the provider. It uses a bare transport, which knows no redirects and no cookies.
@@ -166,10 +166,13 @@ func unquoted(err error) error {
 	return errors.New(before + "…")
 }
 
-// ok refuses every status but 200, a redirect among them.
-func (r *reply) ok() error {
+// ok refuses every status but 200.
+func (r *reply) ok() error { return r.is(http.StatusOK) }
+
+// is refuses every status but this one, a redirect among them.
+func (r *reply) is(status int) error {
 	switch {
-	case r.status == http.StatusOK:
+	case r.status == status:
 		return nil
 	case r.status >= 300 && r.status < 400:
 		return fmt.Errorf("the answer is a redirect (%d), and redirects are not followed", r.status)

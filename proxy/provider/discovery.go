@@ -33,7 +33,14 @@ type metadata struct {
 	announcesIss bool     // each answer to the callback carries iss (RFC 9207 3)
 	scopes       []string // nil when the provider does not say
 	pkce         []string // nil when the provider does not say
-	date         time.Time
+
+	pushURL     string // where authorization requests are pushed, "" when the provider takes none (RFC 9126 5)
+	demandsPush bool   // and takes no others
+
+	authMethods         []string // by which clients may prove themselves; client_secret_basic when the provider does not say
+	assertionAlgorithms []string // of private_key_jwt; nil when the provider does not say
+
+	date time.Time
 }
 
 // wellKnown is where the metadata lie: below the issuer, whose one trailing slash does not become two (Discovery 4).
@@ -87,6 +94,12 @@ func (p *Provider) readMetadata(o object) (*metadata, error) {
 	if m.announcesIss, err = o.flag("authorization_response_iss_parameter_supported"); err != nil {
 		return nil, err
 	}
+	if err = m.readPushing(o); err != nil {
+		return nil, err
+	}
+	if err = m.readClientAuth(o); err != nil {
+		return nil, err
+	}
 	if m.scopes, err = o.texts("scopes_supported"); err != nil {
 		return nil, err
 	}
@@ -122,6 +135,7 @@ func (p *Provider) readEndpoints(m *metadata, o object) error {
 		{"jwks_uri", &m.JWKSURL, true},
 		{"userinfo_endpoint", &m.UserInfoURL, false},
 		{"end_session_endpoint", &m.endSession, false},
+		{"pushed_authorization_request_endpoint", &m.pushURL, false},
 	}
 	for _, e := range endpoints {
 		if err := o.exactly(e.name); err != nil {
@@ -142,6 +156,31 @@ func (p *Provider) readEndpoints(m *metadata, o object) error {
 	return nil
 }
 
+// readPushing: a provider that demands pushed requests must say where (RFC 9126 5).
+func (m *metadata) readPushing(o object) (err error) {
+	const demand = "require_pushed_authorization_requests"
+	if err = o.exactly(demand); err != nil {
+		return err
+	}
+	m.demandsPush, err = o.flag(demand)
+	if err == nil && m.demandsPush && m.pushURL == "" {
+		return errors.New(demand + " is true, but there is no pushed_authorization_request_endpoint")
+	}
+	return err
+}
+
+// readClientAuth: a provider that does not say takes HTTP Basic (Discovery 3).
+func (m *metadata) readClientAuth(o object) (err error) {
+	if m.assertionAlgorithms, err = o.texts("token_endpoint_auth_signing_alg_values_supported"); err != nil {
+		return err
+	}
+	m.authMethods, err = o.texts("token_endpoint_auth_methods_supported")
+	if m.authMethods == nil {
+		m.authMethods = []string{clientSecretBasic}
+	}
+	return err
+}
+
 // readAlgorithms gives the signature algorithms that both sides know; RS256 when the provider does not say.
 func readAlgorithms(o object) ([]string, error) {
 	const name = "id_token_signing_alg_values_supported"
@@ -159,18 +198,13 @@ func readAlgorithms(o object) ([]string, error) {
 	return common, nil
 }
 
-// oauth is the x/oauth2 view of the provider. It knows no secret: the client authenticates in ask. A style of client
+// oauth is the x/oauth2 view of the token endpoint. It knows no secret: the client authenticates in ask. A style of client
 // authentication is named all the same: left to itself, x/oauth2 would try a second one after any failure, and so send the code twice.
 func (p *Provider) oauth(m *metadata, redirectURI string) *oauth2.Config {
 	return &oauth2.Config{
 		ClientID:    p.options.ClientID,
-		Scopes:      p.options.Scopes,
 		RedirectURL: redirectURI,
-		Endpoint: oauth2.Endpoint{
-			AuthURL:   p.addresses.publish(m.AuthURL),
-			TokenURL:  m.TokenURL,
-			AuthStyle: oauth2.AuthStyleInHeader,
-		},
+		Endpoint:    oauth2.Endpoint{TokenURL: m.TokenURL, AuthStyle: oauth2.AuthStyleInHeader},
 	}
 }
 

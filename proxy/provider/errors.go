@@ -13,6 +13,9 @@ const (
 	KindUnavailable Kind = iota
 	// KindInvalidMetadata: the provider answers, but its metadata are wrong for us (another issuer, plain http, no PKCE with S256).
 	KindInvalidMetadata
+	// KindPARFailed: the login could not be left with the provider before it began (RFC 9126): the endpoint cannot be reached,
+	// refuses, or answers wrongly; Code and Description hold what it said.
+	KindPARFailed
 	// KindInvalidAnswer: the callback's parameters are malformed: doubled, contradictory, without code, or with a foreign state.
 	KindInvalidAnswer
 	// KindIssuerMismatch: the callback's iss is missing though announced, or names another issuer (RFC 9207).
@@ -55,6 +58,8 @@ func (k Kind) words() (label, doing string) {
 		return "provider_unavailable", "asking the provider"
 	case KindInvalidMetadata:
 		return "invalid_metadata", "reading the provider's metadata"
+	case KindPARFailed:
+		return "par_failed", "pushing the authorization request"
 	case KindInvalidAnswer:
 		return "invalid_answer", "reading the provider's answer"
 	case KindIssuerMismatch:
@@ -78,8 +83,8 @@ func (k Kind) words() (label, doing string) {
 }
 
 // Error is what every failing method of this package returns. Error() is meant for the log: it says exactly what was wrong and
-// holds no token, code, nonce, state or secret. Show people the Kind in words of your own, and for KindProviderError and
-// KindTokenRequestFailed the Code and Description.
+// holds no token, code, nonce, state or secret. Show people the Kind in words of your own, and for KindProviderError,
+// KindTokenRequestFailed and KindPARFailed the Code and Description.
 type Error struct {
 	Kind Kind
 	// Code and Description are `error` and `error_description` as the provider sent them, printable and at most 500

@@ -319,7 +319,7 @@ func FuzzIDToken(f *testing.F) {
 	f.Add(good + ".")
 	f.Add(strings.Replace(good, ".", "..", 1))
 	f.Add(access)
-	p, err := New(Options{Issuer: o.issuer, ClientID: testClient, ClientSecret: "s", Scopes: []string{"openid"}})
+	p, err := New(Options{Issuer: o.issuer, ClientID: testClient, ClientSecret: func() string { return "s" }, Scopes: []string{"openid"}})
 	if err != nil {
 		f.Fatal(err)
 	}

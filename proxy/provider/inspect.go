@@ -32,6 +32,7 @@ func (p *Provider) Inspect(ctx context.Context) ([]Finding, error) {
 		p.inspectKeys(ctx, m),
 		inspectPKCE(m),
 	}
+	findings = append(findings, p.inspectClient(m)...)
 	findings = append(findings, p.inspectScopes(m)...)
 	findings = append(findings, p.inspectUserinfo(m), inspectLogout(m), inspectIssuerParameter(m))
 	if !m.date.IsZero() {

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/go-jose/go-jose/v4"
 )
 
 func TestAuthorizationURLHasEveryParameterOnce(t *testing.T) {
@@ -277,8 +279,16 @@ func TestEndSessionURLWithoutEndpoint(t *testing.T) {
 
 func TestOptionsThatNewRefuses(t *testing.T) {
 	tests := map[string]func(*Options){
-		"no client id":         func(o *Options) { o.ClientID = "" },
-		"no secret":            func(o *Options) { o.ClientSecret = "" },
+		"no client id":      func(o *Options) { o.ClientID = "" },
+		"no secret":         func(o *Options) { o.ClientSecret = nil },
+		"empty secret":      func(o *Options) { o.ClientSecret = func() string { return "" } },
+		"no secret to post": func(o *Options) { o.ClientAuth, o.ClientSecret = "client_secret_post", nil },
+		"no key":            func(o *Options) { o.ClientAuth = "private_key_jwt" },
+		"no usable key": func(o *Options) {
+			o.ClientAuth, o.ClientKey = "private_key_jwt", func() *jose.JSONWebKey { return nil }
+		},
+		"no public client id":  func(o *Options) { o.ClientAuth, o.ClientID = "none", "" },
+		"unknown method":       func(o *Options) { o.ClientAuth = "client_secret_jwt" },
 		"no openid":            func(o *Options) { o.Scopes = []string{"profile"} },
 		"response mode":        func(o *Options) { o.ResponseMode = "fragment" },
 		"http issuer":          func(o *Options) { o.Issuer = "http://idp.example.com" },
@@ -290,12 +300,13 @@ func TestOptionsThatNewRefuses(t *testing.T) {
 		"internal http":        func(o *Options) { o.InternalURL = "http://idp:8080" },
 		"CA":                   func(o *Options) { o.CA = []byte("no PEM") },
 		"own state":            func(o *Options) { o.AuthParams = url.Values{"state": {"x"}} },
+		"own client_assertion": func(o *Options) { o.AuthParams = url.Values{"client_assertion": {"x"}} },
 		"own request_uri":      func(o *Options) { o.AuthParams = url.Values{"request_uri": {"x"}} },
 		"max_age in words":     func(o *Options) { o.AuthParams = url.Values{"max_age": {"an hour"}} },
 	}
 	for name, change := range tests {
 		t.Run(name, func(t *testing.T) {
-			options := Options{Issuer: "https://idp.example.com", ClientID: "c", ClientSecret: "s", Scopes: []string{"openid"}}
+			options := Options{Issuer: "https://idp.example.com", ClientID: "c", ClientSecret: func() string { return "s" }, Scopes: []string{"openid"}}
 			if _, err := New(options); err != nil {
 				t.Fatal(err)
 			}
@@ -316,7 +327,7 @@ func TestKindsHaveNamesOfTheirOwn(t *testing.T) {
 			seen[name] = true
 		}
 	}
-	if len(seen) != 11 {
+	if len(seen) != 12 {
 		t.Errorf("there are %d", len(seen))
 	}
 }

@@ -159,7 +159,7 @@ func (o *op) count(request string) (n int) {
 func (o *op) client(t testing.TB, change func(*Options)) *Provider {
 	t.Helper()
 	options := Options{
-		Issuer: o.issuer, ClientID: testClient, ClientSecret: testSecret,
+		Issuer: o.issuer, ClientID: testClient, ClientSecret: func() string { return testSecret },
 		Scopes: []string{"openid", "profile"}, NeededClaims: []string{"groups"},
 	}
 	if change != nil {

@@ -1,11 +1,11 @@
-// Package provider is our end of the OpenID Connect conversation: the Authorization Code Flow (OIDC Core 3.1) of one confidential
-// client with one provider. It has no HTTP handlers and no cookies; the caller has those.
+// Package provider is our end of the OpenID Connect conversation: the Authorization Code Flow (OIDC Core 3.1) of one client with
+// one provider. It has no HTTP handlers and no cookies; the caller has those.
 //
 // The conversation:
 //
 //  1. Somebody without a session arrives. NewRequest draws three random values for this one login: state, nonce and the PKCE
 //     verifier. The caller seals them into a cookie and redirects the browser to AuthorizationURL, which holds state, nonce and a
-//     hash of the verifier.
+//     hash of the verifier, or a reference to them where they were left with the provider before.
 //  2. The provider signs the person in and redirects the browser back to the callback with an Answer: a code and the state, or
 //     an error. ParseAnswer reads it; by the state the caller finds the cookie of this login.
 //  3. Complete does the rest without the browser. It compares state and iss, exchanges the code and the verifier for tokens
@@ -24,17 +24,20 @@
 package provider
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/go-jose/go-jose/v4"
 	"golang.org/x/oauth2"
 )
 
@@ -50,14 +53,21 @@ type Options struct {
 	// CA are certificates in PEM that are trusted besides the system's.
 	CA []byte
 
-	// ClientID and ClientSecret are sent as HTTP Basic (RFC 6749 2.3.1).
-	ClientID, ClientSecret string
+	// ClientID is who we are, and ClientAuth how we prove it (OIDC Core 9): client_secret_basic (also when empty),
+	// client_secret_post, private_key_jwt or none.
+	ClientID, ClientAuth string
+	// ClientSecret and ClientKey give the secret, or the private key, with which we do. Each is asked for at every request that
+	// needs it, since it may change. A key without algorithm is RSA and signs with what the provider takes.
+	ClientSecret func() string
+	ClientKey    func() *jose.JSONWebKey
 	// Scopes are asked for; openid must be one of them.
 	Scopes []string
 	// ResponseMode is "query", "form_post", or "" to leave it to the provider.
 	ResponseMode string
 	// AuthParams are further parameters of the authorization request. With max_age, auth_time is checked; with acr_values, acr.
 	AuthParams url.Values
+	// AlwaysPush makes each authorization request a pushed one (RFC 9126). Otherwise it is one when the provider demands it.
+	AlwaysPush bool
 
 	// Audience makes the access token be checked: it must be a JWT for one of these audiences. Empty: it is opaque.
 	Audience []string
@@ -66,7 +76,7 @@ type Options struct {
 	// AlwaysUserinfo asks userinfo at each login, needed or not. Without a userinfo endpoint there is no login.
 	AlwaysUserinfo bool
 
-	// OnRequest is told of each request to the provider: endpoint is "discovery", "jwks", "token" or "userinfo"; code is the
+	// OnRequest is told of each request to the provider: endpoint is "discovery", "jwks", "par", "token" or "userinfo"; code is the
 	// status, or "error" when there was no answer. May be nil.
 	OnRequest func(endpoint, code string, took time.Duration)
 	// OnFetch is told when the "metadata" or "keys" cannot be fetched or used, unless that is known already, and with nil when they
@@ -88,8 +98,9 @@ type Provider struct {
 
 // New prepares the conversation. It sends nothing; its error is about the options.
 func New(o Options) (*Provider, error) {
-	if o.ClientID == "" || o.ClientSecret == "" {
-		return nil, errors.New("client id and client secret are required")
+	o.ClientAuth = cmp.Or(o.ClientAuth, clientSecretBasic)
+	if err := o.checkClient(); err != nil {
+		return nil, err
 	}
 	if !slices.Contains(o.Scopes, "openid") {
 		return nil, errors.New("the scopes must contain openid; without it there is no ID token (OIDC Core 3.1.2.1)")
@@ -124,8 +135,8 @@ func (p *Provider) tell(document string) func(error) {
 func (p *Provider) readAuthParams(params url.Values) error {
 	for name := range params {
 		switch name {
-		case "client_id", "response_type", "response_mode", "scope", "state", "nonce", "redirect_uri", "code_challenge",
-			"code_challenge_method", "request", "request_uri", "id_token_hint", "":
+		case "client_id", "client_secret", "client_assertion", "client_assertion_type", "response_type", "response_mode", "scope",
+			"state", "nonce", "redirect_uri", "code_challenge", "code_challenge_method", "request", "request_uri", "id_token_hint", "":
 			return fmt.Errorf("the authorization parameter %q is not one to add", name)
 		}
 	}
@@ -165,24 +176,50 @@ func random() string {
 }
 
 // AuthorizationURL is the address at the provider where the login begins (OIDC Core 3.1.2.1). It needs the provider's metadata and
-// fails with KindUnavailable or KindInvalidMetadata when they cannot be had.
+// fails with KindUnavailable or KindInvalidMetadata when they cannot be had. Where the request is a pushed one, it is pushed here,
+// and KindPARFailed says that this failed; call it anew for each login.
 func (p *Provider) AuthorizationURL(ctx context.Context, r Request) (string, error) {
 	m, err := p.metadata.get(ctx)
 	if err != nil {
 		return "", asError(err)
 	}
-	options := []oauth2.AuthCodeOption{
-		oauth2.SetAuthURLParam("nonce", r.Nonce),
-		oauth2.S256ChallengeOption(r.Verifier),
+	parameters := p.authorizationParameters(r)
+	push, err := p.mustPush(m)
+	if err == nil && push {
+		parameters, err = p.push(ctx, m, parameters)
+	}
+	if err != nil {
+		return "", err
+	}
+	return withQuery(p.addresses.publish(m.AuthURL), parameters), nil
+}
+
+// authorizationParameters are those of one login, whichever way they go to the provider.
+func (p *Provider) authorizationParameters(r Request) url.Values {
+	parameters := url.Values{
+		"response_type":         {"code"},
+		"client_id":             {p.options.ClientID},
+		"redirect_uri":          {r.RedirectURI},
+		"scope":                 {strings.Join(p.options.Scopes, " ")},
+		"state":                 {r.State},
+		"nonce":                 {r.Nonce},
+		"code_challenge":        {oauth2.S256ChallengeFromVerifier(r.Verifier)},
+		"code_challenge_method": {"S256"},
 	}
 	if p.options.ResponseMode != "" {
-		options = append(options, oauth2.SetAuthURLParam("response_mode", p.options.ResponseMode))
+		parameters.Set("response_mode", p.options.ResponseMode)
 	}
-	address := p.oauth(m, r.RedirectURI).AuthCodeURL(r.State, options...)
-	if len(p.options.AuthParams) > 0 {
-		address += "&" + p.options.AuthParams.Encode()
+	maps.Copy(parameters, p.options.AuthParams)
+	return parameters
+}
+
+// withQuery adds parameters to an address, which may have some of its own that stay (RFC 6749 3.1).
+func withQuery(address string, parameters url.Values) string {
+	mark := "?"
+	if strings.Contains(address, "?") {
+		mark = "&"
 	}
-	return address, nil
+	return address + mark + parameters.Encode()
 }
 
 // Complete finishes a login: it checks the answer, exchanges the code, checks the tokens, and asks userinfo when it must. Its

@@ -17,8 +17,8 @@ import (
 // The rules of the token request (RFC 6749 4.1.3, 4.1.4, 5.1; OIDC Core 3.1.3):
 //
 //   - One POST, never a second: the code is good for one use, and using it twice makes the provider revoke what it gave.
-//   - The client authenticates with HTTP Basic, both parts form-urlencoded (RFC 6749 2.3.1). The body holds grant_type, code,
-//     redirect_uri and code_verifier and nothing else.
+//   - The client proves who it is by its one method (clientauth.go). Besides, the body holds grant_type, code, redirect_uri and
+//     code_verifier and nothing else.
 //   - A success is 200 with application/json, read strictly: x/oauth2 would also take text/plain, forms and members in the wrong
 //     letter case. It holds access_token, token_type Bearer and id_token.
 //   - Errors name the provider's error code at most. The body may hold tokens.
@@ -65,7 +65,7 @@ func (t *tokenTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, &Error{Kind: KindTokenRequestFailed, cause: err}
 	}
 	if err := got.ok(); err != nil {
-		return nil, refusal(got, err)
+		return nil, refusal(KindTokenRequestFailed, "token", got, err)
 	}
 	response, err := t.read(got)
 	if err != nil {
@@ -84,8 +84,8 @@ func (t *tokenTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 }
 
 // refusal is an answer that is no success, with the OAuth error when it holds one (RFC 6749 5.2).
-func refusal(got *reply, err error) *Error {
-	refused := fail(KindTokenRequestFailed, "the token endpoint: %w", err)
+func refusal(kind Kind, endpoint string, got *reply, err error) *Error {
+	refused := fail(kind, "the %s endpoint: %w", endpoint, err)
 	if o, err := got.json(); err == nil {
 		code, _ := o.text("error")
 		description, _ := o.text("error_description")
@@ -119,7 +119,7 @@ func (t *tokenTransport) read(got *reply) (map[string]any, error) {
 // noError: some servers report an error with status 200.
 func noError(got *reply, o object) error {
 	if o.has("error") {
-		return refusal(got, errors.New("the answer is an error, though its status is 200"))
+		return refusal(KindTokenRequestFailed, "token", got, errors.New("the answer is an error, though its status is 200"))
 	}
 	return nil
 }

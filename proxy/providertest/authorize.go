@@ -29,6 +29,14 @@ type grant struct {
 // fails the test: a client that is configured right never sends such a request.
 func (p *Provider) serveAuthorization(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
+	if _, required := p.pushing(); required || q.Has("request_uri") {
+		var err error
+		if q, err = p.pushedRequest(q); err != nil {
+			p.refused(Authorization, err.Error())
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+	}
 	if fault := faultOf(q); fault != "" {
 		p.refused(Authorization, fault)
 		p.t.Errorf("the authorization request is wrong: %s", fault)

@@ -21,10 +21,11 @@ func (p *Provider) serveMetadata(w http.ResponseWriter, r *http.Request) {
 		"grant_types_supported":                 []string{"authorization_code"},
 		"subject_types_supported":               []string{"public"},
 		"code_challenge_methods_supported":      []string{"S256"},
-		"token_endpoint_auth_methods_supported": []string{"client_secret_basic"},
 		"id_token_signing_alg_values_supported": strings.Fields("none RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES256K ES384 ES512 EdDSA"),
 		"scopes_supported":                      []string{"openid", "profile", "email", "groups"},
 	}
+	p.clientMetadata(members)
+	p.pushMetadata(members)
 	a := newAnswer(members)
 	for _, m := range p.mutations {
 		if m.Metadata != nil {

@@ -19,6 +19,10 @@ type Mutation struct {
 	// KeySet gives the published keys in place of those that it is given, KeySetReply bends the answer.
 	KeySet      func(p *Provider, keys []map[string]any) []map[string]any
 	KeySetReply func(p *Provider, a *Answer)
+	// PAR makes the provider offer pushed authorization requests ("offered"), or take no others ("required"). PushReply bends the
+	// answer to them.
+	PAR       string
+	PushReply func(p *Provider, a *Answer)
 	// Callback bends the parameters with which the browser comes back.
 	Callback func(p *Provider, parameters url.Values)
 	// AccessToken bends the access token before it is signed, and then IDToken the ID token, whose at_hash is that of the
@@ -37,7 +41,8 @@ type Stage int
 // The stages of a login. None of those but Nowhere ends with a session.
 const (
 	Nowhere     Stage = iota // the login succeeds
-	AtDiscovery              // no authorization request is made
+	AtDiscovery              // no authorization request is made, nor pushed
+	AtPush                   // it is pushed, and no browser comes with it
 	AtCallback               // no token request is made
 	AtTokens                 // no userinfo request is made
 	AtUserinfo               // userinfo is asked and its answer refused
@@ -58,7 +63,7 @@ func Find(name string) (Mutation, bool) {
 func Misbehaviours() []Mutation {
 	var all []Mutation
 	for _, some := range [][]Mutation{
-		metadataFaults(), keySetFaults(), callbackFaults(), tokenReplyFaults(),
+		metadataFaults(), keySetFaults(), pushMetadataFaults(), pushFaults(), callbackFaults(), tokenReplyFaults(),
 		idTokenClaimFaults(), idTokenTimeFaults(), idTokenAlgorithmFaults(), idTokenKeyFaults(), idTokenFormFaults(),
 		accessTokenFaults(), userinfoFaults(),
 	} {

@@ -2,13 +2,14 @@ package providertest
 
 import (
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 )
 
 // Oddities are mutations that a sound client accepts: the standards allow them, or leave them to be ignored.
 func Oddities() []Mutation {
-	return append(append(append(oddMetadata(), oddKeys()...), oddAnswers()...), oddTokens()...)
+	return slices.Concat(oddMetadata(), oddKeys(), pushOddities(), oddAnswers(), oddTokens())
 }
 
 func oddMetadata() []Mutation {

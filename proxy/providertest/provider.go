@@ -14,6 +14,7 @@ package providertest
 import (
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -48,6 +49,11 @@ type Provider struct {
 	signedIn string
 	grants   map[string]*grant
 	requests map[Endpoint][]Request
+
+	client     Client
+	attempts   map[string]bool       // refused for who the client is, by code or state
+	assertions map[string]bool       // seen, by jti
+	pushed     map[string]url.Values // requests that no browser has come for yet, by request_uri
 }
 
 // New starts a provider with the users of [Users], alice being signed in, bent by the mutations in their order. It ends with
@@ -62,6 +68,10 @@ func New(t testing.TB, mutations ...Mutation) *Provider {
 		users:     map[string]User{},
 		grants:    map[string]*grant{},
 		requests:  map[Endpoint][]Request{},
+
+		attempts:   map[string]bool{},
+		assertions: map[string]bool{},
+		pushed:     map[string]url.Values{},
 	}
 	for _, u := range Users() {
 		p.AddUser(u)
@@ -112,6 +122,7 @@ func (p *Provider) handler() http.Handler {
 	for endpoint, serve := range map[Endpoint]http.HandlerFunc{
 		Discovery:     p.serveMetadata,
 		Keys:          p.serveKeys,
+		Push:          p.servePush,
 		Authorization: p.serveAuthorization,
 		Token:         p.serveToken,
 		Userinfo:      p.serveUserinfo,

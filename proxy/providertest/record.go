@@ -15,6 +15,7 @@ type Endpoint string
 const (
 	Discovery     Endpoint = "discovery"
 	Keys          Endpoint = "jwks"
+	Push          Endpoint = "par"
 	Authorization Endpoint = "authorize"
 	Token         Endpoint = "token"
 	Userinfo      Endpoint = "userinfo"

@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"errors"
 	"net/http"
-	"net/url"
 	"time"
 )
 
@@ -35,28 +34,6 @@ func (p *Provider) serveToken(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	p.send(w, r, a)
-}
-
-// checkClient asks for client_secret_basic and nothing beside it; name and secret are form-encoded first (RFC 6749 2.3.1).
-func (p *Provider) checkClient(r *http.Request) error {
-	user, password, ok := r.BasicAuth()
-	id, err1 := url.QueryUnescape(user)
-	secret, err2 := url.QueryUnescape(password)
-	switch {
-	case r.Method != http.MethodPost:
-		return errors.New("the method is not POST")
-	case !ok:
-		return errors.New("no HTTP Basic authentication")
-	case errors.Join(err1, err2) != nil:
-		return errors.New("client name or secret are not form-encoded")
-	case id != ClientID || secret != ClientSecret:
-		return errors.New("client name or secret are wrong")
-	case r.PostFormValue("client_secret") != "":
-		return errors.New("the secret is sent twice (RFC 6749 2.3)")
-	case r.PostForm.Has("client_id") && r.PostForm.Get("client_id") != ClientID:
-		return errors.New("client_id in the body is another")
-	}
-	return nil
 }
 
 // redeem checks what OIDC Core 3.1.3.2 and RFC 7636 4.6 ask for, and spends the code.

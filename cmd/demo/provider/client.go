@@ -1,19 +1,30 @@
 package provider
 
 import (
+	"cmp"
 	"crypto/subtle"
 	"net/url"
 	"slices"
 	"time"
 
+	"github.com/go-jose/go-jose/v4"
 	"github.com/zitadel/oidc/v3/pkg/oidc"
 	"github.com/zitadel/oidc/v3/pkg/op"
 )
 
-// client is the one client of the provider, a web application that keeps a secret. It is an op.Client.
+// client is the one client of the provider, a web application. It is an op.Client.
 type client struct {
 	id, secret                   string
 	redirectURIs, postLogoutURIs []string
+	auth                         oidc.AuthMethod
+	key                          *jose.JSONWebKey // nil: it has none
+}
+
+func newClient(o Options) *client {
+	return &client{
+		id: o.ClientID, secret: o.ClientSecret, redirectURIs: o.RedirectURIs, postLogoutURIs: o.PostLogoutURIs,
+		auth: oidc.AuthMethod(cmp.Or(o.ClientAuth, string(oidc.AuthMethodBasic))), key: o.ClientKey,
+	}
 }
 
 // knows compares the client's secret without telling by its timing how much was right.
@@ -33,8 +44,8 @@ func (c *client) PostLogoutRedirectURIs() []string { return c.postLogoutURIs }
 // ApplicationType is web: exact callbacks, plain http allowed with the code flow.
 func (c *client) ApplicationType() op.ApplicationType { return op.ApplicationTypeWeb }
 
-// AuthMethod is HTTP Basic.
-func (c *client) AuthMethod() oidc.AuthMethod { return oidc.AuthMethodBasic }
+// AuthMethod is HTTP Basic, unless the options say otherwise.
+func (c *client) AuthMethod() oidc.AuthMethod { return c.auth }
 
 // ResponseTypes is the code flow alone.
 func (c *client) ResponseTypes() []oidc.ResponseType {

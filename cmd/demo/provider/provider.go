@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/go-jose/go-jose/v4"
 	"github.com/zitadel/oidc/v3/pkg/oidc"
 	"github.com/zitadel/oidc/v3/pkg/op"
 
@@ -26,6 +27,10 @@ type Options struct {
 	Issuer string
 	// ClientID and ClientSecret are the credentials of the one client.
 	ClientID, ClientSecret string
+	// ClientAuth is how it proves itself (OIDC Core 9): client_secret_basic when empty. ClientKey is the public key of
+	// private_key_jwt.
+	ClientAuth string
+	ClientKey  *jose.JSONWebKey
 	// RedirectURIs and PostLogoutURIs are where the client may have people sent, compared exactly.
 	RedirectURIs, PostLogoutURIs []string
 	// Audience is what access tokens are for: the `aud` that an API checks.
@@ -90,6 +95,8 @@ func (p *Provider) routes(protocol http.Handler) http.Handler {
 func newProtocol(issuer string, s *storage) (http.Handler, error) {
 	config := &op.Config{
 		CodeMethodS256:           true,
+		AuthMethodPost:           s.client.auth == oidc.AuthMethodPost,
+		AuthMethodPrivateKeyJWT:  s.client.auth == oidc.AuthMethodPrivateKeyJWT,
 		GrantTypeRefreshToken:    true,
 		DefaultLogoutRedirectURI: "/",
 		SupportedScopes:          []string{oidc.ScopeOpenID, oidc.ScopeProfile, oidc.ScopeEmail, scopeGroups, oidc.ScopeOfflineAccess},

@@ -41,19 +41,21 @@ func newBrowser(t *testing.T) *browser {
 	server.Start()
 	t.Cleanup(server.Close)
 	jar, _ := cookiejar.New(nil)
-	b := &browser{t: t, issuer: issuer, http: &http.Client{Jar: jar}}
-	b.http.CheckRedirect = func(r *http.Request, _ []*http.Request) error {
-		if r.URL.Host == "app.example" {
-			return http.ErrUseLastResponse
-		}
-		return nil
-	}
+	b := &browser{t: t, issuer: issuer, http: &http.Client{Jar: jar, CheckRedirect: untilCallback}}
 	b.config = oauth2.Config{
 		ClientID: "app", ClientSecret: "secret & more", RedirectURL: callback,
 		Endpoint: b.discover().Endpoint(), Scopes: []string{"openid", "profile", "email", "groups", "offline_access"},
 	}
 	b.config.Endpoint.AuthStyle = oauth2.AuthStyleInHeader
 	return b
+}
+
+// untilCallback follows redirects as far as the application.
+func untilCallback(r *http.Request, _ []*http.Request) error {
+	if r.URL.Host == "app.example" {
+		return http.ErrUseLastResponse
+	}
+	return nil
 }
 
 func (b *browser) discover() *oidc.Provider {

@@ -39,7 +39,7 @@ func newStorage(o Options) (*storage, error) {
 		return nil, err
 	}
 	return &storage{
-		client:   &client{o.ClientID, o.ClientSecret, o.RedirectURIs, o.PostLogoutURIs},
+		client:   newClient(o),
 		audience: o.Audience,
 		key:      key,
 		lifetime: o.AccessTokenLifetime,
@@ -222,9 +222,12 @@ func (s *storage) GetPrivateClaimsFromRequest(_ context.Context, asked op.TokenR
 	return map[string]any{"groups": r.user.Groups, "scope": oidc.SpaceDelimitedArray(r.GetScopes())}, nil
 }
 
-// GetKeyByIDAndClientID has none: the client signs nothing.
-func (s *storage) GetKeyByIDAndClientID(context.Context, string, string) (*jose.JSONWebKey, error) {
-	return nil, errors.New("finding the client's key: it has none")
+// GetKeyByIDAndClientID is the key with which the client proves itself.
+func (s *storage) GetKeyByIDAndClientID(_ context.Context, keyID, clientID string) (*jose.JSONWebKey, error) {
+	if s.client.key == nil || clientID != s.client.id || keyID != s.client.key.KeyID {
+		return nil, errors.New("finding the client's key: there is none of this name")
+	}
+	return s.client.key, nil
 }
 
 // ValidateJWTProfileScopes grants none: there are no service users.
