@@ -29,11 +29,12 @@ const (
 type metadata struct {
 	oidc.ProviderConfig // endpoints as published; Algorithms are those that we accept
 
-	endSession   string   // "" when the provider has no end_session_endpoint
-	announcesIss bool     // each answer to the callback carries iss (RFC 9207 3)
-	scopes       []string // nil when the provider does not say
-	pkce         []string // nil when the provider does not say
-	date         time.Time
+	endSession    string   // "" when the provider has no end_session_endpoint
+	introspection string   // "" when the provider has no introspection_endpoint
+	announcesIss  bool     // each answer to the callback carries iss (RFC 9207 3)
+	scopes        []string // nil when the provider does not say
+	pkce          []string // nil when the provider does not say
+	date          time.Time
 }
 
 // wellKnown is where the metadata lie: below the issuer, whose one trailing slash does not become two (Discovery 4).
@@ -107,6 +108,7 @@ func (p *Provider) readEndpoints(m *metadata, o object) error {
 		{"jwks_uri", &m.JWKSURL, true},
 		{"userinfo_endpoint", &m.UserInfoURL, false},
 		{"end_session_endpoint", &m.endSession, false},
+		{"introspection_endpoint", &m.introspection, false},
 	}
 	for _, e := range endpoints {
 		if err := o.exactly(e.name); err != nil {

@@ -61,10 +61,12 @@ type Options struct {
 
 	// Audience makes the access token be checked: it must be a JWT for one of these audiences. Empty: it is opaque.
 	Audience []string
+	// IntrospectTokens lets Bearer ask the provider about tokens that are no JWT (RFC 7662). It needs an Audience.
+	IntrospectTokens bool
 	// NeededClaims are names or dotted paths of claims that will be asked for. When one is in no token, userinfo is asked.
 	NeededClaims []string
 
-	// OnRequest is told of each request to the provider: endpoint is "discovery", "jwks", "token" or "userinfo"; code is the
+	// OnRequest is told of each request to the provider: endpoint is "discovery", "jwks", "token", "userinfo" or "introspection"; code is the
 	// status, or "error" when there was no answer. May be nil.
 	OnRequest func(endpoint, code string, took time.Duration)
 }
@@ -76,6 +78,9 @@ type Provider struct {
 	client    *client
 	metadata  *cached[*metadata]
 	keys      *keyring
+
+	bearers       *memory // of JWTs that API clients brought
+	introspection *introspection
 
 	maxAge    *time.Duration // asked for, nil: not
 	acrValues []string       // asked for, nil: not
@@ -92,7 +97,7 @@ func New(o Options) (*Provider, error) {
 	if !slices.Contains([]string{"", "query", "form_post"}, o.ResponseMode) {
 		return nil, fmt.Errorf("response mode %q is not query or form_post", o.ResponseMode)
 	}
-	p := &Provider{options: o}
+	p := &Provider{options: o, bearers: newMemory(), introspection: newIntrospection()}
 	var err error
 	if p.addresses, err = newAddresses(o); err != nil {
 		return nil, err
