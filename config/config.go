@@ -35,7 +35,9 @@ type Config struct {
 	Scopes                  string        `split_words:"true" default:"openid profile email" desc:"Scopes asked for, between blanks. Add groups where the provider wants it for groups."`
 	ResponseMode            string        `split_words:"true" values:"query,form_post" desc:"How the provider sends the code back. With form_post the login cookie is SameSite=None; Secure, so https only."`
 	AuthParams              []string      `split_words:"true" desc:"Further parameters of the authorization request, name=value: prompt, acr_values, audience…"`
-	Audience                []string      `split_words:"true" desc:"When set, the access token must be a JWT of the issuer for this audience, or for one of these."`
+	Audience                []string      `split_words:"true" desc:"When set, the access token must be a JWT of the issuer for this audience, or for one of these; and API clients may bring such tokens (BEARER_TOKENS)."`
+	BearerTokens            *bool         `split_words:"true" kind:"true or false" unset:"true when AUDIENCE is set, else false" desc:"Whether API clients may bring an access token of their own as Authorization: Bearer. It must be a JWT of the issuer for AUDIENCE; where that is CLIENT_ID, its typ must be at+jwt."`
+	IntrospectTokens        bool          `split_words:"true" default:"false" desc:"Whether the provider is asked about API clients' tokens that are no JWT (RFC 7662). An answer is remembered for a minute at most."`
 	GroupsClaim             string        `split_words:"true" default:"groups" desc:"Claim with the user's groups: its exact name, or a dotted path such as realm_access.roles. Looked for in the ID token, then the verified access token, then userinfo."`
 	UserClaim               string        `split_words:"true" default:"sub" desc:"Claim that X-Forwarded-User carries."`
 	EmailClaim              string        `split_words:"true" default:"email" desc:"Claim that X-Forwarded-Email carries. An e-mail whose email_verified is not true is neither used by rules nor forwarded, unless INSECURE_UNVERIFIED_EMAIL."`
@@ -92,7 +94,7 @@ func (c *Config) problems() Problems {
 	for _, check := range []func(*Config) Problems{
 		checkRequired, checkChoices, checkDurations,
 		checkOrigins, checkPolicy,
-		checkIssuer, checkInternalURL, checkClient, checkScopes, checkResponseMode, checkAuthParams, checkClaims, checkProviderCA,
+		checkIssuer, checkInternalURL, checkClient, checkScopes, checkResponseMode, checkAuthParams, checkBearerTokens, checkClaims, checkProviderCA,
 		checkSecrets, checkCookie, checkHeaders,
 		checkAddresses, checkEndpointPrefix, checkPostLogoutURL,
 	} {

@@ -38,6 +38,7 @@ type metrics struct {
 	logins           *prometheus.CounterVec
 	loginLoops       prometheus.Counter
 	logouts          *prometheus.CounterVec
+	bearerTokens     *prometheus.CounterVec
 	providerRequests *prometheus.HistogramVec
 	sessionLoads     *prometheus.CounterVec
 	sessionKeyUses   *prometheus.CounterVec
@@ -61,6 +62,7 @@ func newMetrics(version string) *metrics {
 	m.logins = of.counters("logins_total", "Callbacks by result.", "result")
 	m.loginLoops = of.counters("login_loops_total", "Logins stopped because they came back again and again.").WithLabelValues()
 	m.logouts = of.counters("logouts_total", "Sessions ended by a sign-out, by kind.", "kind")
+	m.bearerTokens = of.counters("bearer_tokens_total", "Access tokens that API clients brought, by result.", "result")
 	m.providerRequests = of.histograms("provider_request_duration_seconds", "Requests to the provider.", "endpoint", "code")
 	m.sessionLoads = of.counters("session_loads_total", "Looks for a session, by result.", "result")
 	m.sessionKeyUses = of.counters("session_key_uses_total", "Sessions opened, by the place of their secret in DOORWARD_COOKIE_SECRETS.", "key")
@@ -80,6 +82,7 @@ func (m *metrics) start(p *Proxy) {
 	}
 	touch(m.logins, results...)
 	touch(m.logouts, logoutHere, logoutAtProvider)
+	touch(m.bearerTokens, bearerResults()...)
 	touch(m.sessionLoads, "ok", "none", "invalid", "expired")
 	for key := range p.config.CookieSecrets {
 		touch(m.sessionKeyUses, strconv.Itoa(key+1))

@@ -95,5 +95,7 @@ func ProviderOptions(c *config.Config) (provider.Options, error) {
 		AuthParams:   params,
 		Audience:     c.Audience,
 		CA:           []byte(c.ProviderCA),
+
+		IntrospectTokens: c.IntrospectTokens,
 	}, err
 }

@@ -48,6 +48,8 @@ type Provider struct {
 	signedIn string
 	grants   map[string]*grant
 	requests map[Endpoint][]Request
+
+	apiTokens map[string]map[string]any // claims by token
 }
 
 // New starts a provider with the users of [Users], alice being signed in, bent by the mutations in their order. It ends with
@@ -62,6 +64,7 @@ func New(t testing.TB, mutations ...Mutation) *Provider {
 		users:     map[string]User{},
 		grants:    map[string]*grant{},
 		requests:  map[Endpoint][]Request{},
+		apiTokens: map[string]map[string]any{},
 	}
 	for _, u := range Users() {
 		p.AddUser(u)
@@ -116,6 +119,7 @@ func (p *Provider) handler() http.Handler {
 		Token:         p.serveToken,
 		Userinfo:      p.serveUserinfo,
 		EndSession:    p.serveEndSession,
+		Introspection: p.serveIntrospection,
 	} {
 		path := issuerPath + string(endpoint)
 		if endpoint == Discovery {
