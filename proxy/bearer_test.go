@@ -1,6 +1,7 @@
 package proxy_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -10,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"doorward/config"
 	"doorward/proxy/providertest"
@@ -414,6 +416,9 @@ func TestTwoTokens(t *testing.T) {
 		for _, second := range []string{"Bearer " + token, "Basic YTpi", "bearer"} {
 			p := s.rawGet(path, "Authorization: "+second, "authorization: Bearer "+token, "Accept: application/json")
 			isBearerChallenge(t, p, http.StatusBadRequest, "invalid_request")
+			if !strings.Contains(p.Text, `"error":"invalid_request"`) {
+				t.Errorf("the body is %s", p.Text)
+			}
 		}
 		if p := s.rawGet(path, "Authorization: Basic YTpi", "Authorization: Basic YTpi"); p.StatusCode != http.StatusBadRequest || p.Header.Get("WWW-Authenticate") != "" {
 			t.Errorf("two of another scheme: %d, %q", p.StatusCode, p.Header.Get("WWW-Authenticate"))
@@ -459,6 +464,44 @@ func TestBearersWhileTheProviderIsDown(t *testing.T) {
 	}
 }
 
+// A client that does not wait for the answer is no outage.
+func TestAPIClientThatGoesAway(t *testing.T) {
+	outages := providertest.IntrospectionOutages()
+	hang := outages[len(outages)-1]
+	s := newSite(t, introspecting, hang)
+	ctx, leave := context.WithCancel(t.Context())
+	r, _ := http.NewRequestWithContext(ctx, http.MethodGet, s.URL+"/x", nil)
+	r.Header.Set("Authorization", "Bearer "+s.Provider.OpaqueToken("alice"))
+	var gone sync.WaitGroup
+	gone.Go(func() {
+		if answer, err := http.DefaultClient.Do(r); err == nil {
+			answer.Body.Close()
+			t.Errorf("it is answered %d", answer.StatusCode)
+		}
+	})
+	eventually(t, func() bool { return s.askedOf(providertest.Introspection) == 1 })
+	leave()
+	gone.Wait()
+	eventually(t, func() bool { return len(s.Log.events(t, "request")) == 1 })
+	if last := s.Log.events(t, "request")[0]; last["outcome"] != "client_gone" || s.metric(`doorward_bearer_tokens_total{result="unavailable"}`) != 0 {
+		t.Errorf("the log says %v", last)
+	}
+}
+
+// eventually waits, not for long, until something is so.
+func eventually(t *testing.T, so func() bool) {
+	t.Helper()
+	again := time.NewTicker(5 * time.Millisecond)
+	defer again.Stop()
+	for range 2000 {
+		if so() {
+			return
+		}
+		<-again.C
+	}
+	t.Fatal("it does not come to pass")
+}
+
 // userinfo takes tokens, and tells how long they hold.
 func TestUserinfoOfAPIClients(t *testing.T) {
 	s := newSite(t, nil)
@@ -482,6 +525,32 @@ func TestUserinfoOfAPIClients(t *testing.T) {
 		t.Errorf("cookies are set: %q", p.Header["Set-Cookie"])
 	}
 	isBearerChallenge(t, s.bears("/oauth2/userinfo", "x"), http.StatusUnauthorized, "invalid_token")
+}
+
+// A token that lives longer than any session lives as long as it says.
+func TestLongLivedTokenOfAPIClient(t *testing.T) {
+	s := newSite(t, nil, providertest.Mutation{Name: "a week", APIToken: func(_ *providertest.Provider, j *providertest.JWT) {
+		j.Claims["exp"] = j.Claims["iat"].(int64) + 7*24*3600
+	}})
+	p := s.bears("/oauth2/userinfo", s.Provider.APIToken("alice"))
+	var body struct {
+		ExpiresIn int `json:"expires_in"`
+	}
+	if err := json.Unmarshal([]byte(p.Text), &body); err != nil || body.ExpiresIn < 7*24*3600-60 {
+		t.Errorf("it says %s", p.Text)
+	}
+}
+
+// Whatever cookies of ours come along with a token, none is set, cleared or passed on.
+func TestCookiesBesideABearer(t *testing.T) {
+	s := newSite(t, nil)
+	p := s.rawGet("/x", "Authorization: Bearer "+s.Provider.APIToken("alice"), "Cookie: doorward=x; doorward-login-round-AAAA=x; theirs=y")
+	if p.StatusCode != http.StatusOK || len(p.Header["Set-Cookie"]) > 0 {
+		t.Errorf("the answer is %d and sets %q", p.StatusCode, p.Header["Set-Cookie"])
+	}
+	if got := s.Upstream.last(t).Header.Get("Cookie"); got != "theirs=y" {
+		t.Errorf("the upstream received the cookies %q", got)
+	}
 }
 
 // Sign-out and callback are about the browser's cookies. A token is neither signed out nor in the way.

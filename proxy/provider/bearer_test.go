@@ -227,10 +227,17 @@ func TestIDTokenIsNoBearer(t *testing.T) {
 	}
 }
 
+// Without an audience, nobody is asked about any token.
 func TestBearerWithoutAudienceIsRefused(t *testing.T) {
-	o := newOP(t, "ES256")
-	_, _, err := o.client(t, nil).Bearer(t.Context(), o.bearer())
-	o.wantKind(t, err, KindInvalidAccessToken)
+	o, _ := introspecting(t, nil)
+	p := o.client(t, func(o *Options) { o.IntrospectTokens = true })
+	for _, raw := range []string{o.bearer(), opaque} {
+		_, _, err := p.Bearer(t.Context(), raw)
+		o.wantKind(t, err, KindInvalidAccessToken)
+	}
+	if seen := o.seen(); len(seen) > 0 {
+		t.Errorf("requests were made: %v", seen)
+	}
 }
 
 // Okta alone names people by uid: elsewhere it may be whatever somebody wrote into their profile.
@@ -466,6 +473,25 @@ func TestMemoryIsBounded(t *testing.T) {
 			}
 		}
 	})
+}
+
+// What was found out under keys that have gone is kept by nobody who was slow to say so.
+func TestMemoryRestsOnThePresentKeys(t *testing.T) {
+	m, of := newMemory(), sha256.Sum256([]byte("token"))
+	before, now := []key{{id: "before"}}, []key{{id: "now"}}
+	m.recall(of, before)
+	m.recall(of, now)
+	m.keep(of, before, knowledge{until: time.Now().Add(time.Hour)})
+	if _, ok := m.recall(of, now); ok {
+		t.Error("it is kept")
+	}
+	m.keep(of, now, knowledge{until: time.Now().Add(time.Hour)})
+	if _, ok := m.recall(of, []key{{id: "now"}}); !ok {
+		t.Error("the same keys are others because they were fetched anew")
+	}
+	if _, ok := m.recall(of, before); ok {
+		t.Error("it is remembered under other keys")
+	}
 }
 
 // No token is ever accepted that the present key did not sign, and none that is not what RFC 9068 4 asks for. The claims are judged
