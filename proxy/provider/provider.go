@@ -16,6 +16,8 @@
 //  6. When a claim that the rules need is in neither token, userinfo is asked with the access token.
 //  7. The result is a Person. Everything in it was checked, and Person.Checks says what was checked and where the rule stands.
 //
+// API clients have no such conversation. They bring an access token of the provider's, and Bearer says whose it is.
+//
 // The provider's metadata and keys are fetched when first needed and kept. Every failure is an *Error whose Kind is a fixed word;
 // nothing in it is secret.
 //
