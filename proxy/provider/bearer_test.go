@@ -515,7 +515,12 @@ func FuzzBearer(f *testing.F) {
 	f.Add([]byte(`{"alg":"none"}`), []byte(body), byte(0), byte(2))
 	f.Add([]byte(`{"alg":"HS256"}`), []byte(body), byte(3), byte(0))
 	f.Add([]byte(head), []byte(`{"sub":"root",`+body[1:]), byte(1), byte(3))
-	f.Add([]byte(head), []byte(strings.Replace(body, `"api"`, `"apa"`, 1)), byte(2), byte(4))
+	f.Add([]byte(head), []byte(body), byte(2), byte(4))
+	f.Add([]byte(head), []byte(`{"cnf":{},`+body[1:]), byte(0), byte(0))
+	for _, spoil := range []string{`["api"] ["apa"]`, `"alice" ""`, `idp.example.com other.example.com`, fmt.Sprint(now+3600, " ", now-3600)} {
+		was, is, _ := strings.Cut(spoil, " ")
+		f.Add([]byte(head), []byte(strings.Replace(body, was, is, 1)), byte(0), byte(0))
+	}
 
 	f.Fuzz(func(t *testing.T, header, payload []byte, by, bend byte) {
 		s := signers[int(by)%len(signers)]
