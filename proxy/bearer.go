@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"doorward/proxy/provider"
 )
@@ -40,7 +41,7 @@ func (p *Proxy) authenticateBearer(x *exchange, r *http.Request, token string) (
 	if err != nil {
 		return nil, p.bearerFailure(x, r, err)
 	}
-	s, err := p.newSession(person)
+	s, err := p.newSession(person, time.Now())
 	if err != nil {
 		return nil, p.bearerUnusable(x, r, err)
 	}
