@@ -39,7 +39,9 @@ type Config struct {
 	AuthParams              []string      `split_words:"true" desc:"Further parameters of the authorization request, name=value: prompt, acr_values, audience…"`
 	Userinfo                string        `split_words:"true" default:"auto" values:"auto,always" desc:"When the provider's userinfo is asked at a login: auto asks when a claim that is needed is in no token; always asks every time, for providers and certifications that expect it."`
 	PAR                     string        `split_words:"true" default:"auto" values:"auto,always" desc:"Whether the authorization request goes to the provider directly, and the browser carries only a reference to it (pushed authorization requests, RFC 9126): auto when the provider announces that it demands them, or always, as where it demands them of this client alone."`
-	Audience                []string      `split_words:"true" desc:"When set, the access token must be a JWT of the issuer for this audience, or for one of these."`
+	Audience                []string      `split_words:"true" desc:"When set, the access token must be a JWT of the issuer for this audience, or for one of these; and API clients may bring such tokens (BEARER_TOKENS)."`
+	BearerTokens            *bool         `split_words:"true" kind:"true or false" unset:"true when AUDIENCE is set, else false" desc:"Whether API clients may bring an access token of their own as Authorization: Bearer. It must be a JWT of the issuer for AUDIENCE; where that is CLIENT_ID, its typ must be at+jwt."`
+	IntrospectTokens        bool          `split_words:"true" default:"false" desc:"Whether the provider is asked about API clients' tokens that are no JWT (RFC 7662). An answer is remembered for a minute at most."`
 	GroupsClaim             string        `split_words:"true" default:"groups" desc:"Claim with the user's groups: its exact name, or a dotted path such as realm_access.roles. Looked for in the ID token, then the verified access token, then userinfo."`
 	UserClaim               string        `split_words:"true" default:"sub" desc:"Claim that X-Forwarded-User carries."`
 	EmailClaim              string        `split_words:"true" default:"email" desc:"Claim that X-Forwarded-Email carries. An e-mail whose email_verified is not true is neither used by rules nor forwarded, unless INSECURE_UNVERIFIED_EMAIL."`
@@ -100,7 +102,8 @@ func (c *Config) problems() Problems {
 	for _, check := range []func(*Config) Problems{
 		checkRequired, checkChoices, checkDurations,
 		checkOrigins, checkPolicy,
-		checkIssuer, checkInternalURL, checkClientID, checkClientAuth, checkScopes, checkResponseMode, checkAuthParams, checkClaims, checkProviderCA,
+		checkIssuer, checkInternalURL, checkClientID, checkClientAuth, checkScopes, checkResponseMode, checkAuthParams,
+		checkBearerTokens, checkClaims, checkProviderCA,
 		checkSecrets, checkCookie, checkHeaders,
 		checkAddresses, checkEndpointPrefix, checkPostLogoutURL,
 	} {

@@ -24,6 +24,7 @@ func (c *Config) Notes() []string {
 	if c.ForwardAccessToken && len(c.Audience) == 0 {
 		notes = append(notes, Prefix+"_AUDIENCE is unset: access tokens are forwarded unchecked, and groups are not looked for in them")
 	}
+	notes = append(notes, c.bearerNotes()...)
 	return append(notes, c.policyNotes()...)
 }
 

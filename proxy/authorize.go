@@ -24,8 +24,8 @@ func (p *Proxy) pass(x *exchange, r *http.Request) error {
 		return p.badPath(err)
 	}
 	x.rule = route.Rule()
-	if len(r.Header.Values("Authorization")) > 1 {
-		return badRequest("more than one Authorization header")
+	if err := p.oneAuthorization(r); err != nil {
+		return err
 	}
 	who, err := p.authorize(x, r, route)
 	if err != nil {
@@ -125,5 +125,9 @@ func (p *Proxy) subject(r *http.Request, who *identity) *access.Subject {
 
 func (p *Proxy) deny(x *exchange, r *http.Request, route *access.Route, who *identity, refusal *access.Refusal) error {
 	p.metrics.denials.WithLabelValues(route.Rule(), refusal.Reason).Inc()
-	return denied(route, refusal, who)
+	f := denied(route, refusal, who)
+	if who != nil && who.bearer {
+		return f.insufficient()
+	}
+	return f
 }

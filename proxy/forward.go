@@ -143,7 +143,7 @@ func (p *Proxy) reverseProxy(d *delivery) *httputil.ReverseProxy {
 				// Where a front server went by Content-Length instead, what follows is not a second request (golang/go#80942).
 				answer.Header.Set("Connection", "close")
 			}
-			if d.who != nil {
+			if d.who != nil && !d.who.bearer {
 				p.sessions.ForgetRounds(answer.Header, d.in)
 			}
 			return nil

@@ -346,7 +346,7 @@ func TestDestinationNeedsItsRule(t *testing.T) {
 
 // Whose request it is depends on where it goes, not on where it writes to.
 func TestDestinationDoesNotChooseTheIdentity(t *testing.T) {
-	s := newSite(t, nil)
+	s := newSite(t, withoutBearers)
 	b := s.browserThat(t, "alice")
 	b.request("COPY", s.URL+"/x", http.Header{"Destination": {"/public/b"}, "Authorization": {"Bearer forged"}}, "")
 	got := s.Upstream.last(t).Header

@@ -198,7 +198,7 @@ func (p *Proxy) stepOver(x *exchange, r *http.Request, returnTo string) error {
 // signed in just goes on; anybody else gets a page with a button. Nothing starts by itself, or a broken cookie would
 // send browsers round in circles.
 func (p *Proxy) strayCallback(x *exchange, r *http.Request) error {
-	if _, err := p.authenticate(x, r); err == nil {
+	if _, err := p.authenticateSession(x, r); err == nil {
 		x.outcome = "login_stale"
 		x.redirect("/")
 		return nil

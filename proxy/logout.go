@@ -37,7 +37,7 @@ func (p *Proxy) signOut(x *exchange, r *http.Request) error {
 
 func (p *Proxy) askToSignOut(x *exchange, r *http.Request) error {
 	x.outcome = "sign_out_page"
-	who, err := p.authenticate(x, r)
+	who, err := p.authenticateSession(x, r)
 	if err != nil {
 		return p.page(x, r, http.StatusOK, page{
 			Title:   "You are signed out",

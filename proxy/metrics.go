@@ -38,6 +38,7 @@ type metrics struct {
 	logins           *prometheus.CounterVec
 	loginLoops       prometheus.Counter
 	logouts          *prometheus.CounterVec
+	bearerTokens     *prometheus.CounterVec
 	providerRequests *prometheus.HistogramVec
 	configReload     prometheus.Gauge
 	sessionLoads     *prometheus.CounterVec
@@ -62,6 +63,7 @@ func newMetrics(version string) *metrics {
 	m.logins = of.counters("logins_total", "Callbacks by result.", "result")
 	m.loginLoops = of.counters("login_loops_total", "Logins stopped because they came back again and again.").WithLabelValues()
 	m.logouts = of.counters("logouts_total", "Sessions ended by a sign-out, by kind.", "kind")
+	m.bearerTokens = of.counters("bearer_tokens_total", "Access tokens that API clients brought, by result.", "result")
 	m.providerRequests = of.histograms("provider_request_duration_seconds", "Requests to the provider.", "endpoint", "code")
 	m.configReload = of.gauges("config_reload_success", "0 while a setting that was read again from its file cannot be used, and the last good value is.").WithLabelValues()
 	m.configReload.Set(1)
@@ -83,6 +85,7 @@ func (m *metrics) start(p *Proxy) {
 	}
 	touch(m.logins, results...)
 	touch(m.logouts, logoutHere, logoutAtProvider)
+	touch(m.bearerTokens, bearerResults()...)
 	touch(m.sessionLoads, "ok", "none", "invalid", "expired", "revoked")
 	for key := range p.config.CookieSecrets {
 		touch(m.sessionKeyUses, strconv.Itoa(key+1))

@@ -112,6 +112,7 @@ func ProviderOptions(c *config.Config, notice func(variable string, err error)) 
 		Audience:     c.Audience,
 		CA:           []byte(c.ProviderCA),
 
-		AlwaysUserinfo: c.Userinfo == "always",
+		IntrospectTokens: c.IntrospectTokens,
+		AlwaysUserinfo:   c.Userinfo == "always",
 	}, err
 }

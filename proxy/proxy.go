@@ -7,6 +7,7 @@
 //	host.go          is this a host of ours?
 //	authorize.go     which rule covers it, and does the person meet it?
 //	authenticate.go  who is asking?
+//	bearer.go        an API client, by an access token
 //	forward.go       to the upstream and back
 //	headers.go       what the upstream learns of the person, and what it must not believe
 //

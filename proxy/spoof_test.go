@@ -187,7 +187,7 @@ func TestTrailersCarryNoIdentity(t *testing.T) {
 
 // The upstream gets the person's access token, and nobody else's.
 func TestAuthorizationIsReplaced(t *testing.T) {
-	s := newSite(t, nil)
+	s := newSite(t, withoutBearers)
 	b := s.signedIn("alice")
 	issued := tokensOf(t, s)["access_token"]
 
@@ -199,7 +199,7 @@ func TestAuthorizationIsReplaced(t *testing.T) {
 }
 
 func TestAuthorizationIsRemoved(t *testing.T) {
-	s := newSite(t, func(c *config.Config) { c.ForwardAccessToken = false })
+	s := newSite(t, func(c *config.Config) { c.ForwardAccessToken, c.BearerTokens = false, new(false) })
 	b := s.signedIn("alice")
 
 	b.request(http.MethodGet, s.URL+"/x", http.Header{"Authorization": {"Bearer " + canary}}, "")
@@ -210,7 +210,10 @@ func TestAuthorizationIsRemoved(t *testing.T) {
 }
 
 func TestAccessTokenInAHeaderOfItsOwn(t *testing.T) {
-	s := newSite(t, func(c *config.Config) { c.Upstreams += " token=x-forwarded-access-token" })
+	s := newSite(t, func(c *config.Config) {
+		c.Upstreams += " token=x-forwarded-access-token"
+		c.BearerTokens = new(false)
+	})
 	b := s.signedIn("alice")
 	issued := tokensOf(t, s)["access_token"]
 

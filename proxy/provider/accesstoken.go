@@ -24,17 +24,38 @@ func (p *Provider) verifyAccessToken(ctx context.Context, m *metadata, raw strin
 	}
 	l := &checklist{of: "access token", kind: KindInvalidAccessToken}
 	t := &token{}
-	rules := []rule{
-		{"RFC 9068 4, RFC 8725 3.1, 3.11", func() (found string, err error) {
+	err := l.run(slices.Concat([]rule{
+		{"RFC 9068 4, RFC 8725 3.1, 3.11", func() (string, error) {
 			if raw == id.raw {
 				return "", errors.New("it is the ID token once more; an ID token opens no API")
 			}
-			t, err = parseToken(raw, m.Algorithms, []string{"", "jwt", "at+jwt"})
+			found, err := t.parseAccessToken(raw, m)
 			if err != nil {
 				return "", fmt.Errorf("an audience is configured, so it must be a signed JWT: %w", err)
 			}
-			return "it is a signed JWT with alg " + t.header.algorithm, nil
+			return found, nil
 		}},
+	}, p.issuedForAPI(ctx, t), []rule{
+		{"RFC 9068 2.2", func() (string, error) { return t.checkClient(p.options.ClientID) }},
+		{"RFC 9068 2.2, 5", func() (string, error) { return t.checkSamePerson(id) }},
+	}))
+	return t, l.made, err
+}
+
+// parseAccessToken reads the header of an access token that must be a JWT. Keycloak and others write the typ of any JWT, or none.
+func (t *token) parseAccessToken(raw string, m *metadata) (string, error) {
+	parsed, err := parseToken(raw, m.Algorithms, []string{"", "jwt", "at+jwt"})
+	if err != nil {
+		return "", err
+	}
+	*t = *parsed
+	return "it is a signed JWT with alg " + t.header.algorithm, nil
+}
+
+// issuedForAPI are the rules of a parsed access token that hold whoever brings it, a login or an API client: the issuer's, for one of
+// the audiences, and now.
+func (p *Provider) issuedForAPI(ctx context.Context, t *token) []rule {
+	return []rule{
 		{"RFC 9068 4 (5)", func() (string, error) {
 			payload, err := p.keys.verify(ctx, t)
 			if err != nil {
@@ -50,11 +71,7 @@ func (p *Provider) verifyAccessToken(ctx context.Context, m *metadata, raw strin
 		{"RFC 9068 4 (6)", func() (string, error) { return t.checkExpiry() }},
 		{"RFC 7519 4.1.5", func() (string, error) { return t.checkNotBefore() }},
 		{"RFC 7519 4.1.6", func() (string, error) { return t.checkIssuedBefore() }},
-		{"RFC 9068 2.2", func() (string, error) { return t.checkClient(p.options.ClientID) }},
-		{"RFC 9068 2.2, 5", func() (string, error) { return t.checkSamePerson(id) }},
 	}
-	err := l.run(rules)
-	return t, l.made, err
 }
 
 // checkAccessTokenIssuer has a word for the commonest mistake: Entra's access tokens of version 1, which another issuer signs.

@@ -40,6 +40,8 @@ type metadata struct {
 	authMethods         []string // by which clients may prove themselves; client_secret_basic when the provider does not say
 	assertionAlgorithms []string // of private_key_jwt; nil when the provider does not say
 
+	introspection string // "" when the provider has no introspection_endpoint
+
 	date time.Time
 }
 
@@ -136,6 +138,7 @@ func (p *Provider) readEndpoints(m *metadata, o object) error {
 		{"userinfo_endpoint", &m.UserInfoURL, false},
 		{"end_session_endpoint", &m.endSession, false},
 		{"pushed_authorization_request_endpoint", &m.pushURL, false},
+		{"introspection_endpoint", &m.introspection, false},
 	}
 	for _, e := range endpoints {
 		if err := o.exactly(e.name); err != nil {

@@ -315,3 +315,32 @@ func TestInspect(t *testing.T) {
 		})
 	}
 }
+
+// An endpoint that was asked for by a setting is missed; else nobody speaks of it.
+func TestInspectIntrospection(t *testing.T) {
+	for _, test := range []struct{ asked, there, found, ok bool }{
+		{false, false, false, true}, {false, true, false, true}, {true, true, true, true}, {true, false, true, false},
+	} {
+		o, p := introspecting(t, nil)
+		p.options.IntrospectTokens = test.asked
+		if !test.there {
+			o.metadata = nil
+		}
+		findings, err := p.Inspect(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		found, ok := false, true
+		for _, f := range findings {
+			if f.Subject == "introspection" {
+				found, ok = true, f.OK
+				if f.OK == strings.Contains(f.Mend, "DOORWARD_INTROSPECT_TOKENS") {
+					t.Errorf("%+v", f)
+				}
+			}
+		}
+		if found != test.found || ok != test.ok {
+			t.Errorf("asked %v, there %v: found %v, ok %v", test.asked, test.there, found, ok)
+		}
+	}
+}

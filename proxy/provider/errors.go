@@ -9,7 +9,8 @@ type Kind int
 
 // The kinds of failure, in the order of the conversation.
 const (
-	// KindUnavailable: the provider's metadata or keys cannot be had right now. Trying again later may help.
+	// KindUnavailable: the provider's metadata or keys, or its answer about a token, cannot be had right now. Trying again later
+	// may help.
 	KindUnavailable Kind = iota
 	// KindInvalidMetadata: the provider answers, but its metadata are wrong for us (another issuer, plain http, no PKCE with S256).
 	KindInvalidMetadata

@@ -35,6 +35,9 @@ func (p *Provider) Inspect(ctx context.Context) ([]Finding, error) {
 	findings = append(findings, p.inspectClient(m)...)
 	findings = append(findings, p.inspectScopes(m)...)
 	findings = append(findings, p.inspectUserinfo(m), inspectLogout(m), inspectIssuerParameter(m))
+	if p.options.IntrospectTokens {
+		findings = append(findings, inspectIntrospection(m))
+	}
 	if !m.date.IsZero() {
 		findings = append(findings, inspectClock(m))
 	}
@@ -121,6 +124,14 @@ func inspectLogout(m *metadata) Finding {
 		f.Says = "there is no end_session_endpoint: signing out here leaves people signed in at the provider"
 	}
 	return f
+}
+
+func inspectIntrospection(m *metadata) Finding {
+	if m.introspection == "" {
+		return Finding{Subject: "introspection", Says: "there is no introspection_endpoint, so no opaque token of an API client can be checked",
+			Mend: "unset DOORWARD_INTROSPECT_TOKENS, and let the provider issue access tokens that are JWTs"}
+	}
+	return Finding{OK: true, Subject: "introspection", Says: "there is an introspection_endpoint"}
 }
 
 func inspectIssuerParameter(m *metadata) Finding {

@@ -123,7 +123,7 @@ func (t *token) readClaims(payload []byte, used []string) error {
 func (p *Provider) usedClaims() []string {
 	names := []string{
 		"iss", "sub", "aud", "azp", "exp", "nbf", "iat", "nonce", "at_hash", "auth_time", "acr", "sid", "events",
-		"uid", "oid", "tid", "email", "email_verified",
+		"uid", "oid", "tid", "email", "email_verified", "typ", "c_hash", "cid", "cnf",
 	}
 	return append(names, p.options.NeededClaims...)
 }

@@ -16,6 +16,8 @@
 //  6. When a claim that the rules need is in neither token, or always when configured so, userinfo is asked with the access token.
 //  7. The result is a Person. Everything in it was checked, and Person.Checks says what was checked and where the rule stands.
 //
+// API clients have no such conversation. They bring an access token of the provider's, and Bearer says whose it is.
+//
 // The provider's metadata and keys are fetched when first needed and kept. Every failure is an *Error whose Kind is a fixed word;
 // nothing in it is secret.
 //
@@ -71,13 +73,15 @@ type Options struct {
 
 	// Audience makes the access token be checked: it must be a JWT for one of these audiences. Empty: it is opaque.
 	Audience []string
+	// IntrospectTokens lets Bearer ask the provider about tokens that are no JWT (RFC 7662). It needs an Audience.
+	IntrospectTokens bool
 	// NeededClaims are names or dotted paths of claims that will be asked for. When one is in no token, userinfo is asked.
 	NeededClaims []string
 	// AlwaysUserinfo asks userinfo at each login, needed or not. Without a userinfo endpoint there is no login.
 	AlwaysUserinfo bool
 
-	// OnRequest is told of each request to the provider: endpoint is "discovery", "jwks", "par", "token" or "userinfo"; code is the
-	// status, or "error" when there was no answer. May be nil.
+	// OnRequest is told of each request to the provider: endpoint is "discovery", "jwks", "par", "token", "userinfo" or
+	// "introspection"; code is the status, or "error" when there was no answer. May be nil.
 	OnRequest func(endpoint, code string, took time.Duration)
 	// OnFetch is told when the "metadata" or "keys" cannot be fetched or used, unless that is known already, and with nil when they
 	// can again. Meanwhile those of before serve. May be nil.
@@ -91,6 +95,9 @@ type Provider struct {
 	client    *client
 	metadata  *cached[*metadata]
 	keys      *keyring
+
+	bearers       *memory // of JWTs that API clients brought
+	introspection *introspection
 
 	maxAge    *time.Duration // asked for, nil: not
 	acrValues []string       // asked for, nil: not
@@ -108,7 +115,7 @@ func New(o Options) (*Provider, error) {
 	if !slices.Contains([]string{"", "query", "form_post"}, o.ResponseMode) {
 		return nil, fmt.Errorf("response mode %q is not query or form_post", o.ResponseMode)
 	}
-	p := &Provider{options: o}
+	p := &Provider{options: o, bearers: newMemory(), introspection: newIntrospection()}
 	var err error
 	if p.addresses, err = newAddresses(o); err != nil {
 		return nil, err

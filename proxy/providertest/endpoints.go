@@ -16,6 +16,7 @@ func (p *Provider) serveMetadata(w http.ResponseWriter, r *http.Request) {
 		"userinfo_endpoint":                     p.URL(Userinfo),
 		"jwks_uri":                              p.URL(Keys),
 		"end_session_endpoint":                  p.URL(EndSession),
+		"introspection_endpoint":                p.URL(Introspection),
 		"response_types_supported":              []string{"code"},
 		"response_modes_supported":              []string{"query", "form_post"},
 		"grant_types_supported":                 []string{"authorization_code"},

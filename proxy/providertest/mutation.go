@@ -33,6 +33,9 @@ type Mutation struct {
 	TokenReply func(p *Provider, a *Answer)
 	// Userinfo bends userinfo's answer.
 	Userinfo func(p *Provider, a *Answer)
+	// APIToken bends the token of an API client before it is signed, Introspection the answer about one.
+	APIToken      func(p *Provider, j *JWT)
+	Introspection func(p *Provider, a *Answer)
 }
 
 // Stage is the part of a login in which a sound client stops. Whatever comes after it must not happen.

@@ -51,9 +51,10 @@ type Provider struct {
 	requests map[Endpoint][]Request
 
 	client     Client
-	attempts   map[string]bool       // refused for who the client is, by code or state
-	assertions map[string]bool       // seen, by jti
-	pushed     map[string]url.Values // requests that no browser has come for yet, by request_uri
+	attempts   map[string]bool           // refused for who the client is, by code or state
+	assertions map[string]bool           // seen, by jti
+	pushed     map[string]url.Values     // requests that no browser has come for yet, by request_uri
+	apiTokens  map[string]map[string]any // claims by token
 }
 
 // New starts a provider with the users of [Users], alice being signed in, bent by the mutations in their order. It ends with
@@ -72,6 +73,7 @@ func New(t testing.TB, mutations ...Mutation) *Provider {
 		attempts:   map[string]bool{},
 		assertions: map[string]bool{},
 		pushed:     map[string]url.Values{},
+		apiTokens:  map[string]map[string]any{},
 	}
 	for _, u := range Users() {
 		p.AddUser(u)
@@ -127,6 +129,7 @@ func (p *Provider) handler() http.Handler {
 		Token:         p.serveToken,
 		Userinfo:      p.serveUserinfo,
 		EndSession:    p.serveEndSession,
+		Introspection: p.serveIntrospection,
 	} {
 		path := issuerPath + string(endpoint)
 		if endpoint == Discovery {

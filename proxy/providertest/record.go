@@ -20,6 +20,7 @@ const (
 	Token         Endpoint = "token"
 	Userinfo      Endpoint = "userinfo"
 	EndSession    Endpoint = "end_session"
+	Introspection Endpoint = "introspect"
 	Elsewhere     Endpoint = "elsewhere"
 )
 

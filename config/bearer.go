@@ -1,0 +1,38 @@
+package config
+
+import "slices"
+
+// AcceptsBearerTokens reports whether API clients may bring access tokens.
+func (c *Config) AcceptsBearerTokens() bool {
+	if c.BearerTokens != nil {
+		return *c.BearerTokens
+	}
+	return len(c.Audience) > 0
+}
+
+// checkBearerTokens: a token that is for nobody in particular is for everybody
+// whom the provider knows (RFC 9068 4, RFC 9700 2.3).
+func checkBearerTokens(c *Config) Problems {
+	bearer, introspect := verdict{variable: "BEARER_TOKENS"}, verdict{variable: "INTROSPECT_TOKENS"}
+	needsAudience := "set " + Prefix + "_AUDIENCE to the audience that tokens for this API bear, or write false"
+	if c.AcceptsBearerTokens() && len(c.Audience) == 0 {
+		bearer.add("needs "+Prefix+"_AUDIENCE: without it, every token of the provider would do, whatever it is for", needsAudience)
+	}
+	switch {
+	case !c.IntrospectTokens:
+	case len(c.Audience) == 0:
+		introspect.add("needs "+Prefix+"_AUDIENCE: without it, every token of the provider would do, whatever it is for", needsAudience)
+	case !c.AcceptsBearerTokens():
+		introspect.add("is of no use while "+Prefix+"_BEARER_TOKENS is false", "write false, or leave "+Prefix+"_BEARER_TOKENS unset")
+	}
+	return append(bearer.problems, introspect.problems...)
+}
+
+// bearerNotes: the provider must mark access tokens as such where it issues ID
+// tokens for the same audience (RFC 9068 2.1).
+func (c *Config) bearerNotes() []string {
+	if !c.AcceptsBearerTokens() || !slices.Contains(c.Audience, c.ClientID) {
+		return nil
+	}
+	return []string{Prefix + "_AUDIENCE names the client itself: API clients' JWTs are accepted only where the provider gives them the typ at+jwt, as ID tokens are for that audience, too"}
+}
