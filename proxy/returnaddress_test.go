@@ -25,6 +25,7 @@ func TestReturnAddressKeepsWhatStaysHere(t *testing.T) {
 		"/reports?year=2026&q=a%20b":       "/reports?year=2026&q=a%20b",
 		"/a//b":                            "/a//b",
 		"/100%25":                          "/100%25",
+		"/100%":                            "/100%",
 		"/search?q=%0a%5c//evil":           "/search?q=%0a%5c//evil",
 		"/group%2Fproject/-/issues#note_1": "/group%2Fproject/-/issues#note_1",
 		"/a%20b":                           "/a%20b",
@@ -49,7 +50,7 @@ func TestReturnAddressRefusesWhatLeadsElsewhere(t *testing.T) {
 		"//／evil.com", "https://evil。com", "/〱evil.com", "javascript:alert(1)", "/\r\nSet-Cookie:x=1", "/a b", "%2f%2fevil.com", "/%2fevil.com", "/%252fevil.com",
 		"//[::1]/", "https://other.example.com/x", "https://other.example.com:8443@evil.com/", "http://app.example.com/x", "HTTPS://app.example.com.evil.com",
 		"/oauth2/sign_out", "/oauth2/start?rd=/", "/oauth2", "/%6fauth2/sign_out", "/oauth2%2fsign_out", "/" + strings.Repeat("a", session.MaxReturnTo),
-		"https://other.example.com:8443//evil.com/%5c..",
+		"https://other.example.com:8443//evil.com/%5c..", "/%2e//evil.com%", "/%252e//evil.com%25", "/x%zz%5c/evil.com", "/%2e/oauth2/sign_out/%",
 	} {
 		p, o := returner()
 		got := p.returnAddress(asked, o)
