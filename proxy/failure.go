@@ -201,6 +201,11 @@ func codeRefused(err *provider.Error) *failure {
 		f.text = []string{"The provider does not accept the way in which doorward identifies itself. " +
 			"Whoever runs doorward compares DOORWARD_CLIENT_ID and DOORWARD_CLIENT_SECRET with what the provider knows."}
 	}
+	if err.Code == "invalid_grant" { // whatever code the browser brings, the fault is not this side's
+		f.status = http.StatusBadRequest
+		f.text = []string{"The provider does not take the code that your browser brought back from it: it was used before, is too old, " +
+			"or belongs to another login. Sign in once more. If it happens again, send the request id below to whoever runs this application."}
+	}
 	if err.Code != "" {
 		f.details = []detail{{"Error", err.Code}}
 	}
