@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -36,12 +37,15 @@ func TestProviderMisbehaves(t *testing.T) {
 			wentNoFurther(t, s, m.Stops)
 			hasNoCookies(t, s, b, m.Stops)
 			hasNoSession(t, s, b)
-			isRecorded(t, s, resultOf(m))
+			isRecorded(t, s, m, p)
 		})
 	}
 }
 
-func hangs(m providertest.Mutation) bool { return strings.HasSuffix(m.Name, "-hang") }
+// hangs tells the mutations that end at a deadline of doorward's alone.
+func hangs(m providertest.Mutation) bool {
+	return strings.HasSuffix(m.Name, "-hang") || strings.HasSuffix(m.Name, "-drip")
+}
 
 // A provider that never answers is given up on. The logins wait side by side, since each takes seconds.
 func TestProviderHangs(t *testing.T) {
@@ -69,23 +73,24 @@ func TestProviderHangs(t *testing.T) {
 			if l.err != nil {
 				t.Fatal(l.err)
 			}
-			isPage(t, read(t, l.answer, l.site.URL))
+			p := read(t, l.answer, l.site.URL)
+			isPage(t, p)
 			wentNoFurther(t, l.site, l.mutation.Stops)
 			hasNoSession(t, l.site, l.browser)
-			isRecorded(t, l.site, resultOf(l.mutation))
+			isRecorded(t, l.site, l.mutation, p)
 		})
 	}
 }
 
-// What is wrong with the answer at the callback is as wrong when the browser posts it.
+// What is wrong is as wrong when the browser posts the answer, and userinfo is asked in any case: nobody asks it too early.
 func TestProviderMisbehavesByFormPost(t *testing.T) {
 	for _, m := range providertest.Misbehaviours() {
-		if m.Stops != providertest.AtCallback {
+		if m.Stops == providertest.AtDiscovery || hangs(m) {
 			continue
 		}
 		t.Run(m.Name, func(t *testing.T) {
 			t.Parallel()
-			s := newTLSSite(t, func(c *config.Config) { c.ResponseMode = "form_post" }, m)
+			s := newTLSSite(t, func(c *config.Config) { c.ResponseMode, c.Userinfo = "form_post", "always" }, m)
 			b := s.browser()
 
 			p := b.walk(s.URL + "/admin/secret?q=canary-query")
@@ -94,7 +99,7 @@ func TestProviderMisbehavesByFormPost(t *testing.T) {
 			wentNoFurther(t, s, m.Stops)
 			hasNoCookies(t, s, b, m.Stops)
 			hasNoSession(t, s, b)
-			isRecorded(t, s, resultOf(m))
+			isRecorded(t, s, m, p)
 		})
 	}
 }
@@ -135,8 +140,32 @@ func hasNoSession(t *testing.T, s *site, b *browser) {
 	}
 }
 
-// isRecorded checks metric and log.
-func isRecorded(t *testing.T, s *site, result string) {
+// isRecorded checks that metric and log have one failed login more, and say of what, and that no secret is there or on the page.
+func isRecorded(t *testing.T, s *site, m providertest.Mutation, p *page) {
+	t.Helper()
+	failedWith(t, s, resultOf(m))
+	cause := s.Log.events(t, "login_failed")[0]["error"].(string)
+	name, _, _ := strings.Cut(m.Name, "-with-")
+	for _, word := range strings.Split(name, "-") {
+		if isClaim := slices.Contains(namedInLogs(), word); isClaim && !strings.Contains(cause, word) {
+			t.Errorf("the log does not name %s: %s", word, cause)
+		}
+	}
+	for what, secret := range secretsOf(s) {
+		if what != "query" && strings.Contains(p.Text, secret) { // people may see where they wanted to go
+			t.Errorf("the %s is on the page", what)
+		}
+	}
+}
+
+// namedInLogs are words that an event must name when the mutation is named after them.
+func namedInLogs() []string {
+	return []string{"iss", "sub", "aud", "azp", "exp", "iat", "nbf", "nonce", "acr", "sid", "typ", "crit", "events", "encrypted", "redirect",
+		"issuer", "userinfo", "uri", "state", "code", "token", "signature", "groups", "exponent", "private", "order"}
+}
+
+// failedWith checks metric and log.
+func failedWith(t *testing.T, s *site, result string) {
 	t.Helper()
 	if s.metric(`doorward_logins_total{result="ok"}`) != 0 {
 		t.Error("the login is counted as a success")
@@ -166,21 +195,21 @@ func counted(s *site) []string {
 
 // resultOf is the fixed name under which a failed login is counted.
 func resultOf(m providertest.Mutation) string {
+	if _, how, _ := strings.Cut(m.Name, "-"); slices.Contains(brokenAnswers(), how) {
+		return resultOfBrokenAnswer(m)
+	}
 	switch m.Name {
-	case "metadata-500", "metadata-hang", "jwks-hang", "metadata-cut", "metadata-huge", "metadata-bomb", "metadata-redirect",
-		"jwks-500", "jwks-huge", "jwks-bomb", "jwks-redirect":
-		return "provider_unavailable"
 	case "fapi2-security-profile-final-client-test-invalid-authorization-response-iss",
 		"fapi2-security-profile-final-client-test-remove-authorization-response-iss",
-		"callback-iss-unannounced-and-wrong", "callback-error-wrong-iss":
+		"callback-iss-unannounced-and-wrong", "callback-iss-empty", "callback-iss-without-slash", "callback-error-wrong-iss",
+		"callback-error-wrong-iss-unannounced", "callback-error-missing-iss":
 		return "issuer_mismatch"
-	case "fapi2-security-profile-final-client-ensure-authorization-response-with-invalid-state-fails":
+	case "fapi2-security-profile-final-client-ensure-authorization-response-with-invalid-state-fails", "callback-error-wrong-state":
 		return "no_login_state"
 	case "callback-error-access-denied", "callback-error-server-error", "callback-error-temporarily-unavailable",
-		"callback-error-login-required", "callback-error-unknown", "callback-error-script":
+		"callback-error-login-required", "callback-error-unknown", "callback-error-script", "callback-error-with-iss":
 		return "provider_error"
-	case "token-invalid-grant", "token-invalid-client", "token-error-with-200", "token-500", "token-503", "token-redirect-302",
-		"token-redirect-307", "token-cut", "token-hang", "token-huge", "token-bomb", "token-id-token-huge":
+	case "token-invalid-grant", "token-invalid-client", "token-error-with-200", "token-id-token-huge":
 		return "token_request_failed"
 	case "oidcc-client-test-nonce-invalid", "fapi2-security-profile-final-client-test-invalid-missing-nonce",
 		"id-token-nonce-empty", "id-token-nonce-array":
@@ -189,9 +218,25 @@ func resultOf(m providertest.Mutation) string {
 	return resultByStage(m)
 }
 
+// brokenAnswers end the names of mutations whose answer cannot be read to its end, or is no success.
+func brokenAnswers() []string {
+	return []string{"500", "503", "cut", "huge", "bomb", "redirect", "redirect-302", "redirect-307", "redirect-308", "hang", "drip", "head-drip",
+		"head-endless", "hints-endless", "other-protocol"}
+}
+
+func resultOfBrokenAnswer(m providertest.Mutation) string {
+	switch prefix, _, _ := strings.Cut(m.Name, "-"); prefix {
+	case "token":
+		return "token_request_failed"
+	case "userinfo":
+		return "invalid_userinfo"
+	}
+	return "provider_unavailable"
+}
+
 func resultByStage(m providertest.Mutation) string {
 	switch {
-	case m.Stops == providertest.AtDiscovery, m.Name == "jwks-html", m.Name == "jwks-empty":
+	case m.Stops == providertest.AtDiscovery, slices.Contains([]string{"jwks-html", "jwks-empty", "jwks-array", "jwks-keys-twice"}, m.Name):
 		return "invalid_metadata"
 	case m.Stops == providertest.AtCallback:
 		return "invalid_answer"
@@ -337,7 +382,7 @@ func TestPersonWithoutName(t *testing.T) {
 
 	isPage(t, p)
 	hasNoSession(t, s, b)
-	isRecorded(t, s, "unusable_claims")
+	failedWith(t, s, "unusable_claims")
 }
 
 // A person in too many groups for a token: the provider refers to another address instead of listing them. It is never

@@ -122,9 +122,9 @@ func TestKeyOfAnotherAlgorithmIsNotUsed(t *testing.T) {
 func TestKeySetTakesTheExactName(t *testing.T) {
 	mine, _ := json.Marshal(newSigner("ES256", "mine").jwk())
 	other, _ := json.Marshal(newSigner("ES256", "other").jwk())
-	keys, err := parseKeys([]byte(`{"keys":[` + string(mine) + `],"KEYS":[` + string(other) + `]}`))
-	if err != nil || len(keys) != 1 || keys[0].id != "mine" {
-		t.Errorf("got %v, %v", keys, err)
+	set, err := parseKeys([]byte(`{"keys":[` + string(mine) + `],"KEYS":[` + string(other) + `]}`))
+	if err != nil || len(set.keys) != 1 || set.keys[0].id != "mine" {
+		t.Errorf("got %v, %v", set.keys, err)
 	}
 }
 
@@ -388,11 +388,11 @@ func FuzzKeySet(f *testing.F) {
 	}
 	f.Add([]byte(`{"keys":[{"kty":"RSA","n":"AQAB","e":"AQ"}],"keys":[]}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
-		keys, err := parseKeys(body)
-		if (err == nil) != (len(keys) > 0) || len(keys) > maxKeys {
-			t.Fatalf("%d keys, error %v", len(keys), err)
+		set, err := parseKeys(body)
+		if (err == nil) != (len(set.keys) > 0) || len(set.keys) > maxKeys {
+			t.Fatalf("%d keys, error %v", len(set.keys), err)
 		}
-		for _, k := range keys {
+		for _, k := range set.keys {
 			sound(t, k)
 		}
 	})
@@ -414,18 +414,18 @@ func FuzzKeyBesideAGoodOne(f *testing.F) {
 		if !json.Valid([]byte(beside)) {
 			return
 		}
-		keys, err := parseKeys([]byte(`{"keys":[` + beside + `,` + string(jwk) + `,` + beside + `]}`))
+		set, err := parseKeys([]byte(`{"keys":[` + beside + `,` + string(jwk) + `,` + beside + `]}`))
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, k := range keys {
+		for _, k := range set.keys {
 			sound(t, k)
 		}
 		known, err := parseToken(token, []string{"ES256"}, []string{""})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if payload, _ := known.verifyWith(keys); payload == nil {
+		if payload, _ := known.verifyWith(set.keys); payload == nil {
 			t.Error("the good key does not verify any more")
 		}
 	})
