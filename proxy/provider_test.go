@@ -3,6 +3,7 @@ package proxy_test
 import (
 	"crypto/sha256"
 	"encoding/base64"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -272,27 +273,6 @@ func TestOddProvidersAreAccepted(t *testing.T) {
 	}
 }
 
-// The module oidcc-client-test-kid-absent-multiple-jwks leaves it to the client whether it tries all keys; both outcomes are sound.
-func TestSeveralKeysWithoutIdentifier(t *testing.T) {
-	withoutKid := func(_ *providertest.Provider, j *providertest.JWT) { delete(j.Header, "kid") }
-	s := newSite(t, nil, providertest.Mutation{
-		Name: "oidcc-client-test-kid-absent-multiple-jwks",
-		KeySet: func(_ *providertest.Provider, keys []map[string]any) []map[string]any {
-			for _, k := range keys {
-				delete(k, "kid")
-			}
-			return keys
-		},
-		IDToken: withoutKid, AccessToken: withoutKid,
-	})
-
-	p := s.browser().walk(s.URL + "/")
-
-	if accepted := p.StatusCode == http.StatusOK; accepted != (len(s.Upstream.Received()) == 1) || p.StatusCode == http.StatusInternalServerError {
-		t.Errorf("the login ends with %d", p.StatusCode)
-	}
-}
-
 // A request for keys that is never answered stalls the login that waits for it; those that come a little later are not stalled.
 func TestHungKeyRequestBlocksNobody(t *testing.T) {
 	t.Parallel()
@@ -329,15 +309,17 @@ func saysFailedAndRecovered(t *testing.T, s *site, document string) {
 	}
 }
 
-// However many tokens name keys that are not there, the provider is not asked for keys each time.
-func TestUnknownKeysAreNotAskedForEachTime(t *testing.T) {
-	m, _ := providertest.Find("id-token-kid-unknown")
-	s := newSite(t, nil, m)
-	for range 8 {
-		s.browser().walk(s.URL + "/")
-	}
-	if n := len(s.Provider.Requests(providertest.Keys)); n > 2 {
-		t.Errorf("the keys were asked for %d times", n)
+// However many tokens name keys that are not there, or bear a wrong signature, the provider is not asked for keys each time.
+func TestForgedTokensDoNotAskForKeysEachTime(t *testing.T) {
+	for _, name := range []string{"id-token-kid-unknown", "oidcc-client-test-invalid-sig-rs256"} {
+		m, _ := providertest.Find(name)
+		s := newSite(t, nil, m)
+		for range 8 {
+			s.browser().walk(s.URL + "/")
+		}
+		if n := len(s.Provider.Requests(providertest.Keys)); n > 2 {
+			t.Errorf("%s: the keys were asked for %d times", name, n)
+		}
 	}
 }
 
@@ -652,6 +634,61 @@ func TestUserinfoIsNotAskedForNothing(t *testing.T) {
 	}
 }
 
+// Userinfo is asked at the login and never again, however many requests follow.
+func TestUserinfoIsNotOnTheWayOfRequests(t *testing.T) {
+	s := newSite(t, func(c *config.Config) { c.Userinfo = "always" })
+	b := s.signedIn("alice")
+	for range 10 {
+		b.open(s.URL + "/admin/")
+	}
+	if n := len(s.Provider.Requests(providertest.Userinfo)); n != 1 {
+		t.Errorf("userinfo was asked %d times", n)
+	}
+}
+
+// What userinfo says of groups does not count where a token says something else (OIDC Core 5.3.2: it is about the same person, but
+// not signed).
+func TestTokensCountBeforeUserinfo(t *testing.T) {
+	s := newSite(t, func(c *config.Config) { c.Userinfo = "always" },
+		providertest.Mutation{Name: "D19", Userinfo: func(_ *providertest.Provider, a *providertest.Answer) { a.Members["groups"] = []string{"Admin"} }})
+	b := s.signedIn("bob")
+	if p := b.open(s.URL + "/admin/"); p.StatusCode != http.StatusForbidden {
+		t.Errorf("/admin/ is answered %d", p.StatusCode)
+	}
+}
+
+// Where userinfo is always wanted and there is none, no login begins, and the log names the setting.
+func TestUserinfoThatIsMissing(t *testing.T) {
+	s := newSite(t, func(c *config.Config) { c.Userinfo = "always" }, providertest.Mutation{Name: "no-userinfo",
+		Metadata: func(_ *providertest.Provider, members map[string]any) { delete(members, "userinfo_endpoint") }})
+
+	p := s.browser().walk(s.URL + "/")
+
+	isPage(t, p)
+	wentNoFurther(t, s, providertest.AtDiscovery)
+	failedWith(t, s, "invalid_metadata")
+	if cause, _ := s.Log.events(t, "login_failed")[0]["error"].(string); !strings.Contains(cause, "DOORWARD_USERINFO") {
+		t.Errorf("the log says %q", cause)
+	}
+}
+
+// People are told apart by sub alone (OIDC Core 5.7): who has somebody's verified address is not that person.
+func TestPeopleWithOneAddress(t *testing.T) {
+	s := newSite(t, nil)
+	s.Provider.AddUser(providertest.User{Subject: "namesake", Email: "alice@example.com"})
+	alice, namesake := s.signedIn("alice"), s.signedIn("namesake")
+
+	for person, b := range map[string]*browser{"alice": alice, "namesake": namesake} {
+		b.open(s.URL + "/x")
+		if got := s.Upstream.last(t).Header.Get("X-Forwarded-User"); got != person {
+			t.Errorf("%s is forwarded as %q", person, got)
+		}
+	}
+	if p := namesake.open(s.URL + "/admin/"); p.StatusCode != http.StatusForbidden {
+		t.Errorf("to the namesake /admin/ is answered %d", p.StatusCode)
+	}
+}
+
 // A provider that is down is no reason not to start; people are told, and nothing is needed for doorward to recover.
 func TestProviderIsDown(t *testing.T) {
 	s := newSite(t, nil)
@@ -728,6 +765,31 @@ func TestShapesOfGroups(t *testing.T) {
 			if p := b.open(s.URL + "/admin/"); (p.StatusCode == http.StatusOK) != test.admin {
 				t.Errorf("/admin/ is answered %d", p.StatusCode)
 			}
+		})
+	}
+}
+
+// What is no list of names is nobody's group, and nothing is guessed.
+func TestGroupsThatAreNone(t *testing.T) {
+	many := make([]string, 5000)
+	for i := range many {
+		many[i] = fmt.Sprint("group-", i)
+	}
+	for name, groups := range map[string]any{
+		"numbers": []int{1, 2}, "mixed": []any{"Admin", 1}, "a list in a list": [][]string{{"Admin"}}, "an object": map[string]any{"Admin": true},
+		"a number": 7, "true": true, "more than fit": many,
+	} {
+		t.Run(name, func(t *testing.T) {
+			inToken := func(_ *providertest.Provider, j *providertest.JWT) { delete(j.Claims, "groups") }
+			s := newSite(t, nil, providertest.Mutation{Name: "D20", IDToken: inToken, AccessToken: inToken,
+				Userinfo: func(_ *providertest.Provider, a *providertest.Answer) { a.Members["groups"] = groups }})
+			b := s.browser()
+
+			p := b.walk(s.URL + "/admin/")
+
+			isPage(t, p)
+			hasNoSession(t, s, b)
+			failedWith(t, s, "unusable_claims")
 		})
 	}
 }
