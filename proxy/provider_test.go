@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"slices"
 	"strings"
@@ -702,6 +703,25 @@ func TestProviderIsDown(t *testing.T) {
 	isPage(t, p)
 	if names := p.setsCookies(); len(names) != 0 {
 		t.Errorf("cookies are set: %v", names)
+	}
+}
+
+// Who asks for it is ready only when the provider has been reached, and then stays so.
+func TestReadyRequiresTheProvider(t *testing.T) {
+	for _, reached := range []bool{true, false} {
+		s := newSite(t, func(c *config.Config) { c.ReadyRequires = []string{"provider"} })
+		ready := func() bool {
+			w := httptest.NewRecorder()
+			s.Proxy.Admin().ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/readyz", nil))
+			return w.Code == http.StatusOK
+		}
+		if reached && !ready() {
+			t.Error("though the provider answers, it is not ready")
+		}
+		s.Provider.Stop()
+		if ready() != reached {
+			t.Errorf("when the provider was reached before it went down (%v), ready is %v", reached, !reached)
+		}
 	}
 }
 
