@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"doorward/config"
+	"doorward/proxy"
 )
 
 // Deep links survive the login, query and all, byte for byte.
@@ -405,22 +406,10 @@ func (b *browser) finish(s *site, rd string) *page {
 	return p
 }
 
-// staysOn reads a Location as browsers do (WHATWG URL, "basic URL parser"): blanks around it and tabs and line ends within are
-// dropped, a backslash is a slash, a scheme makes it absolute, and two slashes begin a host.
+// staysOn tells whether a browser at an origin stays there when it follows a Location, and so does somebody who resolves it twice.
 func staysOn(origin, location string) bool {
-	read := strings.Trim(location, "\x00\x01\x02\x03\x04\x05\x06\x07\x08\t\n\v\f\r ")
-	read = strings.NewReplacer("\t", "", "\n", "", "\r", "", `\`, "/").Replace(read)
-	if rest, found := strings.CutPrefix(read, origin); found {
-		return rest == "" || rest[0] == '/' || rest[0] == '?' || rest[0] == '#'
-	}
-	// A dot segment in front of "//" is removed only after the host was looked for, but not by everything that reads Location.
-	path, _, _ := strings.Cut(read, "?")
-	for _, lead := range []string{"/.", "/.."} {
-		for strings.HasPrefix(path, lead+"/") {
-			path = path[len(lead):]
-		}
-	}
-	return strings.HasPrefix(path, "/") && !strings.HasPrefix(path, "//")
+	at, path := proxy.Browse(origin+"/oauth2/callback", location)
+	return at == origin && !strings.HasPrefix(path, "//")
 }
 
 // Addresses of this site are followed as they are.

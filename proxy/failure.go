@@ -214,6 +214,11 @@ func (p *Proxy) clientRefused(err *provider.Error, text string) *failure {
 		f.text = []string{"The provider does not accept the way in which doorward identifies itself. " +
 			"Whoever runs doorward compares " + p.clientSettings() + " with what the provider knows of this client."}
 	}
+	if err.Code == "invalid_grant" { // whatever code the browser brings, the fault is not this side's
+		f.status = http.StatusBadRequest
+		f.text = []string{"The provider does not take the code that your browser brought back from it: it was used before, is too old, " +
+			"or belongs to another login. Sign in once more. If it happens again, send the request id below to whoever runs this application."}
+	}
 	if err.Code != "" {
 		f.details = []detail{{"Error", err.Code}}
 	}

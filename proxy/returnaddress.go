@@ -51,13 +51,25 @@ func (p *Proxy) safePath(address string) string {
 		if !staysHere(path) || p.isEndpoint(path) {
 			return "/"
 		}
-		decoded, err := url.PathUnescape(path)
-		if err != nil {
-			break
-		}
-		path = decoded
+		path = unescaped(path)
 	}
 	return address
+}
+
+// unescaped undoes percent-encoding as browsers do: what is malformed stays as it is, and hides nothing that stands beside it.
+func unescaped(path string) string {
+	var b strings.Builder
+	for rest := path; rest != ""; {
+		size := 1
+		if c, err := url.PathUnescape(rest[:min(3, len(rest))]); rest[0] == '%' && err == nil {
+			b.WriteString(c)
+			size = 3
+		} else {
+			b.WriteByte(rest[0])
+		}
+		rest = rest[size:]
+	}
+	return b.String()
 }
 
 // staysHere says whether a path, read as a browser or a sloppy server reads it, is one of this host.

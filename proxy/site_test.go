@@ -29,7 +29,7 @@ import (
 
 // A site is a whole installation on loopback: a provider, an upstream, and doorward before it.
 type site struct {
-	t        *testing.T
+	t        testing.TB
 	URL      string
 	Provider *providertest.Provider
 	Upstream *upstream
@@ -48,18 +48,18 @@ const rulesOfTheSite = `
 `
 
 // newSite starts a site on plain http; configure, when not nil, changes its settings.
-func newSite(t *testing.T, configure func(*config.Config), mutations ...providertest.Mutation) *site {
+func newSite(t testing.TB, configure func(*config.Config), mutations ...providertest.Mutation) *site {
 	t.Helper()
 	return startSite(t, false, configure, mutations)
 }
 
 // newTLSSite starts a site whose PUBLIC_URL is https.
-func newTLSSite(t *testing.T, configure func(*config.Config), mutations ...providertest.Mutation) *site {
+func newTLSSite(t testing.TB, configure func(*config.Config), mutations ...providertest.Mutation) *site {
 	t.Helper()
 	return startSite(t, true, configure, mutations)
 }
 
-func startSite(t *testing.T, https bool, configure func(*config.Config), mutations []providertest.Mutation) *site {
+func startSite(t testing.TB, https bool, configure func(*config.Config), mutations []providertest.Mutation) *site {
 	t.Helper()
 	s := &site{t: t, Provider: providertest.New(t, mutations...), Upstream: newUpstream(t), Log: &logBuffer{}}
 	// The listener comes first: its address is PUBLIC_URL, and the handler needs that.
@@ -116,7 +116,7 @@ type received struct {
 	Trailer                 http.Header
 }
 
-func newUpstream(t *testing.T) *upstream {
+func newUpstream(t testing.TB) *upstream {
 	u := &upstream{}
 	server := httptest.NewServer(u)
 	u.URL = server.URL
@@ -157,7 +157,7 @@ func (u *upstream) last(t *testing.T) received {
 
 // A browser keeps cookies and asks as a person's browser does. It follows no redirect unless it is told to walk.
 type browser struct {
-	t      *testing.T
+	t      testing.TB
 	client *http.Client
 	// Person is whom the browser chooses at the provider; empty leaves the choice to the provider.
 	Person string
@@ -232,7 +232,7 @@ func (b *browser) request(method, address string, header http.Header, body strin
 	return read(b.t, answer, address)
 }
 
-func read(t *testing.T, answer *http.Response, address string) *page {
+func read(t testing.TB, answer *http.Response, address string) *page {
 	t.Helper()
 	defer answer.Body.Close()
 	text, err := io.ReadAll(answer.Body)

@@ -108,7 +108,10 @@ func (c *client) get(ctx context.Context, endpoint, address string) (*reply, err
 	if err != nil {
 		return nil, err
 	}
-	return got, got.ok()
+	if err := got.ok(); err != nil {
+		return nil, fmt.Errorf("the %s endpoint: %w", endpoint, err)
+	}
+	return got, nil
 }
 
 // send sends one request, once, and reads the answer.

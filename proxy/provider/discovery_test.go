@@ -50,6 +50,28 @@ func TestMetadataThatAreRefused(t *testing.T) {
 	}
 }
 
+// An issuer is compared letter by letter; what means the same to a browser is another one (Discovery 4.3).
+func TestIssuersThatOnlyMeanTheSame(t *testing.T) {
+	for _, other := range []string{
+		"https://idp.example.com:443/realm", "https://IDP.example.com/realm", "HTTPS://idp.example.com/realm", "https://idp.example.com/realm/",
+		"https://idp.example.com/Realm", "https://idp.example.com/%72ealm", "https://idp.example.com//realm", "https://idp.example.com./realm",
+		" https://idp.example.com/realm", "https://idp.example.com/realm?", "https://idp.example.com/realm#",
+	} {
+		o := &op{issuer: "https://idp.example.com/realm"}
+		o.rotate("ES256", "key-1")
+		o.instead = handlers("/realm/.well-known/openid-configuration", func(w http.ResponseWriter, _ *http.Request) {
+			respond(w, changed(o.honestMetadata(), set("issuer", other)))
+		})
+		p := o.client(t, nil)
+		p.client.transport = inProcess{o}
+		_, err := p.AuthorizationURL(t.Context(), NewRequest(callback))
+		o.wantKind(t, err, KindInvalidMetadata)
+		if !strings.Contains(err.Error(), "to the letter") {
+			t.Errorf("%s: %v", other, err)
+		}
+	}
+}
+
 func TestDiscoveryThatMisbehaves(t *testing.T) {
 	tests := map[string]struct {
 		answer http.HandlerFunc

@@ -55,16 +55,16 @@ func (p *Provider) inspectFailure(err *Error) Finding {
 func (p *Provider) inspectKeys(ctx context.Context, m *metadata) Finding {
 	f := Finding{Subject: "keys"}
 	got, err := p.client.get(ctx, "jwks", p.addresses.reach(m.JWKSURL))
-	var keys []key
+	var set keySet
 	if err == nil {
-		keys, err = parseKeys(got.body)
+		set, err = parseKeys(got.body)
 	}
 	if err != nil {
 		f.Says, f.Mend = err.Error(), "see that jwks_uri can be reached from here and holds a public key for signatures"
 		return f
 	}
 	usable := map[string]bool{}
-	for _, k := range keys {
+	for _, k := range set.keys {
 		for _, algorithm := range m.Algorithms {
 			if k.fits(header{algorithm: algorithm}) {
 				usable[algorithm] = true
@@ -77,7 +77,10 @@ func (p *Provider) inspectKeys(ctx context.Context, m *metadata) Finding {
 		return f
 	}
 	f.OK = true
-	f.Says = fmt.Sprintf("%d usable, for %s", len(keys), strings.Join(slices.Sorted(maps.Keys(usable)), ", "))
+	f.Says = fmt.Sprintf("%d usable, for %s", len(set.keys), strings.Join(slices.Sorted(maps.Keys(usable)), ", "))
+	if why := set.complaints(); why != "" {
+		f.Says += "; passed over: " + why
+	}
 	return f
 }
 

@@ -69,9 +69,9 @@ func compact(raw string) error {
 	case dots != 2:
 		return fmt.Errorf("the token has %d parts, not 3", dots+1)
 	}
-	for part := range strings.SplitSeq(raw, ".") {
+	for i, part := range strings.Split(raw, ".") {
 		if _, err := base64.RawURLEncoding.Strict().DecodeString(part); err != nil || strings.ContainsAny(part, "\r\n") {
-			return errors.New("a part of the token is not base64url")
+			return fmt.Errorf("the token's %s is not base64url", []string{"header", "payload", "signature"}[i])
 		}
 	}
 	return nil

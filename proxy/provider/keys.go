@@ -13,6 +13,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"math/big"
 	"slices"
 	"strings"
@@ -81,27 +82,40 @@ func (k key) fits(h header) bool {
 		(h.keyID == "" || k.id == h.keyID)
 }
 
+// keySet is a JWK set that was read: the keys that are usable, and why others are not.
+type keySet struct {
+	keys    []key
+	useless map[string]error // by kid
+}
+
 // parseKeys reads a JWK set and keeps the keys that are usable.
-func parseKeys(body []byte) ([]key, error) {
+func parseKeys(body []byte) (keySet, error) {
 	raw, err := splitKeys(body)
 	if err != nil {
-		return nil, err
+		return keySet{}, err
 	}
-	var keys []key
-	var useless []string // why
+	set := keySet{useless: map[string]error{}}
 	for _, one := range raw {
 		k, err := parseKey(one)
-		if err == nil && len(keys) < maxKeys {
-			keys = append(keys, k)
-		} else if err != nil && !slices.Contains(useless, err.Error()) && len(useless) < maxKeys {
-			useless = append(useless, err.Error())
+		if err == nil && len(set.keys) < maxKeys {
+			set.keys = append(set.keys, k)
+		} else if err != nil && len(set.useless) < maxKeys {
+			set.useless[k.id] = err
 		}
 	}
-	if len(keys) == 0 {
-		why := printable(strings.Join(useless, "; "), maxSaid)
-		return nil, fmt.Errorf("the key set holds no key that could verify a signature (%s)", cmp.Or(why, "it is empty"))
+	if len(set.keys) == 0 {
+		return keySet{}, fmt.Errorf("the key set holds no key that could verify a signature (%s)", cmp.Or(set.complaints(), "it is empty"))
 	}
-	return keys, nil
+	return set, nil
+}
+
+// complaints says why keys are of no use.
+func (s keySet) complaints() string {
+	var all []string
+	for _, kid := range slices.Sorted(maps.Keys(s.useless)) {
+		all = append(all, quoted(kid)+": "+s.useless[kid].Error())
+	}
+	return printable(strings.Join(all, "; "), maxSaid)
 }
 
 // splitKeys finds the keys of a set without reading them, since each may be malformed in its own way.
@@ -127,30 +141,29 @@ func splitKeys(body []byte) (keys []json.RawMessage, err error) {
 	return keys, nil
 }
 
-// parseKey reads one JWK; its error says why the key is of no use.
-func parseKey(raw []byte) (key, error) {
+// parseKey reads one JWK; its error says why the key is of no use, and then only the key's id counts.
+func parseKey(raw []byte) (k key, err error) {
 	o, err := parseObject(raw)
 	if err != nil {
-		return key{}, err
+		return k, err
+	}
+	if k.id, err = o.text("kid"); err != nil {
+		return k, err
 	}
 	if err := o.exactly("kty", "kid", "alg", "use", "key_ops", "crv", "n", "e", "x", "y", "d"); err != nil {
-		return key{}, err
+		return k, err
 	}
 	if err := forVerifying(o); err != nil {
-		return key{}, err
-	}
-	k := key{}
-	if k.id, err = o.text("kid"); err != nil {
-		return key{}, err
+		return k, err
 	}
 	if k.algorithm, err = o.text("alg"); err != nil {
-		return key{}, err
+		return k, err
 	}
 	if k.public, k.keyType, err = publicKey(o); err != nil {
-		return key{}, err
+		return k, err
 	}
 	if k.algorithm != "" && keyTypeOf(k.algorithm) != k.keyType {
-		return key{}, errors.New("alg does not go with the type of key")
+		return k, errors.New("alg does not go with the type of key")
 	}
 	return k, nil
 }
@@ -240,7 +253,11 @@ func curveKey(o object, curve elliptic.Curve) (*ecdsa.PublicKey, error) {
 		return nil, errors.New("a coordinate has the wrong length")
 	}
 	// Refuses points that are not on the curve, with which a signature would mean nothing.
-	return ecdsa.ParseUncompressedPublicKey(curve, slices.Concat([]byte{4}, x, y))
+	public, err := ecdsa.ParseUncompressedPublicKey(curve, slices.Concat([]byte{4}, x, y))
+	if err != nil {
+		return nil, errors.New("the point is not on its curve")
+	}
+	return public, nil
 }
 
 func edwardsKey(o object) (ed25519.PublicKey, error) {
@@ -269,53 +286,56 @@ func (o object) octets(name string) ([]byte, error) {
 
 // keyring is the provider's key set as it is known now.
 type keyring struct {
-	cached *cached[[]key]
+	cached *cached[keySet]
 }
 
 // fetchKeys asks the provider for its keys.
-func (p *Provider) fetchKeys(ctx context.Context) (keys []key, fresh time.Duration, err error) {
+func (p *Provider) fetchKeys(ctx context.Context) (set keySet, fresh time.Duration, err error) {
 	m, err := p.metadata.get(ctx)
 	if err != nil {
-		return nil, 0, err
+		return set, 0, err
 	}
 	got, err := p.client.get(ctx, "jwks", p.addresses.reach(m.JWKSURL))
 	if err != nil {
-		return nil, 0, &Error{Kind: KindUnavailable, cause: err}
+		return set, 0, &Error{Kind: KindUnavailable, cause: err}
 	}
-	if keys, err = parseKeys(got.body); err != nil {
-		return nil, 0, &Error{Kind: KindInvalidMetadata, cause: err}
+	if set, err = parseKeys(got.body); err != nil {
+		return set, 0, &Error{Kind: KindInvalidMetadata, cause: err}
 	}
-	return keys, got.freshFor(keysMinAge, keysMaxAge), nil
+	return set, got.freshFor(keysMinAge, keysMaxAge), nil
 }
 
 // verify checks the token's signature and gives its payload. An *Error means that the keys cannot be had; every
 // other error that no key of the provider made the signature.
 func (k *keyring) verify(ctx context.Context, t *token) ([]byte, error) {
-	keys, err := k.cached.get(ctx)
+	set, err := k.cached.get(ctx)
 	for renewed := 0; ; renewed++ {
 		if err != nil {
 			return nil, asError(err)
 		}
-		payload, known := t.verifyWith(keys)
+		payload, known := t.verifyWith(set.keys)
 		if payload != nil {
 			return payload, nil
 		}
 		// Twice: a fetch that was under way already may have begun before the provider changed its keys.
 		if renewed == 2 {
-			return nil, t.unverified(known)
+			return nil, set.unverified(t, known)
 		}
 		reason := "unknown key " + t.header.keyID
 		if known {
 			reason = "wrong signature" // a provider that starts anew may give a new key the name of an old one
 		}
-		keys, err = k.cached.renew(ctx, reason, renewPause)
+		set, err = k.cached.renew(ctx, reason, renewPause)
 	}
 }
 
 // unverified says why no key has verified the token.
-func (t *token) unverified(known bool) error {
+func (s keySet) unverified(t *token, known bool) error {
 	if known {
-		return errors.New("the signature is wrong")
+		return errors.New("the signature is wrong: no key of the provider made it")
+	}
+	if err := s.useless[t.header.keyID]; err != nil {
+		return fmt.Errorf("the provider's key with kid %s is of no use: %w", quoted(t.header.keyID), err)
 	}
 	return fmt.Errorf("no key of the provider has kid %s and is good for %s", quoted(t.header.keyID), t.header.algorithm)
 }

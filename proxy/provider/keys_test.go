@@ -5,6 +5,7 @@ import (
 	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rsa"
+	"encoding/hex"
 	"encoding/json"
 	"math/big"
 	"net/http"
@@ -121,9 +122,9 @@ func TestKeyOfAnotherAlgorithmIsNotUsed(t *testing.T) {
 func TestKeySetTakesTheExactName(t *testing.T) {
 	mine, _ := json.Marshal(newSigner("ES256", "mine").jwk())
 	other, _ := json.Marshal(newSigner("ES256", "other").jwk())
-	keys, err := parseKeys([]byte(`{"keys":[` + string(mine) + `],"KEYS":[` + string(other) + `]}`))
-	if err != nil || len(keys) != 1 || keys[0].id != "mine" {
-		t.Errorf("got %v, %v", keys, err)
+	set, err := parseKeys([]byte(`{"keys":[` + string(mine) + `],"KEYS":[` + string(other) + `]}`))
+	if err != nil || len(set.keys) != 1 || set.keys[0].id != "mine" {
+		t.Errorf("got %v, %v", set.keys, err)
 	}
 }
 
@@ -387,27 +388,103 @@ func FuzzKeySet(f *testing.F) {
 	}
 	f.Add([]byte(`{"keys":[{"kty":"RSA","n":"AQAB","e":"AQ"}],"keys":[]}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
-		keys, err := parseKeys(body)
-		if (err == nil) != (len(keys) > 0) || len(keys) > maxKeys {
-			t.Fatalf("%d keys, error %v", len(keys), err)
+		set, err := parseKeys(body)
+		if (err == nil) != (len(set.keys) > 0) || len(set.keys) > maxKeys {
+			t.Fatalf("%d keys, error %v", len(set.keys), err)
 		}
-		for _, k := range keys {
-			switch public := k.public.(type) {
-			case *rsa.PublicKey:
-				if public.N.BitLen() < 2048 || public.E < 3 || public.E%2 == 0 || k.keyType != "RSA" {
-					t.Errorf("weak: %+v", k)
-				}
-			case *ecdsa.PublicKey:
-				if _, err := public.ECDH(); err != nil || !strings.HasPrefix(k.keyType, "P-") || public.Curve == elliptic.P224() {
-					t.Errorf("not on its curve: %+v", k)
-				}
-			case ed25519.PublicKey:
-				if len(public) != 32 || k.keyType != "Ed25519" {
-					t.Errorf("short: %+v", k)
-				}
-			default:
-				t.Errorf("a key of type %T", public)
-			}
+		for _, k := range set.keys {
+			sound(t, k)
 		}
 	})
+}
+
+// A good key survives whatever stands beside it, and nothing that is beside it serves in its place.
+func FuzzKeyBesideAGoodOne(f *testing.F) {
+	good := newSigner("ES256", "good")
+	jwk, _ := json.Marshal(good.jwk())
+	token := good.sign(map[string]any{"alg": "ES256", "kid": "good"}, map[string]any{"sub": "alice"})
+	for _, odd := range append(oddKeys(), newSigner("RS256", "good").jwk(), newSigner("ES256", "good").jwk(), newSigner("EdDSA", "good").jwk()) {
+		beside, _ := json.Marshal(odd)
+		f.Add(string(beside))
+	}
+	for _, beside := range []string{`null`, `1`, `[]`, `"x"`, `{"kty":"EC","kty":"RSA"}`, `{"kid":"good","d":1}`, "\"\xff\"", `{"x":` + strings.Repeat("[", 99) + strings.Repeat("]", 99) + `}`} {
+		f.Add(beside)
+	}
+	f.Fuzz(func(t *testing.T, beside string) {
+		if !json.Valid([]byte(beside)) {
+			return
+		}
+		set, err := parseKeys([]byte(`{"keys":[` + beside + `,` + string(jwk) + `,` + beside + `]}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, k := range set.keys {
+			sound(t, k)
+		}
+		known, err := parseToken(token, []string{"ES256"}, []string{""})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if payload, _ := known.verifyWith(set.keys); payload == nil {
+			t.Error("the good key does not verify any more")
+		}
+	})
+}
+
+// sound checks a key that was taken: of a size and kind that are safe, on its curve, and by its own alg good for its type.
+func sound(t *testing.T, k key) {
+	t.Helper()
+	switch public := k.public.(type) {
+	case *rsa.PublicKey:
+		if n := public.N.BitLen(); n < 2048 || n > 8192 || public.N.Bit(0) == 0 || public.E < 3 || public.E%2 == 0 || k.keyType != "RSA" {
+			t.Errorf("weak: %+v", k)
+		}
+	case *ecdsa.PublicKey:
+		if _, err := public.ECDH(); err != nil || k.keyType != public.Params().Name || public.Curve == elliptic.P224() {
+			t.Errorf("not on its curve: %+v", k)
+		}
+	case ed25519.PublicKey:
+		if len(public) != 32 || k.keyType != "Ed25519" || anybodySigns(public) {
+			t.Errorf("weak: %+v", k)
+		}
+	default:
+		t.Errorf("a key of type %T", public)
+	}
+	if k.algorithm != "" && keyTypeOf(k.algorithm) != k.keyType {
+		t.Errorf("its alg is not one of its type: %+v", k)
+	}
+}
+
+// anybodySigns tries signatures that take no private key: with a public key of low order, one in eight of them is good.
+func anybodySigns(public ed25519.PublicKey) bool {
+	signature := make([]byte, ed25519.SignatureSize)
+	signature[0] = 1 // R is the neutral point, S is 0
+	for message := range byte(100) {
+		if ed25519.Verify(public, []byte{message}, signature) {
+			return true
+		}
+	}
+	return false
+}
+
+// The points of low order, in each spelling that Go's verifier takes, are no keys.
+func TestPointsOfLowOrder(t *testing.T) {
+	ordinates := []string{
+		"0000000000000000000000000000000000000000000000000000000000000000", "0100000000000000000000000000000000000000000000000000000000000000",
+		"ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f", "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+		"eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f", "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+		"c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+	}
+	for _, ordinate := range ordinates {
+		for _, sign := range []byte{0, 0x80} {
+			point, _ := hex.DecodeString(ordinate)
+			point[31] |= sign
+			if !anybodySigns(point) {
+				t.Fatalf("%x is none of them", point)
+			}
+			if parseOne(t, map[string]any{"kty": "OKP", "crv": "Ed25519", "x": b64(point)}) == nil {
+				t.Errorf("%x is taken for a key", point)
+			}
+		}
+	}
 }

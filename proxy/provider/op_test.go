@@ -333,6 +333,14 @@ func (s signer) resign(raw string, change func(header, payload []byte) (h, p []b
 
 func b64(data []byte) string { return base64.RawURLEncoding.EncodeToString(data) }
 
+func unb64(text string) []byte {
+	data, err := base64.RawURLEncoding.DecodeString(text)
+	if err != nil {
+		panic(err)
+	}
+	return data
+}
+
 // inProcess is a transport that calls a handler without any network, so that time can be synctest's.
 type inProcess struct{ handler http.Handler }
 

@@ -127,7 +127,7 @@ func New(o Options) (*Provider, error) {
 		return nil, err
 	}
 	p.metadata = &cached[*metadata]{fetch: p.fetchMetadata, pause: failurePause, told: p.tell("metadata")}
-	p.keys = &keyring{&cached[[]key]{fetch: p.fetchKeys, pause: failurePause, told: p.tell("keys")}}
+	p.keys = &keyring{&cached[keySet]{fetch: p.fetchKeys, pause: failurePause, told: p.tell("keys")}}
 	return p, nil
 }
 

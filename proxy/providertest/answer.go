@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"encoding/json"
+	"net"
 	"net/http"
 	"strconv"
 )
@@ -15,8 +16,9 @@ type Answer struct {
 	// Members become the body, as a JSON object, unless Body is not nil.
 	Members map[string]any
 	Body    []byte
-	// Cut closes the connection half-way through the body; Hang never answers.
+	// Cut closes the connection half-way through the body; Hang never answers. Raw, when not nil, answers by itself.
 	Cut, Hang bool
+	Raw       func(net.Conn)
 }
 
 // newAnswer is a 200 with these members.
@@ -47,6 +49,10 @@ func (p *Provider) send(w http.ResponseWriter, r *http.Request, a *Answer) {
 		case <-r.Context().Done():
 		case <-p.done:
 		}
+		return
+	}
+	if a.Raw != nil {
+		sendRaw(w, a.Raw)
 		return
 	}
 	for name, values := range a.Header {

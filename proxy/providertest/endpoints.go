@@ -1,6 +1,7 @@
 package providertest
 
 import (
+	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -61,8 +62,8 @@ func (p *Provider) serveKeys(w http.ResponseWriter, r *http.Request) {
 
 // serveUserinfo is userinfo (OIDC Core 5.3). The token must come in the header, and in nothing else (RFC 6750 2).
 func (p *Provider) serveUserinfo(w http.ResponseWriter, r *http.Request) {
-	if r.URL.Query().Has("access_token") {
-		p.t.Error("the access token was sent to userinfo in a query")
+	if body, _ := io.ReadAll(r.Body); r.URL.Query().Has("access_token") || len(body) > 0 {
+		p.t.Error("userinfo was asked with a query or a body; the access token goes into the header alone")
 	}
 	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	g := p.grantOf(token)

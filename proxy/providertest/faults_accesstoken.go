@@ -43,6 +43,11 @@ func accessTokenFaults() []Mutation {
 		{Name: "access-token-hs256-secret", Does: "signs the access token HS256 with the client's secret", Stops: AtTokens,
 			AccessToken: signedBySecret([]byte(ClientSecret))},
 		{Name: "access-token-sub-twice", Does: "names two subjects in the access token", Stops: AtTokens, AccessToken: payloadWith("sub", "alice")},
+		{Name: "access-token-other-client", Does: "sends an access token that it issued to another client (RFC 9068 2.2)", Stops: AtTokens,
+			AccessToken: idClaim("client_id", "other")},
+		{Name: "access-token-iat-future", Does: "sends an access token of tomorrow", Stops: AtTokens, AccessToken: idTime("iat", 24*time.Hour)},
+		{Name: "access-token-is-the-id-token", Does: "sends the ID token once more for an access token", Stops: AtTokens, IDToken: idWithout("at_hash"),
+			TokenReply: func(_ *Provider, a *Answer) { a.Members["access_token"] = a.Members["id_token"] }},
 		{Name: "access-token-typ-logout-token", Does: "sends a logout token for an access token", Stops: AtTokens, AccessToken: typ("logout+jwt")},
 	}
 }
@@ -62,6 +67,13 @@ func userinfoFaults() []Mutation {
 		{Name: "userinfo-array", Does: "answers userinfo with an array",
 			Userinfo: body(http.StatusOK, "application/json", `[{"sub":"alice","groups":["Admin"]}]`)},
 		{Name: "userinfo-html", Does: "answers userinfo with a page", Userinfo: body(http.StatusOK, "text/html", `<h1>alice</h1>`)},
+		{Name: "userinfo-text", Does: "answers userinfo as plain text", Userinfo: contentType("text/plain")},
+		{Name: "userinfo-no-content", Does: "answers userinfo with nothing", Userinfo: body(http.StatusNoContent, "application/json", "")},
+		{Name: "userinfo-trailing", Does: "describes somebody else after the first", Userinfo: func(_ *Provider, a *Answer) {
+			a.Body = append(a.bytes(), `{"sub":"alice","groups":["Admin"]}`...)
+		}},
+		{Name: "userinfo-groups-twice", Does: "lists groups twice at userinfo", Userinfo: duplicate("groups", []string{"Admin"})},
+		{Name: "userinfo-groups-in-two-cases", Does: "lists other groups as GROUPS at userinfo", Userinfo: duplicate("GROUPS", []string{"Admin"})},
 		{Name: "userinfo-401", Does: "refuses its own access token",
 			Userinfo: body(http.StatusUnauthorized, "application/json", `{"error":"invalid_token"}`)},
 		{Name: "userinfo-500", Does: "fails at userinfo", Userinfo: body(http.StatusInternalServerError, "text/html", `<h1>out of order</h1>`)},
@@ -74,6 +86,17 @@ func userinfoFaults() []Mutation {
 		{Name: "userinfo-signed-foreign-key", Does: "signs userinfo with a key that it does not publish", Userinfo: signedUserinfo(signedByStranger)},
 		{Name: "userinfo-signed-invalid-iss", Does: "signs userinfo for another issuer", Userinfo: signedUserinfo(idSuffix("iss", "1"))},
 		{Name: "userinfo-signed-invalid-aud", Does: "signs userinfo for another client", Userinfo: signedUserinfo(idSuffix("aud", "1"))},
+		{Name: "userinfo-signed-altered", Does: "alters the signature of userinfo", Userinfo: signedUserinfo(alteredSignature)},
+		{Name: "userinfo-signed-hs256-secret", Does: "signs userinfo with the client's secret", Userinfo: signedUserinfo(signedBySecret([]byte(ClientSecret)))},
+		{Name: "userinfo-signed-expired", Does: "signs userinfo that expired six minutes ago", Userinfo: signedUserinfo(idTime("exp", -6*time.Minute))},
+		{Name: "userinfo-signed-missing-sub", Does: "signs userinfo about nobody", Userinfo: signedUserinfo(idWithout("sub"))},
+		{Name: "userinfo-signed-as-json", Does: "signs userinfo and calls it plain JSON", Userinfo: func(p *Provider, a *Answer) {
+			signedUserinfo(func(*Provider, *JWT) {})(p, a)
+			a.Header.Set("Content-Type", "application/json")
+		}},
+		{Name: "userinfo-plain-as-jwt", Does: "does not sign userinfo and calls it a JWT", Userinfo: contentType("application/jwt")},
+		{Name: "userinfo-encrypted", Does: "sends something of five parts for userinfo, as if encrypted (OIDC Core 5.3.2)",
+			Userinfo: body(http.StatusOK, "application/jwt", "e30.AA.AA.AA.AA")},
 		{Name: "userinfo-signed-other-sub", Does: "signs userinfo about somebody else", Userinfo: signedUserinfo(idClaim("sub", "mallory"))},
 	}
 	for i := range faults {

@@ -1,6 +1,9 @@
 package providertest
 
-import "net/url"
+import (
+	"net/url"
+	"strings"
+)
 
 // callbackFaults bend the answer that the browser carries to the callback (OIDC Core 3.1.2.5, 3.1.2.6; RFC 9207). The
 // code must not be exchanged.
@@ -14,6 +17,9 @@ func callbackFaults() []Mutation {
 			Metadata: announceIss},
 		{Name: "callback-iss-unannounced-and-wrong", Does: "sends another issuer's iss without having announced any", Stops: AtCallback,
 			Callback: set("iss", "https://other.example.test/")},
+		{Name: "callback-iss-empty", Does: "sends an empty iss", Stops: AtCallback, Callback: set("iss", "")},
+		{Name: "callback-iss-without-slash", Does: "announces iss and sends it without its final slash", Stops: AtCallback, Metadata: announceIss,
+			Callback: func(p *Provider, q url.Values) { q.Set("iss", strings.TrimSuffix(p.Issuer, "/")) }},
 		{Name: "callback-iss-twice", Does: "sends the right iss and another", Stops: AtCallback,
 			Callback: func(p *Provider, q url.Values) { q["iss"] = []string{p.Issuer, "https://other.example.test/"} }},
 		{Name: "fapi2-security-profile-final-client-ensure-authorization-response-with-invalid-state-fails", Stops: AtCallback,
@@ -46,6 +52,28 @@ func callbackFaults() []Mutation {
 			Callback: func(p *Provider, q url.Values) {
 				denied("access_denied", "")(p, q)
 				q.Add("error", "server_error")
+			}},
+		{Name: "callback-error-with-iss", Does: "announces iss and sends the right one with its error (RFC 9207 2)", Stops: AtCallback, Metadata: announceIss,
+			Callback: func(p *Provider, q url.Values) {
+				denied("access_denied", "")(p, q)
+				q.Set("iss", p.Issuer)
+			}},
+		{Name: "callback-error-missing-iss", Does: "announces iss and sends an error without (RFC 9207 2.4)", Stops: AtCallback, Metadata: announceIss,
+			Callback: denied("access_denied", "")},
+		{Name: "callback-error-wrong-iss-unannounced", Does: "sends an error under another issuer's iss without having announced any", Stops: AtCallback,
+			Callback: func(p *Provider, q url.Values) {
+				denied("access_denied", "")(p, q)
+				q.Set("iss", "https://other.example.test/")
+			}},
+		{Name: "callback-error-without-state", Does: "sends an error without state", Stops: AtCallback,
+			Callback: func(p *Provider, q url.Values) {
+				denied("access_denied", "")(p, q)
+				q.Del("state")
+			}},
+		{Name: "callback-error-wrong-state", Does: "sends an error under another state", Stops: AtCallback,
+			Callback: func(p *Provider, q url.Values) {
+				denied("access_denied", "")(p, q)
+				q.Set("state", q.Get("state")+"1")
 			}},
 		{Name: "callback-error-wrong-iss", Does: "sends an error under another issuer's iss (RFC 9207 2.4)", Stops: AtCallback,
 			Metadata: announceIss,

@@ -57,6 +57,8 @@ func idTokenClaimFaults() []Mutation {
 		{Name: "id-token-sub-case", Does: "names a second subject as SUB, which some decoders take for sub", Stops: AtTokens,
 			IDToken: payloadWith("SUB", "admin")},
 		{Name: "id-token-aud-twice", Does: "names two audiences in two members", Stops: AtTokens, IDToken: payloadWith("aud", "other")},
+		{Name: "id-token-sid-number", Does: "gives a number for its session (Front-Channel Logout 3)", Stops: AtTokens, IDToken: idClaim("sid", 7)},
+		{Name: "id-token-acr-array", Does: "sends an array for acr (OIDC Core 2)", Stops: AtTokens, IDToken: idClaim("acr", []string{"mfa"})},
 		{Name: "id-token-groups-twice", Does: "lists groups twice", Stops: AtTokens, IDToken: payloadWith("groups", []string{"Admin"})},
 	}
 }
@@ -81,6 +83,9 @@ func idTokenTimeFaults() []Mutation {
 		{Name: "id-token-exp-null", Does: "expires at null", Stops: AtTokens, IDToken: idClaim("exp", nil)},
 		{Name: "id-token-exp-negative", Does: "expired before 1970", Stops: AtTokens, IDToken: idClaim("exp", -1)},
 		{Name: "id-token-exp-huge-negative", Does: "expired before there was time", Stops: AtTokens, IDToken: idClaim("exp", -1e300)},
+		{Name: "id-token-exp-huge", Does: "never expires, by a number that no clock holds", Stops: AtTokens, IDToken: idClaim("exp", 1e300)},
+		{Name: "id-token-exp-wraps", Does: "expires in nanoseconds, which would wrap a clock", Stops: AtTokens, IDToken: idClaim("exp", int64(9e18))},
+		{Name: "id-token-auth-time-text", Does: "says in words when the person signed in", Stops: AtTokens, IDToken: idClaim("auth_time", "now")},
 		{Name: "id-token-iat-milliseconds", Does: "tells in milliseconds when it signed", Stops: AtTokens,
 			IDToken: func(_ *Provider, j *JWT) { j.Claims["iat"] = time.Now().UnixMilli() }},
 		{Name: "id-token-iat-huge", Does: "signed after the end of time", Stops: AtTokens, IDToken: idClaim("iat", 1e300)},

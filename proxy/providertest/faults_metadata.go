@@ -1,6 +1,8 @@
 package providertest
 
 import (
+	"bytes"
+	"crypto/rsa"
 	"net/http"
 	"strings"
 )
@@ -14,6 +16,8 @@ func metadataFaults() []Mutation {
 			Metadata: func(p *Provider, m map[string]any) { m["issuer"] = strings.TrimSuffix(p.Issuer, "/") }},
 		{Name: "metadata-issuer-upper-case", Does: "spells its issuer with an upper-case scheme", Stops: AtDiscovery,
 			Metadata: func(p *Provider, m map[string]any) { m["issuer"] = strings.Replace(p.Issuer, "http", "HTTP", 1) }},
+		{Name: "metadata-issuer-path-upper-case", Does: "spells its issuer's path in upper case", Stops: AtDiscovery,
+			Metadata: func(p *Provider, m map[string]any) { m["issuer"] = strings.Replace(p.Issuer, "/op/", "/OP/", 1) }},
 		{Name: "metadata-issuer-missing", Does: "names no issuer", Stops: AtDiscovery,
 			Metadata: withoutMetadata("issuer")},
 		{Name: "metadata-issuer-twice", Does: "names the right issuer and then another", Stops: AtDiscovery,
@@ -28,6 +32,26 @@ func metadataFaults() []Mutation {
 			Metadata: metadata("token_endpoint", "http://192.0.2.1/token")},
 		{Name: "metadata-jwks-uri-plain-http", Does: "publishes keys in clear, off loopback", Stops: AtDiscovery,
 			Metadata: metadata("jwks_uri", "http://192.0.2.1/jwks")},
+		{Name: "metadata-userinfo-plain-http", Does: "takes access tokens in clear, off loopback", Stops: AtDiscovery,
+			Metadata: metadata("userinfo_endpoint", "http://192.0.2.1/userinfo")},
+		{Name: "metadata-authorization-endpoint-plain-http", Does: "signs people in in clear, off loopback", Stops: AtDiscovery,
+			Metadata: metadata("authorization_endpoint", "http://192.0.2.1/authorize")},
+		{Name: "metadata-end-session-script", Does: "names a script as end of session", Stops: AtDiscovery,
+			Metadata: metadata("end_session_endpoint", "javascript:alert(1)")},
+		{Name: "metadata-token-endpoint-link-local", Does: "names the address at which clouds hand out credentials", Stops: AtDiscovery,
+			Metadata: metadata("token_endpoint", "https://169.254.169.254/latest/meta-data")},
+		{Name: "metadata-jwks-uri-unspecified", Does: "publishes keys at an address that is none", Stops: AtDiscovery,
+			Metadata: metadata("jwks_uri", "https://0.0.0.0/jwks")},
+		{Name: "metadata-userinfo-multicast", Does: "has userinfo at everybody's address", Stops: AtDiscovery,
+			Metadata: metadata("userinfo_endpoint", "https://[ff02::1]/userinfo")},
+		{Name: "metadata-token-endpoint-password", Does: "names a password in an endpoint's address", Stops: AtDiscovery,
+			Metadata: metadata("token_endpoint", "https://user:password@192.0.2.1/token")},
+		{Name: "metadata-token-endpoint-twice", Does: "names two token endpoints", Stops: AtDiscovery,
+			MetadataReply: func(p *Provider, a *Answer) { duplicate("token_endpoint", p.URL(Elsewhere))(p, a) }},
+		{Name: "metadata-token-endpoint-in-two-cases", Does: "names a second token endpoint in upper case", Stops: AtDiscovery,
+			MetadataReply: func(p *Provider, a *Answer) { duplicate("TOKEN_ENDPOINT", p.URL(Elsewhere))(p, a) }},
+		{Name: "metadata-algorithms-symmetric", Does: "signs with secrets, or not at all", Stops: AtDiscovery,
+			Metadata: metadata("id_token_signing_alg_values_supported", []string{"none", "HS256"})},
 		{Name: "metadata-token-endpoint-file", Does: "names a file as token endpoint", Stops: AtDiscovery,
 			Metadata: metadata("token_endpoint", "file:///etc/passwd")},
 		{Name: "metadata-authorization-endpoint-script", Does: "names a script as authorization endpoint", Stops: AtDiscovery,
@@ -60,6 +84,11 @@ func keySetFaults() []Mutation {
 			KeySetReply: body(http.StatusOK, "text/html", "<h1>Welcome</h1>")},
 		{Name: "jwks-empty", Does: "publishes no key at all", Stops: AtTokens,
 			KeySet: func(*Provider, []map[string]any) []map[string]any { return []map[string]any{} }},
+		{Name: "jwks-array", Does: "publishes its keys without the object around them (RFC 7517 5)", Stops: AtTokens,
+			KeySetReply: body(http.StatusOK, "application/json", "[]")},
+		{Name: "jwks-keys-twice", Does: "publishes two sets in one", Stops: AtTokens,
+			KeySetReply: duplicate("keys", []any{})},
+		{Name: "jwks-cut", Does: "breaks off in the middle of its keys", Stops: AtTokens, KeySetReply: cut},
 		{Name: "jwks-huge", Does: "publishes 8 MiB", Stops: AtTokens, KeySetReply: pad},
 		{Name: "jwks-bomb", Does: "publishes a few bytes that unpack to 8 MiB", Stops: AtTokens, KeySetReply: bomb},
 		{Name: "jwks-hang", Does: "never answers the request for keys", Stops: AtTokens, KeySetReply: hang},
@@ -80,6 +109,19 @@ func keySetFaults() []Mutation {
 				j.Header["kid"] = "secret"
 			}},
 		shortKeyFault(),
+		{Name: "jwks-key-exponent-even", Does: "publishes an RSA key whose exponent is even", Stops: AtTokens, KeySet: inKeySet("rsa-1", "e", "AQAA")},
+		{Name: "jwks-key-long", Does: "publishes an RSA key of 16,384 bits, at which a verifier works long", Stops: AtTokens,
+			KeySet: inKeySet("rsa-1", "n", encode(append(bytes.Repeat([]byte{0x80}, 2047), 1)))},
+		{Name: "jwks-key-off-curve", Does: "publishes a point that is not on its curve", Stops: AtTokens,
+			KeySet: inKeySet("ec-1", "y", encode(bytes.Repeat([]byte{1}, 32))), IDToken: signedBy("ec-1", "ES256")},
+		{Name: "jwks-key-low-order", Does: "publishes an Ed25519 key of low order, for which anybody signs", Stops: AtTokens,
+			KeySet: inKeySet("ed", "x", encode(neutralPoint())), IDToken: forgedForLowOrder},
+		{Name: "jwks-key-private", Does: "publishes its key with the private part, with which anybody signs", Stops: AtTokens,
+			KeySet: func(p *Provider, keys []map[string]any) []map[string]any {
+				return inKeySet("rsa-1", "d", encode(p.signingKey().private.(*rsa.PrivateKey).D.Bytes()))(p, keys)
+			}},
+		{Name: "jwks-key-without-kid", Does: "publishes its key without the identifier that its tokens name", Stops: AtTokens,
+			KeySet: func(p *Provider, keys []map[string]any) []map[string]any { return withoutKids(keys) }},
 		{Name: "jwks-key-exponent-one", Does: "publishes an RSA key whose exponent is 1, for which anybody signs", Stops: AtTokens,
 			KeySet: inKeySet("rsa-1", "e", "AQ"), IDToken: forgedForExponentOne},
 	}

@@ -2,6 +2,8 @@ package providertest
 
 import (
 	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
@@ -37,6 +39,27 @@ func idTokenAlgorithmFaults() []Mutation {
 			}},
 		{Name: "id-token-hs256-secret", Does: "signs HS256 with the client's secret", Stops: AtTokens, IDToken: signedBySecret([]byte(ClientSecret))},
 		{Name: "id-token-hs256-empty", Does: "signs HS256 with an empty secret", Stops: AtTokens, IDToken: signedBySecret([]byte{})},
+		{Name: "id-token-hs256-public-key-der", Does: "signs HS256 with its public key in binary for a secret", Stops: AtTokens,
+			IDToken: func(p *Provider, j *JWT) {
+				block, _ := pem.Decode(publicPEM(p.signingKey()))
+				signedBySecret(block.Bytes)(p, j)
+			}},
+		{Name: "id-token-hs256-public-key-jwk", Does: "signs HS256 with its published JWK for a secret", Stops: AtTokens,
+			IDToken: func(p *Provider, j *JWT) { signedBySecret(jsonOf(p.signingKey().JWK()))(p, j) }},
+		{Name: "fapi2-security-profile-final-client-test-invalid-null-alg", Does: "advertises PS256 alone, and does not sign", Stops: AtTokens,
+			Metadata: metadata("id_token_signing_alg_values_supported", []string{"PS256"}), IDToken: unsigned("none")},
+		{Name: "fapi2-security-profile-final-client-test-invalid-alternate-alg", Stops: AtTokens,
+			Does:     "advertises PS256 alone and signs RS256, with a key that could do either",
+			Metadata: metadata("id_token_signing_alg_values_supported", []string{"PS256"}), KeySet: withoutAlg},
+		{Name: "id-token-alg-not-advertised", Does: "advertises RS256 alone and signs PS256, with a key that could do either", Stops: AtTokens,
+			Metadata: metadata("id_token_signing_alg_values_supported", []string{"RS256"}), KeySet: withoutAlg, IDToken: signedBy("rsa-1", "PS256")},
+		{Name: "id-token-alg-of-another-curve", Does: "says ES256 and signs with a key on P-384 (RFC 7518 3.4)", Stops: AtTokens,
+			KeySet: withP384, IDToken: func(_ *Provider, j *JWT) {
+				j.Key = p384()
+				j.Header["kid"], j.Header["alg"] = j.Key.ID, "ES256"
+			}},
+		{Name: "id-token-alg-of-ed448", Does: "says EdDSA, with a key that it publishes for Ed448 (RFC 8037 3.1)", Stops: AtTokens,
+			KeySet: inKeySet("ed", "crv", "Ed448"), IDToken: signedBy("ed", "EdDSA")},
 		{Name: "id-token-hs256-public-key", Does: "signs HS256 with its public key for a secret", Stops: AtTokens,
 			IDToken: func(p *Provider, j *JWT) { signedBySecret(publicPEM(p.signingKey()))(p, j) }},
 	}
@@ -76,6 +99,12 @@ func idTokenKeyFaults() []Mutation {
 				j.Header["jku"], j.Header["x5u"] = p.URL(Elsewhere), p.URL(Elsewhere)
 				j.Header["kid"] = "elsewhere"
 			}},
+		{Name: "id-token-x5c-header", Does: "brings its own certificate in the header (RFC 7515 4.1.6)", Stops: AtTokens,
+			IDToken: func(p *Provider, j *JWT) {
+				signedByStranger(p, j)
+				j.Header["x5c"] = []string{"MIIB"}
+				delete(j.Header, "kid")
+			}},
 		{Name: "id-token-crit", Does: "demands an extension that nobody knows (RFC 7515 4.1.11)", Stops: AtTokens, IDToken: func(_ *Provider, j *JWT) {
 			j.Header["crit"], j.Header["x-corp"] = []string{"x-corp"}, 1
 		}},
@@ -101,6 +130,11 @@ func idTokenFormFaults() []Mutation {
 		{Name: "id-token-events", Does: "sends what has the claims of a logout token (Back-Channel Logout 2.4) for an ID token", Stops: AtTokens,
 			IDToken: idClaim("events", map[string]any{"http://schemas.openid.net/event/backchannel-logout": map[string]any{}})},
 		{Name: "id-token-json", Does: "sends the ID token in the JSON form (RFC 7515 7.2)", Stops: AtTokens, IDToken: finish(jsonForm)},
+		{Name: "id-token-json-general", Does: "sends the ID token in the JSON form with two signatures (RFC 7515 7.2.1)", Stops: AtTokens,
+			IDToken: finish(generalForm)},
+		{Name: "id-token-payload-half-character", Does: "signs half a character (RFC 7493 2.1)", Stops: AtTokens, IDToken: payload(func(c []byte) []byte {
+			return append(c[:len(c)-1], `,"x":"\ud800"}`...)
+		})},
 		{Name: "id-token-encrypted", Does: "sends something of five parts, as if encrypted (RFC 7516)", Stops: AtTokens,
 			IDToken: finish(func(c string) string {
 				return encode([]byte(`{"alg":"PBES2-HS256+A128KW","enc":"A128GCM","p2c":2147483647,"p2s":"AA"}`)) + ".AA.AA.AA.AA"
@@ -204,6 +238,27 @@ func jsonForm(c string) string {
 	return string(jsonOf(map[string]string{"protected": parts[0], "payload": parts[1], "signature": parts[2]}))
 }
 
+// generalForm is the general JSON serialisation, the signature twice.
+func generalForm(c string) string {
+	parts := strings.Split(c, ".")
+	signature := map[string]string{"protected": parts[0], "signature": parts[2]}
+	return string(jsonOf(map[string]any{"payload": parts[1], "signatures": []any{signature, signature}}))
+}
+
+// p384 is a key on another curve than the provider's own, made when it is first needed.
+var p384 = sync.OnceValue(func() *Key {
+	return newKey("p-384", "p-384", "", "sig", must(ecdsa.GenerateKey(elliptic.P384(), rand.Reader)))
+})
+
+func withP384(_ *Provider, keys []map[string]any) []map[string]any { return append(keys, p384().JWK()) }
+
+func withoutAlg(_ *Provider, keys []map[string]any) []map[string]any {
+	for _, k := range keys {
+		delete(k, "alg")
+	}
+	return keys
+}
+
 // publicPEM is the public key as a file would hold it: a verifier that takes any key for an HMAC secret takes this one.
 func publicPEM(k *Key) []byte {
 	der := must(x509.MarshalPKIXPublicKey(k.private.(*rsa.PrivateKey).Public()))
@@ -226,6 +281,17 @@ func shortKeyFault() Mutation {
 			j.Key = short()
 			j.Header["kid"] = j.Key.ID
 		},
+	}
+}
+
+// neutralPoint is the point of Ed25519 that adds nothing (RFC 8032 5.1.2).
+func neutralPoint() []byte { return append([]byte{1}, make([]byte, 31)...) }
+
+// forgedForLowOrder makes the signature that everybody can make when the public key is the neutral point: the same point, and 0.
+func forgedForLowOrder(p *Provider, j *JWT) {
+	signedBy("ed", "EdDSA")(p, j)
+	j.Finish = func(c string) string {
+		return c[:strings.LastIndexByte(c, '.')+1] + encode(append(neutralPoint(), make([]byte, 32)...))
 	}
 }
 

@@ -68,7 +68,7 @@ func Misbehaviours() []Mutation {
 	for _, some := range [][]Mutation{
 		metadataFaults(), keySetFaults(), pushMetadataFaults(), pushFaults(), callbackFaults(), tokenReplyFaults(),
 		idTokenClaimFaults(), idTokenTimeFaults(), idTokenAlgorithmFaults(), idTokenKeyFaults(), idTokenFormFaults(),
-		accessTokenFaults(), userinfoFaults(),
+		accessTokenFaults(), userinfoFaults(), transportFaults(),
 	} {
 		all = append(all, some...)
 	}

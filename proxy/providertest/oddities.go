@@ -15,6 +15,10 @@ func Oddities() []Mutation {
 func oddMetadata() []Mutation {
 	return []Mutation{
 		{Name: "oidcc-client-test", Does: "is honest and plain"},
+		{Name: "oidcc-client-test-nonce-unless-code-flow", Does: "insists on a nonce"},
+		{Name: "oidcc-client-test-discovery-openid-config", Does: "has its metadata where they belong"},
+		{Name: "oidcc-client-test-client-secret-basic", Does: "takes HTTP Basic alone",
+			Metadata: metadata("token_endpoint_auth_methods_supported", []string{"client_secret_basic"})},
 		{Name: "oidcc-client-test-discovery-jwks-uri-keys", Does: "publishes its keys at an address that changes",
 			Metadata: func(p *Provider, m map[string]any) {
 				m["jwks_uri"] = p.URL(Keys) + "/" + time.Now().Format("150405.000000")
@@ -39,6 +43,9 @@ func oddKeys() []Mutation {
 			KeySet: func(p *Provider, keys []map[string]any) []map[string]any {
 				return withoutKids(keepOne(p, keys))
 			},
+			IDToken: withoutKid, AccessToken: withoutKid},
+		{Name: "oidcc-client-test-kid-absent-multiple-jwks", Does: "has several keys of each type, and key identifiers nowhere",
+			KeySet:  func(_ *Provider, keys []map[string]any) []map[string]any { return withoutKids(keys) },
 			IDToken: withoutKid, AccessToken: withoutKid},
 		{Name: "oidcc-client-test-signing-key-rotation-just-before-signing", Does: "changes all its keys just before it signs",
 			AccessToken: func(p *Provider, j *JWT) {
@@ -67,6 +74,7 @@ func oddKeys() []Mutation {
 				}
 				return append(decoys, keys...)
 			}},
+		{Name: "jwks-no-store", Does: "lets nobody keep its keys", KeySetReply: func(_ *Provider, a *Answer) { a.Header.Set("Cache-Control", "no-store, max-age=0") }},
 		{Name: "jwks-media-type", Does: "serves its keys as application/jwk-set+json", KeySetReply: contentType("application/jwk-set+json")},
 		{Name: "jwks-key-operations-verify", Does: "says of its key that it verifies", KeySet: inKeySet("rsa-1", "key_ops", []string{"verify"})},
 		{Name: "jwks-without-alg-and-use", Does: "does not say what its keys are for",
@@ -104,6 +112,12 @@ func oddAnswers() []Mutation {
 		}},
 		{Name: "oidcc-client-test-scope-userinfo-claims", Does: "tells the groups at userinfo alone",
 			IDToken: idWithout("groups"), AccessToken: idWithout("groups")},
+		{Name: "oidcc-client-test-userinfo-bearer-header", Does: "tells the groups at userinfo alone, for a token in the header",
+			IDToken: idWithout("groups"), AccessToken: idWithout("groups")},
+		{Name: "userinfo-signed-es256", Does: "tells the groups at userinfo alone, signed with another key than the ID token",
+			IDToken: idWithout("groups"), AccessToken: idWithout("groups"), Userinfo: signedUserinfo(signedBy("ec-1", "ES256"))},
+		{Name: "userinfo-signed-for-nobody", Does: "signs userinfo and does not say for whom (OIDC Core 5.3.2: it should)",
+			IDToken: idWithout("groups"), AccessToken: idWithout("groups"), Userinfo: signedUserinfo(idWithout("iss", "aud"))},
 		{Name: "oidcc-client-test-userinfo-signed", Does: "tells the groups at userinfo alone, signed",
 			IDToken: idWithout("groups"), AccessToken: idWithout("groups"), Userinfo: signedUserinfo(func(*Provider, *JWT) {})},
 	}
@@ -115,20 +129,25 @@ func oddTokens() []Mutation {
 			Metadata: metadata("id_token_signing_alg_values_supported", []string{"RS256"})},
 		{Name: "fapi2-security-profile-final-client-test-valid-aud-as-array", Does: "names us in a list of one",
 			IDToken: idClaim("aud", []string{ClientID})},
-		{Name: "oidcc-client-test-aggregated-claims", Does: "refers to claims of others that it brings along", IDToken: func(_ *Provider, j *JWT) {
-			j.Claims["_claim_names"] = map[string]any{"credit_score": "src1"}
-			j.Claims["_claim_sources"] = map[string]any{"src1": map[string]any{"JWT": "a.b.c"}}
-		}},
+		{Name: "oidcc-client-test-aggregated-claims", Does: "refers to claims of others that it brings along",
+			IDToken:  func(p *Provider, j *JWT) { claimsOfOthers(j.Claims, map[string]any{"JWT": "a.b.c"}) },
+			Userinfo: func(p *Provider, a *Answer) { claimsOfOthers(a.Members, map[string]any{"JWT": "a.b.c"}) }},
 		{Name: "oidcc-client-test-distributed-claims", Does: "refers to claims of others, to be fetched elsewhere",
 			IDToken: func(p *Provider, j *JWT) {
-				j.Claims["_claim_names"] = map[string]any{"credit_score": "src1"}
-				j.Claims["_claim_sources"] = map[string]any{"src1": map[string]any{"endpoint": p.URL(Elsewhere)}}
+				claimsOfOthers(j.Claims, map[string]any{"endpoint": p.URL(Elsewhere), "access_token": "x"})
+			},
+			Userinfo: func(p *Provider, a *Answer) {
+				claimsOfOthers(a.Members, map[string]any{"endpoint": p.URL(Elsewhere), "access_token": "x"})
 			}},
 		{Name: "id-token-ps256", Does: "signs PS256",
 			KeySet: inKeySet("rsa-1", "alg", "PS256"), IDToken: signedBy("rsa-1", "PS256"), AccessToken: signedBy("rsa-1", "PS256")},
 		{Name: "id-token-rs512", Does: "signs RS512",
 			KeySet: inKeySet("rsa-1", "alg", "RS512"), IDToken: signedBy("rsa-1", "RS512"), AccessToken: signedBy("rsa-1", "RS512")},
 		{Name: "id-token-es256", Does: "signs ES256", IDToken: signedBy("ec-1", "ES256"), AccessToken: signedBy("ec-1", "ES256")},
+		{Name: "id-token-es384", Does: "signs ES384", KeySet: withP384, IDToken: func(_ *Provider, j *JWT) {
+			j.Key = p384()
+			j.Header["kid"], j.Header["alg"] = j.Key.ID, "ES384"
+		}},
 		{Name: "id-token-eddsa", Does: "signs with an Ed25519 key that bears no alg",
 			IDToken: signedBy("ed", "EdDSA"), AccessToken: signedBy("ed", "EdDSA")},
 		{Name: "id-token-without-at-hash", Does: "sends no at_hash (OIDC Core 3.1.3.6: optional)", IDToken: idWithout("at_hash")},
@@ -156,6 +175,12 @@ func oddTokens() []Mutation {
 		{Name: "access-token-other-algorithm", Does: "signs the access token with another key than the ID token",
 			AccessToken: signedBy("ec-1", "ES256")},
 	}
+}
+
+// claimsOfOthers refers to a source of claims (OIDC Core 5.6.2).
+func claimsOfOthers(claims, source map[string]any) {
+	claims["_claim_names"] = map[string]any{"credit_score": "src1"}
+	claims["_claim_sources"] = map[string]any{"src1": source}
 }
 
 // keepOne leaves of the RSA keys for signing the one that signs.

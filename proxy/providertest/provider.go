@@ -6,6 +6,9 @@
 // it must accept; they bear the names of the modules of the OpenID Foundation's relying-party suite where one exists, and
 // else of the rule that they break.
 //
+// What takes a clock (times at their very limits, refreshed metadata), certificates, or names that lead somewhere has no mutation: the
+// tests of package provider have those. Neither has what no setting allows, such as trusted audiences beside the client's own.
+//
 // The provider judges as the suite does. What no client may ever do (ask for a path that nothing advertises, send a
 // token in a query, follow a redirect away with a secret) fails the test; what it refuses with a proper error is kept in the
 // record that [Provider.Requests] gives, beside everything else that a client sent.

@@ -63,6 +63,9 @@ type keeper struct {
 	body bytes.Buffer
 }
 
+// Unwrap lets http.ResponseController through.
+func (k *keeper) Unwrap() http.ResponseWriter { return k.ResponseWriter }
+
 func (k *keeper) Write(b []byte) (int, error) {
 	k.body.Write(b[:min(len(b), max(0, 64<<10-k.body.Len()))])
 	return k.ResponseWriter.Write(b)
