@@ -4,38 +4,22 @@
 package keycloak
 
 import (
-	"bytes"
-	"context"
-	"fmt"
-	"net"
-	"net/http"
-	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"syscall"
 	"testing"
-	"time"
 
-	"doorward/cmd/demo/backend"
 	"doorward/config"
 	"doorward/deploy/deploytest"
-	"doorward/proxy"
 )
-
-// startLimit is how long Keycloak may take to start: it builds itself first, some 40 seconds on two cores.
-const startLimit = 5 * time.Minute
 
 // TestSignInThroughKeycloak needs KEYCLOAK_HOME, the folder of an unpacked Keycloak 26, and a Java for it in PATH.
 func TestSignInThroughKeycloak(t *testing.T) {
-	public := httptest.NewUnstartedServer(nil)
-	t.Cleanup(public.Close)
-	origin := "http://localhost:" + port(public.Listener)
-	issuer := startKeycloak(t, origin)
-	public.Config.Handler = doorward(t, origin, issuer)
-	public.Start()
+	site := deploytest.NewSite(t)
+	issuer := startKeycloak(t, site.Origin)
+	site.Start(issuer, deploytest.Backend(t, issuer), func(c *config.Config) { c.Audience = []string{"demo-api"} })
 
-	story := deploytest.Story{Origin: origin, SignIn: signIn, Name: "keycloak"}
+	story := deploytest.Story{Origin: site.Origin, SignIn: signIn, Name: "keycloak"}
 	t.Run("alice", story.Alice)
 	t.Run("bob", story.Bob)
 }
@@ -47,32 +31,6 @@ func signIn(b *deploytest.Browser, user string) deploytest.Page {
 	return b.Click("#kc-login")
 }
 
-// doorward is the proxy, set up as README.md says, in front of the demo backend.
-func doorward(t *testing.T, origin, issuer string) http.Handler {
-	t.Helper()
-	application, err := backend.New(backend.Options{Issuer: issuer, Audience: "demo-api"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	upstream := httptest.NewServer(application)
-	t.Cleanup(upstream.Close)
-
-	c := config.Defaults()
-	c.PublicURL = []string{origin}
-	c.Upstreams = upstream.URL
-	c.AccessRules = "/ authenticated; /admin/ group:Admin"
-	c.IssuerURL = issuer
-	c.ClientID, c.ClientSecret = "doorward", "doorward-demo-secret"
-	c.Audience = []string{"demo-api"}
-	c.CookieSecrets = []string{config.NewSecret()}
-	p, err := proxy.New(proxy.Options{Config: c, Log: proxy.NewLog(t.Output(), c)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(p.Close)
-	return p
-}
-
 // startKeycloak runs Keycloak with the realm for a doorward at origin, and returns the realm's issuer.
 func startKeycloak(t *testing.T, origin string) string {
 	t.Helper()
@@ -80,13 +38,13 @@ func startKeycloak(t *testing.T, origin string) string {
 	if distribution == "" {
 		deploytest.Missing(t, "keycloak", "KEYCLOAK_HOME does not name its folder (README.md says where to get it)")
 	}
-	url := "http://localhost:" + freePort(t)
+	port := deploytest.FreePort(t)
+	url := "http://localhost:" + port
 	kc := exec.Command(filepath.Join(distribution, "bin", "kc.sh"), "start-dev", "--import-realm", "--db=dev-mem",
-		"--http-host=127.0.0.1", "--http-port="+url[len("http://localhost:"):], "--hostname="+url,
-		"-Dkc.home.dir="+keycloakHome(t, distribution))
+		"--http-host=127.0.0.1", "--http-port="+port, "--hostname="+url, "-Dkc.home.dir="+keycloakHome(t, distribution))
 	kc.Env = append(os.Environ(), "DOORWARD_PUBLIC_URL="+origin)
 	issuer := url + "/realms/doorward"
-	awaitDiscovery(t, issuer, run(t, kc))
+	deploytest.AwaitProvider(t, issuer, deploytest.Run(t, kc))
 	return issuer
 }
 
@@ -112,78 +70,4 @@ func keycloakHome(t *testing.T, distribution string) string {
 		t.Fatal(err)
 	}
 	return home
-}
-
-// run starts a program that ends with the test, and returns a context that ends with the program. When the test fails,
-// the program's output is told.
-func run(t *testing.T, program *exec.Cmd) context.Context {
-	t.Helper()
-	var output bytes.Buffer
-	program.Stdout, program.Stderr = &output, &output
-	// kc.sh starts Java as a child of its own; a group of their own lets both be ended.
-	program.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if err := program.Start(); err != nil {
-		t.Fatalf("starting %s: %v", program.Path, err)
-	}
-	running, ended := context.WithCancel(context.Background())
-	go func() {
-		defer ended()
-		_ = program.Wait()
-	}()
-	t.Cleanup(func() {
-		_ = syscall.Kill(-program.Process.Pid, syscall.SIGKILL)
-		<-running.Done()
-		if t.Failed() {
-			t.Logf("%s said:\n%s", program.Path, output.String())
-		}
-	})
-	return running
-}
-
-// awaitDiscovery returns when the issuer answers, and ends the test when that takes too long or the program ends first.
-func awaitDiscovery(t *testing.T, issuer string, running context.Context) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(running, startLimit)
-	defer cancel()
-	ticker := time.NewTicker(500 * time.Millisecond)
-	defer ticker.Stop()
-	for err := fetch(ctx, issuer); err != nil; err = fetch(ctx, issuer) {
-		select {
-		case <-ctx.Done():
-			t.Fatalf("keycloak did not start: %v", err)
-		case <-ticker.C:
-		}
-	}
-}
-
-func fetch(ctx context.Context, issuer string) error {
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, issuer+"/.well-known/openid-configuration", nil)
-	if err != nil {
-		return err
-	}
-	answer, err := http.DefaultClient.Do(r)
-	if err != nil {
-		return err
-	}
-	defer answer.Body.Close()
-	if answer.StatusCode != http.StatusOK {
-		return fmt.Errorf("discovery answers %s", answer.Status)
-	}
-	return nil
-}
-
-// freePort is a port that was free a moment ago.
-func freePort(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return port(l)
-}
-
-func port(l net.Listener) string {
-	_, p, _ := net.SplitHostPort(l.Addr().String())
-	return p
 }
