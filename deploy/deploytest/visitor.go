@@ -29,7 +29,23 @@ func newVisitor(t testing.TB, roots *x509.CertPool) *Visitor {
 	}
 	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}}
 	t.Cleanup(transport.CloseIdleConnections)
-	return &Visitor{t, &http.Client{Jar: jar, Transport: transport, Timeout: patience}}
+	return &Visitor{t, &http.Client{Jar: loopbackJar{jar}, Transport: transport, Timeout: patience}}
+}
+
+// loopbackJar treats plain http as browsers treat it on loopback, where all servers of these tests are: as safe enough for
+// Secure cookies.
+type loopbackJar struct{ jar *cookiejar.Jar }
+
+func (j loopbackJar) SetCookies(u *url.URL, cookies []*http.Cookie) {
+	j.jar.SetCookies(safe(u), cookies)
+}
+
+func (j loopbackJar) Cookies(u *url.URL) []*http.Cookie { return j.jar.Cookies(safe(u)) }
+
+func safe(u *url.URL) *url.URL {
+	https := *u
+	https.Scheme = "https"
+	return &https
 }
 
 // Intercept lets change rewrite the address whenever a redirect leads to one, as somebody between the two could.
@@ -93,8 +109,8 @@ func (v *Visitor) visit(r *http.Request) *Sheet {
 }
 
 var (
-	formTag  = regexp.MustCompile(`(?s)<form\b[^>]*>`)
-	inputTag = regexp.MustCompile(`(?s)<input\b[^>]*>`)
+	formTag  = regexp.MustCompile(`(?is)<form\b[^>]*>`)
+	inputTag = regexp.MustCompile(`(?is)<input\b[^>]*>`)
 )
 
 // form is where the page's first form goes, and its hidden fields.
@@ -110,7 +126,7 @@ func (s *Sheet) form(t testing.TB) (*url.URL, url.Values) {
 	}
 	hidden := url.Values{}
 	for _, input := range inputTag.FindAllString(s.Body, -1) {
-		if attribute(input, "type") == "hidden" {
+		if strings.EqualFold(attribute(input, "type"), "hidden") {
 			hidden.Add(attribute(input, "name"), attribute(input, "value"))
 		}
 	}
@@ -118,7 +134,7 @@ func (s *Sheet) form(t testing.TB) (*url.URL, url.Values) {
 }
 
 func attribute(tag, name string) string {
-	value := regexp.MustCompile(`\s` + name + `="([^"]*)"`).FindStringSubmatch(tag)
+	value := regexp.MustCompile(`(?i)\s` + name + `="([^"]*)"`).FindStringSubmatch(tag)
 	if value == nil {
 		return ""
 	}

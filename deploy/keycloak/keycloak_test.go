@@ -4,70 +4,100 @@
 package keycloak
 
 import (
-	"os"
-	"os/exec"
-	"path/filepath"
+	"net/http"
+	"net/url"
+	"strings"
 	"testing"
 
 	"doorward/config"
 	"doorward/deploy/deploytest"
 )
 
-// TestSignInThroughKeycloak needs KEYCLOAK_HOME, the folder of an unpacked Keycloak 26, and a Java for it in PATH.
-func TestSignInThroughKeycloak(t *testing.T) {
+// TestKeycloak starts Keycloak once, since that takes long. It needs KEYCLOAK_HOME, the folder of an unpacked Keycloak 26, and
+// a Java for it in PATH.
+func TestKeycloak(t *testing.T) {
 	site := deploytest.NewSite(t)
-	issuer := startKeycloak(t, site.Origin)
-	site.Start(issuer, deploytest.Backend(t, issuer), func(c *config.Config) { c.Audience = []string{"demo-api"} })
-
-	story := deploytest.Story{Origin: site.Origin, SignIn: signIn, Name: "keycloak"}
-	t.Run("alice", story.Alice)
-	t.Run("bob", story.Bob)
+	k := startKeycloak(t, site.Origin)
+	site.Start(k.issuer, deploytest.Backend(t, k.issuer), forTheAPI)
+	t.Run("the realm's own client in a browser", func(t *testing.T) {
+		story := deploytest.Story{Origin: site.Origin, SignIn: fillIn, Name: "keycloak"}
+		t.Run("alice", story.Alice)
+		t.Run("bob", story.Bob)
+	})
+	t.Run("sign-in", k.testSignIn)
+	t.Run("form_post", k.testFormPost)
+	t.Run("acr_values", k.testACRValues)
+	t.Run("sign-out", k.testSignOut)
 }
 
-// signIn fills in Keycloak's page; the passwords are the names.
-func signIn(b *deploytest.Browser, user string) deploytest.Page {
+// fillIn fills in Keycloak's page; the passwords are the names.
+func fillIn(b *deploytest.Browser, user string) deploytest.Page {
 	b.Fill("#username", user)
 	b.Fill("#password", user)
 	return b.Click("#kc-login")
 }
 
-// startKeycloak runs Keycloak with the realm for a doorward at origin, and returns the realm's issuer.
-func startKeycloak(t *testing.T, origin string) string {
-	t.Helper()
-	distribution := os.Getenv("KEYCLOAK_HOME")
-	if distribution == "" {
-		deploytest.Missing(t, "keycloak", "KEYCLOAK_HOME does not name its folder (README.md says where to get it)")
-	}
-	port := deploytest.FreePort(t)
-	url := "http://localhost:" + port
-	kc := exec.Command(filepath.Join(distribution, "bin", "kc.sh"), "start-dev", "--import-realm", "--db=dev-mem",
-		"--http-host=127.0.0.1", "--http-port="+port, "--hostname="+url, "-Dkc.home.dir="+keycloakHome(t, distribution))
-	kc.Env = append(os.Environ(), "DOORWARD_PUBLIC_URL="+origin)
-	issuer := url + "/realms/doorward"
-	deploytest.AwaitProvider(t, issuer, deploytest.Run(t, kc))
-	return issuer
+// signIn does the same without a browser, from a page that needs a session.
+func signIn(v *deploytest.Visitor, address, user string) *deploytest.Sheet {
+	return v.Send(v.Open(address), url.Values{"username": {user}, "password": {user}})
 }
 
-// keycloakHome is a home for this test alone: the realm to import and the parts of the distribution. Nothing of the test
-// stays in the distribution.
-func keycloakHome(t *testing.T, distribution string) string {
+// forTheAPI are the settings of a doorward whose upstream looks at the access token itself.
+func forTheAPI(c *config.Config) { c.Audience = []string{"demo-api"} }
+
+// newSite is a doorward that is a client of its own of the realm. client changes what is registered, settings doorward's end.
+func (k *keycloak) newSite(t *testing.T, s *deploytest.Site, client func(map[string]any), settings func(*config.Config)) *deploytest.Site {
 	t.Helper()
-	home := t.TempDir()
-	for _, part := range []string{"conf", "lib", "providers", "themes"} {
-		if err := os.Symlink(filepath.Join(distribution, part), filepath.Join(home, part)); err != nil {
-			t.Fatal(err)
+	id := k.register(t, s.Origin, client)
+	s.Start(k.issuer, deploytest.Backend(t, k.issuer), func(c *config.Config) {
+		c.ClientID = id
+		forTheAPI(c)
+		if settings != nil {
+			settings(c)
 		}
+	})
+	return s
+}
+
+func (k *keycloak) testSignIn(t *testing.T) {
+	s := k.newSite(t, deploytest.NewSite(t), nil, nil)
+	for user, admin := range map[string]int{"alice": http.StatusOK, "bob": http.StatusForbidden} {
+		v := s.Visitor(t)
+		signIn(v, s.Origin+"/", user).Want(t, s.Origin+"/", http.StatusOK, "Hello, "+user)
+		v.Open(s.Origin+"/admin/").Want(t, s.Origin+"/admin/", admin)
 	}
-	realm, err := os.ReadFile("realm.json")
-	if err != nil {
-		t.Fatal(err)
+}
+
+func (k *keycloak) testFormPost(t *testing.T) {
+	s := k.newSite(t, deploytest.NewTLSSite(t), nil, func(c *config.Config) { c.ResponseMode = "form_post" })
+	v := s.Visitor(t)
+	form := signIn(v, s.Origin+"/admin/", "alice")
+	if !strings.Contains(form.Body, s.Origin+"/oauth2/callback") {
+		t.Fatalf("Keycloak does not post to the callback:\n%s", form.Body)
 	}
-	imports := filepath.Join(home, "data", "import")
-	if err := os.MkdirAll(imports, 0o755); err != nil {
-		t.Fatal(err)
+	v.Send(form, nil).Want(t, s.Origin+"/admin/", http.StatusOK)
+}
+
+// testACRValues asks for the realm's second level at every login: Keycloak asks for the password twice.
+func (k *keycloak) testACRValues(t *testing.T) {
+	s := k.newSite(t, deploytest.NewSite(t), nil, func(c *config.Config) {
+		c.AuthParams = []string{"acr_values=mfa"}
+		c.AccessRules = "/ acr:mfa"
+	})
+	v := s.Visitor(t)
+	second := signIn(v, s.Origin+"/", "alice")
+	if !strings.HasPrefix(second.URL.String(), k.url) {
+		t.Fatalf("Keycloak asked once only: %s", second.URL)
 	}
-	if err := os.WriteFile(filepath.Join(imports, "doorward-realm.json"), realm, 0o644); err != nil {
-		t.Fatal(err)
+	v.Send(second, url.Values{"password": {"alice"}}).Want(t, s.Origin+"/", http.StatusOK, "Hello, alice")
+}
+
+func (k *keycloak) testSignOut(t *testing.T) {
+	s := k.newSite(t, deploytest.NewSite(t), nil, nil)
+	v := s.Visitor(t)
+	signIn(v, s.Origin+"/", "alice").Want(t, s.Origin+"/", http.StatusOK)
+	v.Send(v.Open(s.Origin+"/oauth2/sign_out"), nil).Want(t, s.Origin+"/oauth2/sign_out", http.StatusOK, "signed out")
+	if page := v.Open(s.Origin + "/"); !strings.HasPrefix(page.URL.String(), k.url) {
+		t.Errorf("after signing out, alice is let in again without being asked: %s", page.URL)
 	}
-	return home
 }
