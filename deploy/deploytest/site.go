@@ -83,18 +83,20 @@ func Backend(t testing.TB, issuer string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return serve(t, application)
+	return Serve(t, application)
 }
 
 // Echo is an application that shows the headers that reached it, as JSON.
 func Echo(t testing.TB) string {
 	t.Helper()
-	return serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return Serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_ = json.NewEncoder(w).Encode(r.Header)
 	}))
 }
 
-func serve(t testing.TB, h http.Handler) string {
+// Serve runs a handler on loopback until the test ends, and returns its origin.
+func Serve(t testing.TB, h http.Handler) string {
+	t.Helper()
 	server := httptest.NewServer(h)
 	t.Cleanup(server.Close)
 	return server.URL
