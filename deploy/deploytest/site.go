@@ -75,6 +75,23 @@ func (s *Site) Visitor(t testing.TB) *Visitor {
 	return newVisitor(t, roots)
 }
 
+// Call is a program's request to a path, with an access token. It has no cookies and follows no redirect.
+func (s *Site) Call(t testing.TB, path, token string) *Sheet {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.Origin+path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Bearer "+token)
+	client := *s.server.Client()
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	answer, err := client.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return read(t, answer)
+}
+
 // Backend is the demo's application, which looks for itself at the access token of every request: a JWT of the issuer for
 // the audience demo-api.
 func Backend(t testing.TB, issuer string) string {

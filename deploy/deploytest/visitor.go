@@ -100,10 +100,15 @@ func (v *Visitor) visit(r *http.Request) *Sheet {
 	if err != nil {
 		v.t.Fatalf("%s %s: %v", r.Method, r.URL.Path, err)
 	}
+	return read(v.t, answer)
+}
+
+func read(t testing.TB, answer *http.Response) *Sheet {
+	t.Helper()
 	defer answer.Body.Close()
 	body, err := io.ReadAll(answer.Body)
 	if err != nil {
-		v.t.Fatalf("reading %s: %v", answer.Request.URL.Path, err)
+		t.Fatalf("reading %s: %v", answer.Request.URL.Path, err)
 	}
 	return &Sheet{answer.StatusCode, answer.Request.URL, string(body)}
 }

@@ -1,4 +1,4 @@
-// What oidc-provider is told: one client, the features that doorward speaks, and whatever the environment changes.
+// What oidc-provider is told: its clients, the features that doorward speaks, and whatever the environment changes.
 
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { errors, interactionPolicy } from 'oidc-provider';
@@ -12,7 +12,7 @@ const audience = 'demo-api';
 /** The whole configuration. Keys and secrets of its own are made anew at every start. */
 export function configuration(env) {
   return {
-    clients: [client(env)],
+    clients: [doorward(env), program(env)],
     findAccount,
     jwks: { keys: signingKeys() },
     cookies: { keys: [randomBytes(32).toString('base64url')] },
@@ -30,7 +30,7 @@ export function configuration(env) {
     loadExistingGrant: grantEverything,
     issueRefreshToken: (ctx, { grantTypes }) => grantTypes.includes('refresh_token'),
     rotateRefreshToken: () => true,
-    extraTokenClaims: (ctx, { accountId }) => accountId && { groups: groupsOf(accountId) },
+    extraTokenClaims: (ctx, { accountId }) => ({ groups: accountId ? groupsOf(accountId) : ['Dev'] }),
     assertJwtClientAuthClaimsAndHeader: issuerIsTheAudience,
     ttl: {
       AccessToken: Number(env.ACCESS_TOKEN_SECONDS ?? 3600),
@@ -41,7 +41,7 @@ export function configuration(env) {
 }
 
 /** doorward, as it would be registered at any provider. */
-function client(env) {
+function doorward(env) {
   const origin = env.DOORWARD_URL ?? 'http://localhost:4180';
   const method = env.CLIENT_AUTH ?? 'client_secret_basic';
   return {
@@ -54,10 +54,23 @@ function client(env) {
     grant_types: env.REFRESH_TOKENS === 'false' ? ['authorization_code'] : ['authorization_code', 'refresh_token'],
     redirect_uris: [`${origin}/oauth2/callback`],
     post_logout_redirect_uris: [`${origin}/oauth2/sign_out`],
-    backchannel_logout_uri: `${origin}/oauth2/backchannel-logout`,
-    backchannel_logout_session_required: true,
+    ...(env.BACKCHANNEL_LOGOUT !== 'false' && {
+      backchannel_logout_uri: `${origin}/oauth2/backchannel-logout`,
+      backchannel_logout_session_required: true,
+    }),
     id_token_signed_response_alg: env.ID_TOKEN_ALG ?? 'RS256',
     require_auth_time: true,
+  };
+}
+
+/** A program that calls the API behind doorward: for somebody whom it signed in, or in its own name, as one of the group Dev. */
+function program(env) {
+  return {
+    client_id: 'program',
+    client_secret: 'program-demo-secret',
+    response_types: ['code'],
+    grant_types: ['authorization_code', 'client_credentials'],
+    redirect_uris: [env.PROGRAM_CALLBACK ?? 'http://localhost:8085/callback'],
   };
 }
 
@@ -65,6 +78,7 @@ function features(env) {
   return {
     devInteractions: { enabled: false },
     backchannelLogout: { enabled: true },
+    clientCredentials: { enabled: true },
     introspection: { enabled: true },
     revocation: { enabled: true },
     pushedAuthorizationRequests: { enabled: true, requirePushedAuthorizationRequests: env.REQUIRE_PAR === 'true' },
