@@ -35,6 +35,7 @@ type Config struct {
 	Scopes                  string        `split_words:"true" default:"openid profile email" desc:"Scopes asked for, between blanks. Add groups where the provider wants it for groups."`
 	ResponseMode            string        `split_words:"true" values:"query,form_post" desc:"How the provider sends the code back. With form_post the login cookie is SameSite=None; Secure, so https only."`
 	AuthParams              []string      `split_words:"true" desc:"Further parameters of the authorization request, name=value: prompt, acr_values, audience…"`
+	Userinfo                string        `split_words:"true" default:"auto" values:"auto,always" desc:"When the provider's userinfo is asked at a login: auto asks when a claim that is needed is in no token; always asks every time, for providers and certifications that expect it."`
 	Audience                []string      `split_words:"true" desc:"When set, the access token must be a JWT of the issuer for this audience, or for one of these."`
 	GroupsClaim             string        `split_words:"true" default:"groups" desc:"Claim with the user's groups: its exact name, or a dotted path such as realm_access.roles. Looked for in the ID token, then the verified access token, then userinfo."`
 	UserClaim               string        `split_words:"true" default:"sub" desc:"Claim that X-Forwarded-User carries."`

@@ -40,9 +40,9 @@ func (p *Proxy) keptClaims() []string {
 }
 
 // newSession makes a session of a person's verified claims. Its identifier is new (the session fixation of
-// CVE-2026-34454 cannot happen), and people are told apart by issuer and subject alone (OIDC Core 5.7).
-func (p *Proxy) newSession(person *provider.Person) (*session.Session, error) {
-	now := time.Now()
+// CVE-2026-34454 cannot happen), and people are told apart by issuer and subject alone (OIDC Core 5.7). began is when the code
+// exchange did: what was revoked meanwhile is revoked.
+func (p *Proxy) newSession(person *provider.Person, began time.Time) (*session.Session, error) {
 	s := &session.Session{
 		Issuer:            person.Issuer,
 		Subject:           person.Subject,
@@ -55,8 +55,8 @@ func (p *Proxy) newSession(person *provider.Person) (*session.Session, error) {
 		IDToken:           person.IDToken,
 		AccessToken:       person.AccessToken,
 		Claims:            map[string]any{},
-		CreatedAt:         now,
-		ExpiresAt:         now.Add(sessionMaxAge),
+		CreatedAt:         began,
+		ExpiresAt:         began.Add(sessionMaxAge),
 		TokenExpiresAt:    person.TokenExpiry,
 	}
 	if s.User == "" {

@@ -55,6 +55,15 @@ func (p *Proxy) event(x *exchange, r *http.Request, name string) {
 	p.log.LogAttrs(r.Context(), level, name, x.attributes(r)...)
 }
 
+// providerFetched logs that the provider's metadata or keys cannot be had, or can again. Meanwhile those of before serve.
+func (p *Proxy) providerFetched(document string, err error) {
+	if err == nil {
+		p.log.Info("provider_recovered", "document", document)
+		return
+	}
+	p.log.Warn("provider_failed", "document", document, "error", cut(err.Error()))
+}
+
 // record tells the finished exchange to log and metrics.
 func (p *Proxy) record(x *exchange, r *http.Request) {
 	took := time.Since(x.start)

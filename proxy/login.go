@@ -5,6 +5,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"time"
 
 	"doorward/proxy/provider"
 	"doorward/session"
@@ -96,6 +97,7 @@ func (p *Proxy) callback(x *exchange, r *http.Request) error {
 
 	// Steps 4 and 5 are a conversation with the provider: provider.Complete looks at iss and error, exchanges the code, and
 	// checks both tokens. What comes back is a person of whom every claim has been verified.
+	began := time.Now()
 	person, err := p.provider.Complete(r.Context(), provider.Request{
 		State:       login.State,
 		Nonce:       login.Nonce,
@@ -105,7 +107,7 @@ func (p *Proxy) callback(x *exchange, r *http.Request) error {
 	if err != nil {
 		return p.loginFailure(err, login.ReturnTo)
 	}
-	return p.welcome(x, r, login, person)
+	return p.welcome(x, r, login, person, began)
 }
 
 // answerValues are the parameters of the authorization response: from the query string, or, where RESPONSE_MODE is
@@ -148,8 +150,8 @@ func readForm(r *http.Request) (url.Values, error) {
 }
 
 // welcome is step 6: it makes the session of a person who has logged in, and sends them where they wanted to go.
-func (p *Proxy) welcome(x *exchange, r *http.Request, login *session.Login, person *provider.Person) error {
-	s, err := p.newSession(person)
+func (p *Proxy) welcome(x *exchange, r *http.Request, login *session.Login, person *provider.Person, began time.Time) error {
+	s, err := p.newSession(person, began)
 	if err != nil {
 		return p.loginFailed("unusable_claims", login.ReturnTo, unusableClaims(err))
 	}

@@ -71,6 +71,7 @@ func (p *Proxy) leave(x *exchange, r *http.Request) error {
 	p.sessions.ForgetRounds(x.Header(), r)
 	x.outcome = "signed_out"
 	if err == nil {
+		p.sessions.Revoke(s)
 		x.belongsTo(s)
 		p.loops.arrived(s.ID)
 		p.event(x, r, "logout")

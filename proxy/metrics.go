@@ -80,7 +80,7 @@ func (m *metrics) start(p *Proxy) {
 	}
 	touch(m.logins, results...)
 	touch(m.logouts, logoutHere, logoutAtProvider)
-	touch(m.sessionLoads, "ok", "none", "invalid", "expired")
+	touch(m.sessionLoads, "ok", "none", "invalid", "expired", "revoked")
 	for key := range p.config.CookieSecrets {
 		touch(m.sessionKeyUses, strconv.Itoa(key+1))
 	}
@@ -146,6 +146,8 @@ func (m *metrics) sessionLoaded(err error, carried bool) {
 	case err == nil:
 	case errors.Is(err, session.ErrExpired):
 		result = "expired"
+	case errors.Is(err, session.ErrRevoked):
+		result = "revoked"
 	case carried:
 		result = "invalid"
 	default:

@@ -55,6 +55,7 @@ func (p *Proxy) openSessions() error {
 		SameSite:      sameSite(p.config.CookieSamesite),
 		LoginSameSite: loginSameSite,
 		MaxBytes:      p.config.SessionCookieMaxBytes,
+		MaxAge:        sessionMaxAge,
 		OnOpen:        p.metrics.sessionOpened,
 		OnSave:        p.metrics.sessionSaved,
 	})
@@ -76,7 +77,7 @@ func (p *Proxy) meetProvider() error {
 	if err != nil {
 		return err
 	}
-	o.NeededClaims, o.OnRequest = p.neededClaims(), p.metrics.providerAsked
+	o.NeededClaims, o.OnRequest, o.OnFetch = p.neededClaims(), p.metrics.providerAsked, p.providerFetched
 	p.provider, err = provider.New(o)
 	return err
 }
@@ -95,5 +96,7 @@ func ProviderOptions(c *config.Config) (provider.Options, error) {
 		AuthParams:   params,
 		Audience:     c.Audience,
 		CA:           []byte(c.ProviderCA),
+
+		AlwaysUserinfo: c.Userinfo == "always",
 	}, err
 }

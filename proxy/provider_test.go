@@ -264,11 +264,24 @@ func TestHungKeyRequestBlocksNobody(t *testing.T) {
 	defer again.Stop()
 	for range 40 {
 		if p := s.browser().walk(s.URL + "/"); p.StatusCode == http.StatusOK {
+			saysFailedAndRecovered(t, s, "keys")
 			return
 		}
 		<-again.C
 	}
 	t.Error("ten seconds later nobody can log in yet")
+}
+
+// saysFailedAndRecovered checks that the log says once that a document could not be had, and once that it can.
+func saysFailedAndRecovered(t *testing.T, s *site, document string) {
+	t.Helper()
+	failed, recovered := s.Log.events(t, "provider_failed"), s.Log.events(t, "provider_recovered")
+	if len(failed) != 1 || failed[0]["document"] != document || failed[0]["error"] == "" || failed[0]["level"] != "warn" {
+		t.Errorf("that they could not be had is logged as %v", failed)
+	}
+	if len(recovered) != 1 || recovered[0]["document"] != document {
+		t.Errorf("that they can be had is logged as %v", recovered)
+	}
 }
 
 // However many tokens name keys that are not there, the provider is not asked for keys each time.

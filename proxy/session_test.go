@@ -495,3 +495,19 @@ func TestNamesThatAreAlmostOurs(t *testing.T) {
 		}
 	}
 }
+
+// Who kept a copy of the cookies cannot go on with them (ASVS 7.4.1).
+func TestSigningOutEndsCopiesOfTheCookies(t *testing.T) {
+	s := newSite(t, nil)
+	b := s.signedIn("alice")
+	kept := b.cookieHeader(s)
+	if p := b.request("POST", s.URL+"/oauth2/sign_out", http.Header{"Origin": {s.URL}}, ""); p.StatusCode != http.StatusSeeOther {
+		t.Fatalf("signing out answers %d", p.StatusCode)
+	}
+	if p := s.rawGet("/", "Cookie: "+kept); p.StatusCode != http.StatusUnauthorized {
+		t.Errorf("a kept cookie gets %d", p.StatusCode)
+	}
+	if got := s.metric(`doorward_session_loads_total{result="revoked"}`); got != 1 {
+		t.Errorf("%v revoked sessions are counted", got)
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"time"
 )
 
 // minSecret is the shortest secret, in bytes: the strength of AES-256 and HMAC-SHA-256.
@@ -40,6 +41,10 @@ type Options struct {
 	// MaxBytes bounds the session's cookies together, names and values, as a browser sends them; zero means 8192.
 	MaxBytes int
 
+	// MaxAge is how long a session lives at most, whatever it says itself, and so how long a revocation is remembered; zero means
+	// as long as a seal holds.
+	MaxAge time.Duration
+
 	// OnOpen, when set, is called for every session found, with the index of the secret that opened it.
 	OnOpen func(key int)
 
@@ -51,6 +56,7 @@ func (o Options) withDefaults() Options {
 	o.SameSite = cmp.Or(o.SameSite, http.SameSiteLaxMode)
 	o.LoginSameSite = cmp.Or(o.LoginSameSite, http.SameSiteLaxMode)
 	o.MaxBytes = cmp.Or(o.MaxBytes, 8192)
+	o.MaxAge = cmp.Or(o.MaxAge, sealLifetime)
 	return o
 }
 

@@ -24,6 +24,9 @@ var ErrNone = errors.New("no cookie that opens")
 // ErrExpired says that a session was genuine and is over.
 var ErrExpired = errors.New("session has ended")
 
+// ErrRevoked says that a session was genuine and was ended before its time.
+var ErrRevoked = errors.New("session was revoked")
+
 // leeway is how far the clock that wrote a time may have run ahead of the one that reads it.
 const leeway = time.Minute
 
@@ -60,8 +63,9 @@ type Session struct {
 	// IDToken and AccessToken are the tokens as the provider sent them.
 	IDToken, AccessToken string
 
-	// CreatedAt is when the login was completed, ExpiresAt the absolute end of the session, TokenExpiresAt that of the
-	// access token. A session without a living access token has ended too.
+	// CreatedAt is when the code exchange began that made the session, by our own clock: what is revoked from a moment on ends
+	// sessions that began before. ExpiresAt is the absolute end of the session, TokenExpiresAt that of the access token. A
+	// session without a living access token has ended too.
 	CreatedAt, ExpiresAt, TokenExpiresAt time.Time
 }
 
@@ -73,13 +77,15 @@ func (s *Session) EndsAt() time.Time {
 	return s.ExpiresAt
 }
 
-// Manager makes, finds and ends sessions and logins. It is safe for concurrent use, and holds nothing about anybody.
+// Manager makes, finds and ends sessions and logins. It is safe for concurrent use. Of people it holds nothing but what was
+// revoked.
 type Manager struct {
 	options  Options
 	names    names
 	sessions *sealer
 	logins   *sealer
 	deflater deflater
+	revoked  *revocations
 }
 
 // NewManager checks the options and derives the keys. Its error names the setting, what is wrong and the mend.
@@ -96,11 +102,13 @@ func NewManager(o Options) (*Manager, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Manager{options: o, names: newNames(o.CookieName), sessions: sessions, logins: logins}, nil
+	return &Manager{
+		options: o, names: newNames(o.CookieName), sessions: sessions, logins: logins, revoked: newRevocations(o.MaxAge),
+	}, nil
 }
 
-// Get finds the session of a request. Its error is ErrNone or ErrExpired. With ErrExpired comes the session that is over, which
-// is good for nothing but telling the provider who leaves.
+// Get finds the session of a request. Its error is ErrNone, ErrExpired or ErrRevoked. With the latter two comes the session that
+// is over, which is good for nothing but telling the provider who leaves.
 func (m *Manager) Get(r *http.Request) (*Session, error) {
 	plain, key, ok := m.openChunks(r.Header["Cookie"])
 	if !ok {
@@ -111,8 +119,14 @@ func (m *Manager) Get(r *http.Request) (*Session, error) {
 	if err != nil || s.CreatedAt.After(now.Add(leeway)) {
 		return nil, ErrNone
 	}
+	if latest := s.CreatedAt.Add(m.options.MaxAge); s.ExpiresAt.After(latest) {
+		s.ExpiresAt = latest // it was made under a setting that allowed more
+	}
 	if !now.Before(s.EndsAt()) {
 		return s, ErrExpired
+	}
+	if m.revoked.has(s) {
+		return s, ErrRevoked
 	}
 	if m.options.OnOpen != nil {
 		m.options.OnOpen(key)
@@ -163,3 +177,17 @@ func (m *Manager) Destroy(h http.Header, r *http.Request) {
 	m.clear(h, m.names.base)
 	m.clearChunks(h, r, 1)
 }
+
+// Revoke ends one session wherever its cookies are, at once and for good.
+func (m *Manager) Revoke(s *Session) { m.revoked.add(keyOfID(s.ID)) }
+
+// RevokeProviderSession ends all sessions that began before now in a session of the provider's (iss and sid).
+func (m *Manager) RevokeProviderSession(issuer, sid string) {
+	m.revoked.add(keyOfProviderSession(issuer, sid))
+}
+
+// RevokeSubject ends all sessions of a person (iss and sub) that began before now.
+func (m *Manager) RevokeSubject(issuer, subject string) { m.revoked.add(keyOfSubject(issuer, subject)) }
+
+// Revoked tells whether a session that was found earlier has been revoked since.
+func (m *Manager) Revoked(s *Session) bool { return m.revoked.has(s) }

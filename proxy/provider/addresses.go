@@ -12,6 +12,7 @@ import (
 //
 //   - https everywhere (OIDC Core 16.17). Plain http is for a provider on loopback, or when the operator asked for it.
 //   - No user name, no fragment (RFC 6749 3.1, 3.2).
+//   - No address of this machine from a provider elsewhere, and none at which there is no provider. Where a name leads, dialer looks.
 //   - With an internal URL, requests of ours to the issuer's origin go to the internal origin instead. Addresses for browsers
 //     stay as published, but those published with the internal origin are put back on the issuer's.
 
@@ -58,18 +59,31 @@ func (a *addresses) check(address string) error {
 		return errors.New("has a user name in it")
 	case u.Fragment != "" || strings.Contains(address, "#"):
 		return errors.New("has a fragment")
-	case u.Scheme == "https":
-		return nil
-	case u.Scheme == "http" && (a.allowHTTP || a.nearby() && loopback(u)):
-		return nil
+	case u.Scheme != "https" && (u.Scheme != "http" || !a.allowHTTP && !(a.nearby() && loopback(u))):
+		return fmt.Errorf("begins with %s, not https", quoted(u.Scheme+"://"))
 	}
-	return fmt.Errorf("begins with %s, not https", quoted(u.Scheme+"://"))
+	return a.checkHost(u)
 }
 
-// nearby tells whether the provider itself runs on this machine. Only then may it name addresses of this machine in plain http:
-// a provider elsewhere has no business here.
+func (a *addresses) checkHost(u *url.URL) error {
+	if loopback(u) && !a.nearby() {
+		return errors.New("is on this machine, where the provider is not")
+	}
+	if ip, err := netip.ParseAddr(u.Hostname()); err == nil {
+		return noProvider(ip)
+	}
+	return nil
+}
+
+// nearby tells whether the provider itself runs on this machine. Only then may it name addresses of this machine: a provider
+// elsewhere has no business here.
 func (a *addresses) nearby() bool {
 	return loopback(a.issuer) || a.internal != nil && loopback(a.internal)
+}
+
+// own tells whether a host is one that the operator named.
+func (a *addresses) own(host string) bool {
+	return strings.EqualFold(host, a.issuer.Hostname()) || a.internal != nil && strings.EqualFold(host, a.internal.Hostname())
 }
 
 // reach is the address by which doorward itself reaches a published endpoint.

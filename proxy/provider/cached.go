@@ -2,6 +2,7 @@ package provider
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"sync"
 	"time"
@@ -13,37 +14,41 @@ import (
 //   - A fetch belongs to nobody: an asker who goes away does not end it. It ends by its own time limit.
 //   - A failure is remembered for a short pause, in which askers get it at once instead of waiting in a queue. The pause is counted
 //     from the beginning of the fetch: after one that hung to its time limit, the next asker tries again.
-//   - A good value is kept for ever. When it is old it is still given out, while a fetch in the background renews it; when that
-//     fails, the old value stays.
+//   - A good value is kept for ever. When it is no longer fresh it is still given out, while a fetch in the background renews it; when
+//     that fails, the old value stays.
+//   - After a long silence (maxStale) the first asker waits for that fetch, so that what the provider has withdrawn meanwhile is not
+//     used once more. When the latest fetch failed, nobody waits: the provider is down, and the old value is all there is.
 type cached[T any] struct {
-	fetch  func(context.Context) (T, error) // must end by itself
-	maxAge time.Duration                    // older values are renewed in the background
-	pause  time.Duration                    // between the beginnings of a fetch that fails and the next
+	fetch func(context.Context) (value T, fresh time.Duration, err error) // must end by itself; fresh is how long the value is
+	pause time.Duration                                                   // between the beginnings of a fetch that fails and the next
+	told  func(error)                                                     // of a failure unlike the latest, and of its end (nil); may be nil
 
-	mu        sync.Mutex
-	value     T
-	fetchedAt time.Time            // of value; zero: there is none yet
-	err       error                // of the latest fetch, nil when it was good
-	failedAt  time.Time            // when the latest failing fetch began
-	demanded  map[string]time.Time // when renew last began a fetch, by the reason
-	running   chan struct{}        // closed when the fetch under way ends; nil when there is none
+	mu         sync.Mutex
+	value      T
+	fetchedAt  time.Time // of value; zero: there is none yet
+	freshUntil time.Time
+	err        error                // of the latest fetch, nil when it was good
+	failedAt   time.Time            // when the latest failing fetch began
+	demanded   map[string]time.Time // when renew last began a fetch, by the reason
+	running    chan struct{}        // closed when the fetch under way ends; nil when there is none
 }
+
+// maxStale is how long after its freshness a value is given out without waiting for a newer one.
+const maxStale = time.Hour
 
 // get gives the value, and fetches it when there is none yet.
 func (c *cached[T]) get(ctx context.Context) (T, error) {
 	c.mu.Lock()
-	if !c.fetchedAt.IsZero() {
+	late := time.Since(c.freshUntil)
+	if c.running == nil && c.paused() || late <= 0 {
 		defer c.mu.Unlock()
-		if time.Since(c.fetchedAt) > c.maxAge && !c.paused() {
-			c.start()
-		}
-		return c.value, nil
-	}
-	if c.running == nil && c.paused() {
-		defer c.mu.Unlock()
-		return c.value, c.err
+		return c.value, c.errUnlessGood()
 	}
 	running := c.start()
+	if !c.fetchedAt.IsZero() && (late <= maxStale || c.err != nil) {
+		defer c.mu.Unlock()
+		return c.value, nil
+	}
 	c.mu.Unlock()
 	return c.wait(ctx, running)
 }
@@ -89,16 +94,20 @@ func (c *cached[T]) start() chan struct{} {
 
 func (c *cached[T]) run(running chan struct{}) {
 	begun := time.Now()
-	value, err := c.fetch(context.Background())
+	value, fresh, err := c.fetch(context.Background())
+	defer close(running)
 	c.mu.Lock()
-	defer c.mu.Unlock()
+	news := fmt.Sprint(err) != fmt.Sprint(c.err)
 	c.running, c.err = nil, err
 	if err == nil {
-		c.value, c.fetchedAt = value, time.Now()
+		c.value, c.fetchedAt, c.freshUntil = value, time.Now(), time.Now().Add(fresh)
 	} else {
 		c.failedAt = begun
 	}
-	close(running)
+	c.mu.Unlock()
+	if news && c.told != nil {
+		c.told(err)
+	}
 }
 
 // wait waits for a fetch, or until the asker gives up.

@@ -17,25 +17,30 @@ import (
 
 // The rules of every request to the provider:
 //
-//   - It has a deadline that covers connecting, headers and body, so that neither silence nor a slow drip holds anybody up.
+//   - It has a deadline that covers connecting, headers and body, so that neither silence nor a slow drip holds anybody up. So has
+//     connecting by itself, which net/http goes on with when the request has long been given up.
 //   - Redirects are not followed. They would carry the client secret, the code or a token to another host.
-//   - At most maxBody bytes are read, and nothing is decompressed: a small gzip bomb stays small.
+//   - At most maxHeader bytes of headers are read, informational answers (1xx) included, and at most maxBody of the body. Nothing is
+//     decompressed: a small gzip bomb stays small. Nor is another protocol spoken (101): its connection would know no deadline.
 //   - TLS 1.2 or newer, verified; a CA of the operator's adds to the system's and replaces none.
-//   - HTTPS_PROXY and NO_PROXY are honoured.
+//   - HTTPS_PROXY and NO_PROXY are honoured. Without a proxy, dialer judges every address.
+//   - net/http sends a request again only when the provider has not seen it.
 
 const (
 	maxBody      = 1 << 20
+	maxHeader    = 64 << 10
+	dialTimeout  = 5 * time.Second  // to connect, and once more for TLS
 	fetchTimeout = 5 * time.Second  // metadata, keys
 	askTimeout   = 10 * time.Second // token, userinfo: somebody's login hangs on it, and the provider may have to think
 )
 
-// client sends requests to the provider. It uses a bare transport, which knows no redirects, cookies or retries of its own.
+// client sends requests to the provider. It uses a bare transport, which knows no redirects and no cookies.
 type client struct {
 	transport http.RoundTripper
 	onRequest func(endpoint, code string, took time.Duration)
 }
 
-func newClient(o Options) (*client, error) {
+func newClient(o Options, a *addresses) (*client, error) {
 	roots, err := x509.SystemCertPool()
 	if err != nil {
 		roots = x509.NewCertPool()
@@ -43,32 +48,44 @@ func newClient(o Options) (*client, error) {
 	if len(o.CA) > 0 && !roots.AppendCertsFromPEM(o.CA) {
 		return nil, errors.New("the provider's CA holds no certificate in PEM")
 	}
-	c := &client{
-		onRequest: o.OnRequest,
-		transport: &http.Transport{
-			Proxy:                  http.ProxyFromEnvironment,
-			DialContext:            dialLoopback,
-			TLSClientConfig:        &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
-			DisableCompression:     true,
-			ForceAttemptHTTP2:      true,
-			MaxResponseHeaderBytes: 64 << 10,
-			MaxIdleConnsPerHost:    8,
-			IdleConnTimeout:        90 * time.Second,
-		},
-	}
+	c := &client{transport: newRoutes(roots, &dialer{addresses: a}), onRequest: o.OnRequest}
 	if c.onRequest == nil {
 		c.onRequest = func(string, string, time.Duration) {}
 	}
 	return c, nil
 }
 
-// dialLoopback dials, and takes every name below localhost for this machine (RFC 6761 6.3), as browsers do; resolvers may not know
-// it.
-func dialLoopback(ctx context.Context, network, address string) (net.Conn, error) {
-	if host, port, err := net.SplitHostPort(address); err == nil && strings.HasSuffix(host, ".localhost") {
-		address = net.JoinHostPort("localhost", port)
+// routes are the two ways to the provider: straight, and through the proxy that the environment names.
+type routes struct{ direct, proxied *http.Transport }
+
+func newRoutes(roots *x509.CertPool, d *dialer) routes {
+	r := routes{direct: newTransport(roots), proxied: newTransport(roots)}
+	r.direct.DialContext = d.dial
+	r.proxied.DialContext = (&net.Dialer{Timeout: dialTimeout}).DialContext // wherever it is, it is the operator's
+	r.proxied.Proxy = http.ProxyFromEnvironment
+	return r
+}
+
+func newTransport(roots *x509.CertPool) *http.Transport {
+	return &http.Transport{
+		TLSClientConfig:        &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
+		TLSHandshakeTimeout:    dialTimeout,
+		DisableCompression:     true,
+		ForceAttemptHTTP2:      true,
+		MaxResponseHeaderBytes: maxHeader,
+		MaxIdleConnsPerHost:    8,
+		IdleConnTimeout:        90 * time.Second,
+		// A connection that died without a word would let every request on it run into its deadline, for many minutes.
+		HTTP2: &http.HTTP2Config{SendPingTimeout: 10 * time.Second, PingTimeout: dialTimeout},
 	}
-	return new(net.Dialer).DialContext(ctx, network, address)
+}
+
+// RoundTrip implements http.RoundTripper.
+func (r routes) RoundTrip(req *http.Request) (*http.Response, error) {
+	if proxy, err := http.ProxyFromEnvironment(req); proxy != nil || err != nil {
+		return r.proxied.RoundTrip(req)
+	}
+	return r.direct.RoundTrip(req)
 }
 
 // reply is what an endpoint answered, read to the end.
@@ -120,23 +137,33 @@ func (c *client) send(req *http.Request, endpoint string, timeout time.Duration)
 func (c *client) roundTrip(req *http.Request) (*reply, error) {
 	resp, err := c.transport.RoundTrip(req)
 	if err != nil {
-		// net/http quotes what it could not read, which may be anything, a token as well.
-		before, _, _ := strings.Cut(err.Error(), `"`)
-		return nil, errors.New(before)
+		return nil, unquoted(err)
 	}
 	defer resp.Body.Close()
+	if resp.StatusCode == http.StatusSwitchingProtocols {
+		return nil, errors.New("the answer wants to speak another protocol (101)")
+	}
 	if encoding := resp.Header.Get("Content-Encoding"); encoding != "" && encoding != "identity" {
 		return nil, fmt.Errorf("the answer is encoded as %s, which nobody asked for", quoted(encoding))
 	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody+1))
 	if err != nil {
-		return nil, fmt.Errorf("reading the answer: %w", err)
+		return nil, fmt.Errorf("reading the answer: %w", unquoted(err))
 	}
 	if len(body) > maxBody {
 		return nil, fmt.Errorf("the answer is larger than %d bytes", maxBody)
 	}
 	mediaType, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
 	return &reply{status: resp.StatusCode, mediaType: mediaType, header: resp.Header, body: body}, nil
+}
+
+// unquoted is an error of net/http up to where it begins to quote what it could not read, which may be anything, a token as well.
+func unquoted(err error) error {
+	before, _, quotes := strings.Cut(err.Error(), `"`)
+	if !quotes {
+		return err
+	}
+	return errors.New(before + "…")
 }
 
 // ok refuses every status but 200, a redirect among them.
@@ -148,6 +175,23 @@ func (r *reply) ok() error {
 		return fmt.Errorf("the answer is a redirect (%d), and redirects are not followed", r.status)
 	}
 	return fmt.Errorf("the answer's status is %d", r.status)
+}
+
+// freshFor is how long the answer says that it may be used (RFC 9111 5.2.2), within bounds; the longest where it does not say.
+func (r *reply) freshFor(least, most time.Duration) time.Duration {
+	fresh := most
+	for directive := range strings.SplitSeq(strings.Join(r.header.Values("Cache-Control"), ","), ",") {
+		name, value, _ := strings.Cut(strings.ToLower(strings.TrimSpace(directive)), "=")
+		switch name {
+		case "no-cache", "no-store":
+			fresh = least
+		case "max-age":
+			if seconds, err := strconv.ParseUint(strings.Trim(value, `"`), 10, 31); err == nil {
+				fresh = min(fresh, time.Duration(seconds)*time.Second)
+			}
+		}
+	}
+	return max(least, fresh)
 }
 
 // json reads an answer that must say that it is JSON.

@@ -4,7 +4,7 @@ import (
 	"context"
 	"encoding/pem"
 	"errors"
-	"net"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -122,15 +122,15 @@ type fetcher struct {
 	answer chan error
 }
 
-func (f *fetcher) fetch(context.Context) (int, error) {
+func (f *fetcher) fetch(context.Context) (int, time.Duration, error) {
 	f.began++
-	err := <-f.answer
-	return f.began, err
+	began, err := f.began, <-f.answer
+	return began, time.Hour, err
 }
 
 func newFetcher() (*fetcher, *cached[int]) {
 	f := &fetcher{answer: make(chan error)}
-	return f, &cached[int]{fetch: f.fetch, maxAge: time.Hour, pause: time.Second}
+	return f, &cached[int]{fetch: f.fetch, pause: time.Second}
 }
 
 func TestOneFetchServesAll(t *testing.T) {
@@ -188,6 +188,65 @@ func TestOldValueIsGivenWhileItIsRenewed(t *testing.T) {
 	})
 }
 
+// After a long silence the first asker gets what is true now, or what there is when that cannot be had.
+func TestStaleValueIsWaitedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, c := newFetcher()
+		go func() {
+			f.answer <- nil
+			f.answer <- nil
+			f.answer <- errors.New("down")
+		}()
+		c.get(t.Context())
+		for want := range 2 { // the third fetch fails
+			time.Sleep(time.Hour + maxStale + time.Second)
+			if value, err := c.get(t.Context()); value != 2 || err != nil {
+				t.Errorf("%d: got %d, %v", want, value, err)
+			}
+		}
+		time.Sleep(time.Minute)
+		began := time.Now()
+		if value, err := c.get(t.Context()); value != 2 || err != nil || time.Since(began) != 0 {
+			t.Errorf("while the provider is down: %d, %v after %s", value, err, time.Since(began))
+		}
+		f.answer <- nil // the last fetch, for which nobody waited
+		synctest.Wait()
+	})
+}
+
+// What goes wrong is told once, and its end is told.
+func TestFailuresAreToldOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, c := newFetcher()
+		var told []string
+		c.told = func(err error) { told = append(told, fmt.Sprint(err)) }
+		down, worse := errors.New("down"), errors.New("worse")
+		for _, answer := range []error{nil, nil, down, down, worse, nil, nil} {
+			go func() { f.answer <- answer }()
+			c.get(t.Context())
+			synctest.Wait()
+			time.Sleep(time.Hour + time.Second)
+		}
+		if want := []string{"down", "worse", "<nil>"}; !slices.Equal(told, want) {
+			t.Errorf("told %v", told)
+		}
+	})
+}
+
+func TestHowLongAnAnswerIsFresh(t *testing.T) {
+	for header, want := range map[string]time.Duration{
+		"": time.Hour, "public": time.Hour, "max-age=600": 10 * time.Minute, "public, Max-Age=\"600\", must-revalidate": 10 * time.Minute,
+		"max-age=86400": time.Hour, "max-age=5": time.Minute, "max-age=0": time.Minute, "no-store": time.Minute, "no-cache, max-age=600": time.Minute,
+		"max-age=-1": time.Hour, "max-age=soon": time.Hour, "max-age": time.Hour, "max-age=99999999999999999999": time.Hour, ",,=": time.Hour,
+		"x-max-age=5": time.Hour, "s-maxage=600": time.Hour,
+	} {
+		r := &reply{header: http.Header{"Cache-Control": {header}}}
+		if got := r.freshFor(time.Minute, time.Hour); got != want {
+			t.Errorf("%s: %s", header, got)
+		}
+	}
+}
+
 func TestOldValueSurvivesFailures(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f, c := newFetcher()
@@ -240,15 +299,4 @@ func TestRenewalsForDifferentReasons(t *testing.T) {
 			}
 		}
 	})
-}
-
-func TestNamesBelowLocalhostAreThisMachine(t *testing.T) {
-	server := httptest.NewServer(http.NotFoundHandler())
-	defer server.Close()
-	_, port, _ := net.SplitHostPort(server.Listener.Addr().String())
-	conn, err := dialLoopback(t.Context(), "tcp", "provider.localhost:"+port)
-	if err != nil {
-		t.Fatal(err)
-	}
-	conn.Close()
 }

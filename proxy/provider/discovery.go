@@ -21,7 +21,7 @@ import (
 //   - Signature algorithms are ours and the provider's in common; `none` and those with a shared secret are not ours.
 
 const (
-	metadataMaxAge = time.Hour
+	metadataMaxAge = time.Hour       // whatever Cache-Control says: Discovery leaves it open, and nothing in them is withdrawn in haste
 	failurePause   = 2 * time.Second // after a failed fetch, before the next; people who ask meanwhile are told at once
 )
 
@@ -41,8 +41,19 @@ func wellKnown(issuer string) string {
 	return strings.TrimSuffix(issuer, "/") + "/.well-known/openid-configuration"
 }
 
-// fetchMetadata asks the provider for its metadata and checks them.
-func (p *Provider) fetchMetadata(ctx context.Context) (*metadata, error) {
+// fetchMetadata asks the provider for its metadata, and checks that they are right and have what the options ask for.
+func (p *Provider) fetchMetadata(ctx context.Context) (m *metadata, fresh time.Duration, err error) {
+	if m, err = p.loadMetadata(ctx); err != nil {
+		return nil, 0, err
+	}
+	if p.options.AlwaysUserinfo && m.UserInfoURL == "" {
+		return nil, 0, fail(KindInvalidMetadata, "userinfo_endpoint is missing, but DOORWARD_USERINFO is always")
+	}
+	return m, metadataMaxAge, nil
+}
+
+// loadMetadata asks the provider for its metadata and checks that they are right.
+func (p *Provider) loadMetadata(ctx context.Context) (*metadata, error) {
 	got, err := p.client.get(ctx, "discovery", p.addresses.reach(wellKnown(p.options.Issuer)))
 	if err != nil {
 		return nil, &Error{Kind: KindUnavailable, cause: err}
@@ -68,7 +79,11 @@ func (p *Provider) readMetadata(o object) (*metadata, error) {
 	if err := p.readEndpoints(m, o); err != nil {
 		return nil, err
 	}
-	var err error
+	err := o.exactly("authorization_response_iss_parameter_supported", "code_challenge_methods_supported",
+		"id_token_signing_alg_values_supported", "scopes_supported")
+	if err != nil {
+		return nil, err
+	}
 	if m.announcesIss, err = o.flag("authorization_response_iss_parameter_supported"); err != nil {
 		return nil, err
 	}

@@ -1,12 +1,15 @@
 package provider
 
 import (
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"regexp"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 )
 
 func TestMetadataThatAreRefused(t *testing.T) {
@@ -70,6 +73,63 @@ func TestDiscoveryThatMisbehaves(t *testing.T) {
 	}
 }
 
+// Metadata that have become bad change nothing: those of before serve, and it is told what is wrong. Good ones take their place.
+func TestMetadataThatChange(t *testing.T) {
+	const discovery = "/.well-known/openid-configuration"
+	tests := map[string]struct {
+		change func(*op)
+		told   string
+	}{
+		"another issuer":            {func(o *op) { o.metadata = set("issuer", "https://other.example.com") }, "issuer is"},
+		"the issuer, trimmed":       {func(o *op) { o.metadata = set("issuer", strings.TrimSuffix(o.issuer, "/")) }, "issuer is"},
+		"a token endpoint in clear": {func(o *op) { o.metadata = set("token_endpoint", "http://idp.example.com/token") }, "https"},
+		"keys where no provider is": {func(o *op) { o.metadata = set("jwks_uri", "https://169.254.169.254/") }, "link-local"},
+		"keys on this machine":      {func(o *op) { o.metadata = set("jwks_uri", "https://localhost/jwks") }, "this machine"},
+		"no PKCE any more":          {func(o *op) { o.metadata = set("code_challenge_methods_supported", []string{}) }, "S256"},
+		"no keys":                   {func(o *op) { o.metadata = without("jwks_uri") }, "jwks_uri is missing"},
+		"a page":                    {func(o *op) { o.instead = handlers(discovery, says(200, "text/html", "<h1>")) }, "not JSON"},
+		"an error":                  {func(o *op) { o.instead = handlers(discovery, says(503, "", "")) }, "status is 503"},
+		"a redirect":                {func(o *op) { o.instead = handlers(discovery, says(302, "", "")) }, "redirect"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			o := &op{issuer: "https://idp.example.com/"}
+			o.rotate("ES256", "key-1")
+			var told []string
+			p := o.client(t, func(o *Options) {
+				o.OnFetch = func(document string, err error) { told = append(told, fmt.Sprint(document, ": ", err)) }
+			})
+			p.client.transport = inProcess{o}
+			synctest.Test(t, func(t *testing.T) {
+				pass := func(wait time.Duration) { // the first login renews, the second would suffer from it
+					time.Sleep(wait)
+					for range 2 {
+						if _, err := o.login(t, p); err != nil {
+							t.Error(err)
+						}
+						synctest.Wait()
+					}
+				}
+				pass(0)
+				test.change(o)
+				pass(metadataMaxAge + time.Second)
+				pass(time.Minute)
+				if len(told) != 1 || !strings.HasPrefix(told[0], "metadata: ") || !strings.Contains(told[0], test.told) {
+					t.Errorf("it is told that %q", told)
+				}
+				o.instead, o.metadata = map[string]http.HandlerFunc{}, set("authorization_endpoint", o.issuer+"moved")
+				pass(time.Minute)
+				if address, err := p.AuthorizationURL(t.Context(), NewRequest(callback)); err != nil || !strings.HasPrefix(address, o.issuer+"moved?") {
+					t.Errorf("afterwards people are sent to %s: %v", address, err)
+				}
+				if len(told) != 2 || told[1] != "metadata: <nil>" {
+					t.Errorf("it is told that %q", told)
+				}
+			})
+		})
+	}
+}
+
 func TestNothingIsAskedBeforeItIsNeeded(t *testing.T) {
 	o := newOP(t, "ES256")
 	p := o.client(t, nil)
@@ -113,6 +173,18 @@ func TestEndpointsThatAreAllowed(t *testing.T) {
 		{"http://idp:8080", "", true, "http://idp:8080/x", true},
 		{"http://idp:8080", "", true, "ftp://idp:8080/x", false},
 		{"https://idp.example.com", "http://localhost:1", false, "http://localhost:1/x", true},
+		{"https://idp.example.com", "", false, "https://localhost/x", false},
+		{"https://idp.example.com", "", false, "https://127.0.0.1:8443/x", false},
+		{"https://idp.example.com", "", false, "https://[::ffff:127.0.0.1]/x", false},
+		{"https://idp.example.com", "", false, "https://10.0.0.1/x", true}, // an internal provider may be spelled by its address
+		{"https://idp.example.com", "", false, "https://169.254.169.254/x", false},
+		{"https://idp.example.com", "", false, "https://[fe80::1%25eth0]/x", false},
+		{"https://idp.example.com", "", false, "https://0.0.0.0/x", false},
+		{"https://idp.example.com", "", false, "https://[::]/x", false},
+		{"https://idp.example.com", "", false, "https://[::ffff:0.0.0.0]/x", false},
+		{"http://localhost:9000", "", false, "https://169.254.169.254/x", false},
+		{"http://idp:8080", "", true, "http://169.254.169.254/x", false},
+		{"http://idp:8080", "", true, "http://localhost/x", false},
 	}
 	for _, test := range tests {
 		a, err := newAddresses(Options{Issuer: test.issuer, InternalURL: test.internal, AllowHTTP: test.allowHTTP})

@@ -20,7 +20,7 @@ type Finding struct {
 // Inspect asks the provider afresh for its metadata and keys and says, point by point, how they suit the options. It is for people
 // who set doorward up, and changes nothing. Its error is the context's: what the provider gets wrong is in the findings.
 func (p *Provider) Inspect(ctx context.Context) ([]Finding, error) {
-	m, err := p.fetchMetadata(ctx)
+	m, err := p.loadMetadata(ctx)
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
@@ -33,7 +33,7 @@ func (p *Provider) Inspect(ctx context.Context) ([]Finding, error) {
 		inspectPKCE(m),
 	}
 	findings = append(findings, p.inspectScopes(m)...)
-	findings = append(findings, inspectUserinfo(m), inspectLogout(m), inspectIssuerParameter(m))
+	findings = append(findings, p.inspectUserinfo(m), inspectLogout(m), inspectIssuerParameter(m))
 	if !m.date.IsZero() {
 		findings = append(findings, inspectClock(m))
 	}
@@ -101,10 +101,15 @@ func (p *Provider) inspectScopes(m *metadata) []Finding {
 	return findings
 }
 
-func inspectUserinfo(m *metadata) Finding {
+func (p *Provider) inspectUserinfo(m *metadata) Finding {
 	f := Finding{OK: true, Subject: "userinfo", Says: "there is an endpoint"}
-	if m.UserInfoURL == "" {
+	switch {
+	case m.UserInfoURL == "" && p.options.AlwaysUserinfo:
+		f.OK, f.Says, f.Mend = false, "there is no endpoint, so that nobody can sign in", "set DOORWARD_USERINFO=auto"
+	case m.UserInfoURL == "":
 		f.Says = "there is no endpoint: every claim that is needed must be in a token"
+	case p.options.AlwaysUserinfo:
+		f.Says = "there is an endpoint, and each login asks it"
 	}
 	return f
 }

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf16"
 	"unicode/utf8"
 )
 
@@ -19,6 +20,7 @@ import (
 //   - a member that occurs twice in an object is an error, at any depth;
 //   - names are exact, and a member that differs from one we use only by letter case is an error;
 //   - one value, valid UTF-8, no byte order mark, nothing after it, nested no deeper than maxDepth;
+//   - no half of a surrogate pair (RFC 7493 2.1): Go replaces it, and two names would become one;
 //   - a string is a string and a number a number; numbers keep their digits (json.Number).
 
 const maxDepth = 32
@@ -34,6 +36,9 @@ func parseObject(data []byte) (object, error) {
 	if !json.Valid(data) { // also refuses trailing data and a byte order mark
 		return nil, errors.New("not JSON")
 	}
+	if halfSurrogate(data) {
+		return nil, errors.New("the JSON contains half a surrogate pair")
+	}
 	d := json.NewDecoder(bytes.NewReader(data))
 	d.UseNumber()
 	value, err := readValue(d, 0)
@@ -45,6 +50,41 @@ func parseObject(data []byte) (object, error) {
 		return nil, fmt.Errorf("the JSON is %s, not an object", kindOf(value))
 	}
 	return members, nil
+}
+
+// halfSurrogate looks through valid JSON for an escape that is half a character (RFC 8259 8.2).
+func halfSurrogate(data []byte) bool {
+	for {
+		at := bytes.IndexByte(data, '\\')
+		if at < 0 {
+			return false
+		}
+		first := escaped(data[at:])
+		if first < 0 {
+			data = data[at+2:]
+			continue
+		}
+		data = data[at+6:]
+		if !utf16.IsSurrogate(first) {
+			continue
+		}
+		if utf16.DecodeRune(first, escaped(data)) == utf8.RuneError {
+			return true
+		}
+		data = data[6:]
+	}
+}
+
+// escaped is the code unit of the escape \uXXXX with which valid JSON goes on; negative when it goes on otherwise.
+func escaped(data []byte) rune {
+	if !bytes.HasPrefix(data, []byte(`\u`)) {
+		return -1
+	}
+	unit, err := strconv.ParseUint(string(data[2:6]), 16, 16)
+	if err != nil {
+		return -1
+	}
+	return rune(unit)
 }
 
 func readValue(d *json.Decoder, depth int) (any, error) {
@@ -114,16 +154,36 @@ func kindOf(value any) string {
 }
 
 // exactly refuses members whose name differs from one of the names only by letter case: readers that fold case, of which
-// there are many, would take one for the other.
+// there are many, would take one for the other. A dotted name is a path as well, of which each step counts.
 func (o object) exactly(names ...string) error {
-	for member := range o {
-		if slices.Contains(names, member) {
+	for _, path := range names {
+		first, rest, dotted := strings.Cut(path, ".")
+		if !dotted {
 			continue
 		}
-		for _, name := range names {
-			if strings.EqualFold(member, name) {
-				return fmt.Errorf("the member %s is written unlike %s", quoted(member), quoted(name))
+		names = slices.Concat(names, []string{first})
+		if inner, ok := o[first].(map[string]any); ok {
+			if err := object(inner).exactly(rest); err != nil {
+				return err
 			}
+		}
+	}
+	for member := range o {
+		if err := written(member, names); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// written refuses a name that is none of the names, but would be one in other letter case.
+func written(member string, names []string) error {
+	if slices.Contains(names, member) {
+		return nil
+	}
+	for _, name := range names {
+		if strings.EqualFold(member, name) {
+			return fmt.Errorf("the member %s is written unlike %s", quoted(member), quoted(name))
 		}
 	}
 	return nil

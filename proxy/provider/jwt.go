@@ -125,11 +125,7 @@ func (p *Provider) usedClaims() []string {
 		"iss", "sub", "aud", "azp", "exp", "nbf", "iat", "nonce", "at_hash", "auth_time", "acr", "sid", "events",
 		"uid", "oid", "tid", "email", "email_verified",
 	}
-	for _, path := range p.options.NeededClaims {
-		first, _, _ := strings.Cut(path, ".")
-		names = append(names, path, first)
-	}
-	return names
+	return append(names, p.options.NeededClaims...)
 }
 
 // The checks that ID tokens and access tokens have in common.

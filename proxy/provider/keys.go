@@ -2,6 +2,7 @@ package provider
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto"
 	"crypto/ecdsa"
@@ -14,6 +15,7 @@ import (
 	"fmt"
 	"math/big"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/coreos/go-oidc/v3/oidc"
@@ -24,7 +26,8 @@ import (
 // spoils the whole set, a fetch that hangs blocks everybody, and every forged token costs a fetch.
 //
 //   - A key that cannot verify anything of ours (for encryption, of an unknown kind, malformed, too small, too big) is passed
-//     over; the others stay good.
+//     over; the others stay good. So is a key with which anybody could sign: one that is published with its private part, or whose
+//     numbers make signatures mean nothing.
 //   - A key verifies a token only if everything that either says of the other agrees: kid, kty and crv, alg, use, key_ops. A key
 //     set may hold decoys that agree in kid alone.
 //   - A token without kid is tried with every key that fits.
@@ -33,8 +36,11 @@ import (
 //     after the start works. Nor does one that another kid or a wrong signature caused: a forged token alone cannot use up what
 //     a rotation needs.
 //   - A fetch that fails or finds no good key leaves the old keys in place.
+//   - Keys are fetched anew when the answer that brought them says so (OIDC Core 10.1.1: Cache-Control), but at most once a minute,
+//     since many servers say no-store of everything, and at least every quarter of an hour, since many say a day of everything.
 
 const (
+	keysMinAge = time.Minute
 	keysMaxAge = 15 * time.Minute
 	renewPause = 10 * time.Second
 	maxKeys    = 100 // usable keys of a set; what comes after is passed over
@@ -82,14 +88,18 @@ func parseKeys(body []byte) ([]key, error) {
 		return nil, err
 	}
 	var keys []key
+	var useless []string // why
 	for _, one := range raw {
 		k, err := parseKey(one)
 		if err == nil && len(keys) < maxKeys {
 			keys = append(keys, k)
+		} else if err != nil && !slices.Contains(useless, err.Error()) && len(useless) < maxKeys {
+			useless = append(useless, err.Error())
 		}
 	}
 	if len(keys) == 0 {
-		return nil, errors.New("the key set holds no key that could verify a signature")
+		why := printable(strings.Join(useless, "; "), maxSaid)
+		return nil, fmt.Errorf("the key set holds no key that could verify a signature (%s)", cmp.Or(why, "it is empty"))
 	}
 	return keys, nil
 }
@@ -123,6 +133,9 @@ func parseKey(raw []byte) (key, error) {
 	if err != nil {
 		return key{}, err
 	}
+	if err := o.exactly("kty", "kid", "alg", "use", "key_ops", "crv", "n", "e", "x", "y", "d"); err != nil {
+		return key{}, err
+	}
 	if err := forVerifying(o); err != nil {
 		return key{}, err
 	}
@@ -142,8 +155,12 @@ func parseKey(raw []byte) (key, error) {
 	return k, nil
 }
 
-// forVerifying refuses keys that are declared for something else (RFC 7517 4.2, 4.3).
+// forVerifying refuses keys that are declared for something else (RFC 7517 4.2, 4.3), and those that are no longer the provider's
+// alone: d is what signs (RFC 7518 6.2.2, 6.3.2; RFC 8037 2).
 func forVerifying(o object) error {
+	if o.has("d") {
+		return errors.New("it is published with its private part, and anybody can sign with it")
+	}
 	use, err := o.text("use")
 	if err != nil {
 		return err
@@ -234,6 +251,10 @@ func edwardsKey(o object) (ed25519.PublicKey, error) {
 	if len(x) != ed25519.PublicKeySize {
 		return nil, errors.New("the key has the wrong length")
 	}
+	// Refuses points of low order, for which anybody makes signatures.
+	if _, err := (jose.JSONWebKey{Key: ed25519.PublicKey(x)}).MarshalJSON(); err != nil {
+		return nil, errors.New("the key is a point of low order")
+	}
 	return x, nil
 }
 
@@ -252,48 +273,51 @@ type keyring struct {
 }
 
 // fetchKeys asks the provider for its keys.
-func (p *Provider) fetchKeys(ctx context.Context) ([]key, error) {
+func (p *Provider) fetchKeys(ctx context.Context) (keys []key, fresh time.Duration, err error) {
 	m, err := p.metadata.get(ctx)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	got, err := p.client.get(ctx, "jwks", p.addresses.reach(m.JWKSURL))
 	if err != nil {
-		return nil, &Error{Kind: KindUnavailable, cause: err}
+		return nil, 0, &Error{Kind: KindUnavailable, cause: err}
 	}
-	keys, err := parseKeys(got.body)
-	if err != nil {
-		return nil, &Error{Kind: KindInvalidMetadata, cause: err}
+	if keys, err = parseKeys(got.body); err != nil {
+		return nil, 0, &Error{Kind: KindInvalidMetadata, cause: err}
 	}
-	return keys, nil
+	return keys, got.freshFor(keysMinAge, keysMaxAge), nil
 }
 
 // verify checks the token's signature and gives its payload. An *Error means that the keys cannot be had; every
 // other error that no key of the provider made the signature.
 func (k *keyring) verify(ctx context.Context, t *token) ([]byte, error) {
 	keys, err := k.cached.get(ctx)
-	if err != nil {
-		return nil, asError(err)
+	for renewed := 0; ; renewed++ {
+		if err != nil {
+			return nil, asError(err)
+		}
+		payload, known := t.verifyWith(keys)
+		if payload != nil {
+			return payload, nil
+		}
+		// Twice: a fetch that was under way already may have begun before the provider changed its keys.
+		if renewed == 2 {
+			return nil, t.unverified(known)
+		}
+		reason := "unknown key " + t.header.keyID
+		if known {
+			reason = "wrong signature" // a provider that starts anew may give a new key the name of an old one
+		}
+		keys, err = k.cached.renew(ctx, reason, renewPause)
 	}
-	payload, known := t.verifyWith(keys)
-	if payload != nil {
-		return payload, nil
-	}
-	reason := "unknown key " + t.header.keyID
+}
+
+// unverified says why no key has verified the token.
+func (t *token) unverified(known bool) error {
 	if known {
-		reason = "wrong signature" // a provider that starts anew may give a new key the name of an old one
+		return errors.New("the signature is wrong")
 	}
-	if keys, err = k.cached.renew(ctx, reason, renewPause); err != nil {
-		return nil, asError(err)
-	}
-	payload, known = t.verifyWith(keys)
-	switch {
-	case payload != nil:
-		return payload, nil
-	case known:
-		return nil, errors.New("the signature is wrong")
-	}
-	return nil, fmt.Errorf("no key of the provider has kid %s and is good for %s", quoted(t.header.keyID), t.header.algorithm)
+	return fmt.Errorf("no key of the provider has kid %s and is good for %s", quoted(t.header.keyID), t.header.algorithm)
 }
 
 // verifyWith tries every key that fits. known tells whether there was any.

@@ -7,6 +7,7 @@ import (
 	"crypto/rsa"
 	"encoding/json"
 	"math/big"
+	"net/http"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -59,6 +60,14 @@ func TestKeysThatArePassedOver(t *testing.T) {
 		"Ed25519 too short":        {"EdDSA", set("x", "AAAA")},
 		"symmetric":                {"RS256", set("kty", "oct")},
 		"kty missing":              {"RS256", without("kty")},
+		"Ed25519 identity":         {"EdDSA", set("x", b64(append([]byte{1}, make([]byte, 31)...)))},
+		"Ed25519 of order 4":       {"EdDSA", set("x", b64(make([]byte, 32)))},
+		"RSA with its private key": {"RS256", set("d", "AQAB")},
+		"EC with its private key":  {"ES256", set("d", "AQAB")},
+		"Ed25519 with its private": {"EdDSA", set("d", "AQAB")},
+		"private key null":         {"EdDSA", set("d", nil)},
+		"kid in two spellings":     {"RS256", set("KID", "k")},
+		"N beside n":               {"RS256", set("N", "AQAB")},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -115,6 +124,17 @@ func TestKeySetTakesTheExactName(t *testing.T) {
 	keys, err := parseKeys([]byte(`{"keys":[` + string(mine) + `],"KEYS":[` + string(other) + `]}`))
 	if err != nil || len(keys) != 1 || keys[0].id != "mine" {
 		t.Errorf("got %v, %v", keys, err)
+	}
+}
+
+// Who publishes keys of which none is of use learns why.
+func TestUselessKeysAreExplained(t *testing.T) {
+	private := newSigner("ES256", "k").jwk()
+	private["d"] = "AQAB"
+	body, _ := json.Marshal(map[string]any{"keys": []any{private, private, map[string]any{"kty": "RSA", "use": "enc"}}})
+	_, err := parseKeys(body)
+	if err == nil || strings.Count(err.Error(), "private part") != 1 || !strings.Contains(err.Error(), "use is not sig") {
+		t.Errorf("got %v", err)
 	}
 }
 
@@ -226,6 +246,106 @@ func TestNewKeyUnderAnOldName(t *testing.T) {
 		if _, err := o.login(t, p); err != nil {
 			t.Errorf("with the new %s: %v", name, err)
 		}
+	}
+}
+
+// A fetch that was under way before the provider changed its keys is no answer to who asks for a new one.
+func TestRotationDuringAFetch(t *testing.T) {
+	o := &op{issuer: "https://idp.example.com"}
+	o.rotate("ES256", "key-1")
+	p := o.client(t, nil)
+	slow := &delayed{inProcess: inProcess{o}}
+	p.client.transport = slow
+	synctest.Test(t, func(t *testing.T) {
+		if _, err := o.login(t, p); err != nil {
+			t.Fatal(err)
+		}
+		slow.by = 3 * time.Second
+		time.Sleep(keysMaxAge + time.Second)
+		if _, err := o.login(t, p); err != nil { // begins a fetch in the background
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		o.rotate("ES256", "key-2")
+		if _, err := o.login(t, p); err != nil {
+			t.Errorf("after the rotation: %v", err)
+		}
+	})
+}
+
+// delayed is a transport on which the answers with keys arrive late.
+type delayed struct {
+	inProcess
+	by time.Duration
+}
+
+func (d *delayed) RoundTrip(r *http.Request) (*http.Response, error) {
+	answer, err := d.inProcess.RoundTrip(r)
+	if r.URL.Path == "/jwks" {
+		time.Sleep(d.by)
+	}
+	return answer, err
+}
+
+// While a request for keys hangs, only those wait who need a new key.
+func TestHungFetchBlocksNobody(t *testing.T) {
+	o := &op{issuer: "https://idp.example.com"}
+	o.rotate("ES256", "key-1")
+	p := o.client(t, nil)
+	p.client.transport = inProcess{o}
+	synctest.Test(t, func(t *testing.T) {
+		if _, err := o.login(t, p); err != nil {
+			t.Fatal(err)
+		}
+		p.client.transport = stall{"/jwks", inProcess{o}}
+		time.Sleep(keysMaxAge + time.Second)
+		began := time.Now()
+		for range 5 {
+			if _, err := o.login(t, p); err != nil {
+				t.Error(err)
+			}
+		}
+		if took := time.Since(began); took != 0 {
+			t.Errorf("known keys took %s", took)
+		}
+		o.idHeader = set("kid", "unknown")
+		_, err := o.login(t, p)
+		o.wantKind(t, err, KindInvalidIDToken)
+		if took := time.Since(began); took > 2*fetchTimeout {
+			t.Errorf("an unknown key took %s", took)
+		}
+		time.Sleep(fetchTimeout)
+	})
+}
+
+// A provider that says how long its keys are good is asked again then, within bounds (OIDC Core 10.1.1).
+func TestKeysAreFetchedWhenTheyAreNoLongerFresh(t *testing.T) {
+	for header, want := range map[string]time.Duration{"": keysMaxAge, "max-age=300": 5 * time.Minute, "max-age=86400": keysMaxAge, "no-store": keysMinAge} {
+		t.Run(header, func(t *testing.T) {
+			o := &op{issuer: "https://idp.example.com"}
+			o.rotate("ES256", "key-1")
+			o.instead = handlers("/jwks", func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Cache-Control", header)
+				respond(w, map[string]any{"keys": o.published})
+			})
+			p := o.client(t, nil)
+			p.client.transport = inProcess{o}
+			synctest.Test(t, func(t *testing.T) {
+				for _, step := range []struct {
+					sleep   time.Duration
+					fetches int
+				}{{0, 1}, {want, 1}, {time.Second, 2}} {
+					time.Sleep(step.sleep)
+					if _, err := o.login(t, p); err != nil {
+						t.Fatal(err)
+					}
+					synctest.Wait()
+					if n := o.count("GET /jwks"); n != step.fetches {
+						t.Errorf("after %s more: %d fetches", step.sleep, n)
+					}
+				}
+			})
+		})
 	}
 }
 

@@ -13,7 +13,7 @@
 //  4. The ID token says who it is. Its signature, issuer, audience, time and nonce are checked, and then some.
 //  5. The access token is for the upstream. When an audience is configured, it is checked as the upstream would, and that it is
 //     about the same person.
-//  6. When a claim that the rules need is in neither token, userinfo is asked with the access token.
+//  6. When a claim that the rules need is in neither token, or always when configured so, userinfo is asked with the access token.
 //  7. The result is a Person. Everything in it was checked, and Person.Checks says what was checked and where the rule stands.
 //
 // The provider's metadata and keys are fetched when first needed and kept. Every failure is an *Error whose Kind is a fixed word;
@@ -63,10 +63,15 @@ type Options struct {
 	Audience []string
 	// NeededClaims are names or dotted paths of claims that will be asked for. When one is in no token, userinfo is asked.
 	NeededClaims []string
+	// AlwaysUserinfo asks userinfo at each login, needed or not. Without a userinfo endpoint there is no login.
+	AlwaysUserinfo bool
 
 	// OnRequest is told of each request to the provider: endpoint is "discovery", "jwks", "token" or "userinfo"; code is the
 	// status, or "error" when there was no answer. May be nil.
 	OnRequest func(endpoint, code string, took time.Duration)
+	// OnFetch is told when the "metadata" or "keys" cannot be fetched or used, unless that is known already, and with nil when they
+	// can again. Meanwhile those of before serve. May be nil.
+	OnFetch func(document string, err error)
 }
 
 // Provider is one OpenID provider as seen by one client. It is safe for concurrent use.
@@ -97,15 +102,22 @@ func New(o Options) (*Provider, error) {
 	if p.addresses, err = newAddresses(o); err != nil {
 		return nil, err
 	}
-	if p.client, err = newClient(o); err != nil {
+	if p.client, err = newClient(o, p.addresses); err != nil {
 		return nil, err
 	}
 	if err := p.readAuthParams(o.AuthParams); err != nil {
 		return nil, err
 	}
-	p.metadata = &cached[*metadata]{fetch: p.fetchMetadata, maxAge: metadataMaxAge, pause: failurePause}
-	p.keys = &keyring{&cached[[]key]{fetch: p.fetchKeys, maxAge: keysMaxAge, pause: failurePause}}
+	p.metadata = &cached[*metadata]{fetch: p.fetchMetadata, pause: failurePause, told: p.tell("metadata")}
+	p.keys = &keyring{&cached[[]key]{fetch: p.fetchKeys, pause: failurePause, told: p.tell("keys")}}
 	return p, nil
+}
+
+func (p *Provider) tell(document string) func(error) {
+	if p.options.OnFetch == nil {
+		return nil
+	}
+	return func(err error) { p.options.OnFetch(document, err) }
 }
 
 // readAuthParams remembers what the further parameters ask for and must be checked, and refuses those that are not theirs to set.
@@ -198,7 +210,7 @@ func (p *Provider) Complete(ctx context.Context, r Request, a Answer) (*Person, 
 	}
 	person := newPerson(got, id, access)
 	person.Checks = slices.Concat(answered, exchanged, identified, authorized)
-	if m.UserInfoURL == "" || !person.lacks(p.options.NeededClaims) {
+	if !p.options.AlwaysUserinfo && (m.UserInfoURL == "" || !person.lacks(p.options.NeededClaims)) {
 		return person, nil
 	}
 	claims, asked, err := p.askUserinfo(ctx, m, got.access, id)

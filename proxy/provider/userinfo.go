@@ -8,7 +8,8 @@ import (
 
 // The rules of userinfo (OIDC Core 5.3):
 //
-//   - It is asked only when a needed claim is in no token, and only after both tokens have passed every check.
+//   - It is asked only after both tokens have passed every check, at the login and never again, and unless Options.AlwaysUserinfo
+//     only when a needed claim is in no token.
 //   - The access token goes into the Authorization header (RFC 6750 2.1).
 //   - The answer is about the person of the ID token, or it is not used at all and the login fails (5.3.2, 5.3.4).
 //   - An answer that is a JWT is verified like one.

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"net/http"
 	"reflect"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -96,6 +98,48 @@ func TestUserinfoIsAskedOnlyWhenNeeded(t *testing.T) {
 				t.Errorf("asked %d times", n)
 			}
 		})
+	}
+}
+
+// Who wants userinfo always gets it, though nothing in it is needed, and its sub is compared all the same.
+func TestUserinfoIsAlwaysAskedWhenWanted(t *testing.T) {
+	o := newOP(t, "ES256")
+	p := o.client(t, func(o *Options) { o.AlwaysUserinfo, o.NeededClaims = true, nil })
+	if _, err := o.login(t, p); err != nil || o.count("GET /userinfo") != 1 {
+		t.Errorf("asked %d times: %v", o.count("GET /userinfo"), err)
+	}
+	o.userinfo = set("sub", "mallory")
+	_, err := o.login(t, p)
+	o.wantKind(t, err, KindInvalidUserinfo)
+}
+
+// Where it cannot be had, no login begins.
+func TestUserinfoThatIsWantedButMissing(t *testing.T) {
+	o := newOP(t, "ES256")
+	o.metadata = without("userinfo_endpoint")
+	p := o.client(t, func(o *Options) { o.AlwaysUserinfo = true })
+	_, err := p.AuthorizationURL(t.Context(), NewRequest(callback))
+	o.wantKind(t, err, KindInvalidMetadata)
+	if !strings.Contains(err.Error(), "DOORWARD_USERINFO") {
+		t.Errorf("got %v", err)
+	}
+	findings, _ := p.Inspect(t.Context())
+	if !slices.ContainsFunc(findings, func(f Finding) bool { return f.Subject == "userinfo" && !f.OK && f.Mend != "" }) {
+		t.Errorf("the inspection finds %v", findings)
+	}
+}
+
+// What the tokens say of somebody counts before what userinfo says (security of rules that name a group).
+func TestTokensCountBeforeUserinfo(t *testing.T) {
+	o := newOP(t, "ES256")
+	o.idClaims = set("groups", []string{"Token"})
+	o.userinfo = set("groups", []string{"Userinfo"})
+	person, err := o.login(t, o.client(t, func(o *Options) { o.AlwaysUserinfo = true }))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if groups, _ := person.Claim("groups"); !reflect.DeepEqual(groups, []any{"Token"}) {
+		t.Errorf("got %v", groups)
 	}
 }
 

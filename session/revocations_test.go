@@ -1,0 +1,142 @@
+package session
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// person is a session of a person in a session of the provider's.
+func person(subject, sid string) *Session {
+	s := newSession(subject, 0)
+	s.Issuer, s.ProviderSession = "https://id.example.com", sid
+	return s
+}
+
+func TestRevocationsReachWhatTheyName(t *testing.T) {
+	const issuer = "https://id.example.com"
+	for _, test := range []struct {
+		name   string
+		revoke func(m *Manager, s *Session)
+		ends   []string // of the sessions alice/1, alice/2, bob/3
+	}{
+		{"the session itself", func(m *Manager, s *Session) { m.Revoke(s) }, []string{"alice/1"}},
+		{"the provider's session", func(m *Manager, _ *Session) { m.RevokeProviderSession(issuer, "1") }, []string{"alice/1"}},
+		{"the person", func(m *Manager, _ *Session) { m.RevokeSubject(issuer, "alice") }, []string{"alice/1", "alice/2"}},
+		{"another issuer's session", func(m *Manager, _ *Session) { m.RevokeProviderSession("https://other", "1") }, nil},
+		{"another issuer's person", func(m *Manager, _ *Session) { m.RevokeSubject("https://other", "alice") }, nil},
+		{"a session called like a person", func(m *Manager, _ *Session) { m.RevokeProviderSession(issuer, "alice") }, nil},
+		{"a session without a name", func(m *Manager, _ *Session) { m.RevokeProviderSession(issuer, "") }, nil},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			m := newManager(t)
+			browsers := map[string]*browser{}
+			var first *Session
+			for _, who := range [][2]string{{"alice", "1"}, {"alice", "2"}, {"bob", "3"}} {
+				s := person(who[0], who[1])
+				b := newBrowser(t)
+				b.login(m, s)
+				browsers[who[0]+"/"+who[1]] = b
+				if first == nil {
+					first = s
+				}
+			}
+			test.revoke(m, first)
+			ended := map[string]bool{}
+			for _, name := range test.ends {
+				ended[name] = true
+			}
+			for name, b := range browsers {
+				if _, err := m.Get(b.request()); errors.Is(err, ErrRevoked) != ended[name] {
+					t.Errorf("%s: got %v", name, err)
+				}
+			}
+		})
+	}
+}
+
+func TestANewLoginIsNotRevoked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, b := newManager(t), newBrowser(t)
+		m.RevokeSubject("https://id.example.com", "alice")
+		m.RevokeProviderSession("https://id.example.com", "1")
+		time.Sleep(time.Nanosecond)
+		b.login(m, person("alice", "1"))
+		if _, err := m.Get(b.request()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestRevocationsAreRememberedAsLongAsASessionLives(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newManager(t, func(o *Options) { o.MaxAge = time.Hour })
+		s := person("alice", "1")
+		s.ExpiresAt, s.TokenExpiresAt = s.CreatedAt.Add(24*time.Hour), s.CreatedAt.Add(24*time.Hour)
+		b := newBrowser(t)
+		b.login(m, s)
+		m.Revoke(s)
+		time.Sleep(time.Hour - time.Nanosecond)
+		if _, err := m.Get(b.request()); !errors.Is(err, ErrRevoked) {
+			t.Errorf("just before its end: %v", err)
+		}
+		time.Sleep(2 * time.Hour)
+		m.RevokeSubject("https://id.example.com", "somebody")
+		if len(m.revoked.entries) != 1 || len(m.revoked.order) != 1 {
+			t.Errorf("%d entries are kept, %d in order", len(m.revoked.entries), len(m.revoked.order))
+		}
+		if _, err := m.Get(b.request()); !errors.Is(err, ErrExpired) {
+			t.Errorf("after its end: %v", err)
+		}
+	})
+}
+
+// However many revocations come, memory is bounded, and nobody who was signed out is let in again.
+func TestAFullSetEndsOlderSessionsAndForgetsNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newManager(t)
+		revoked, bystander, younger := person("alice", "1"), person("bob", "2"), (*Session)(nil)
+		time.Sleep(time.Second)
+		m.RevokeProviderSession(revoked.Issuer, "1")
+		time.Sleep(time.Second)
+		younger = person("carol", "3")
+		time.Sleep(time.Second)
+		for i := range maxRevocations {
+			m.RevokeProviderSession("https://id.example.com", fmt.Sprint("other ", i))
+		}
+		if len(m.revoked.entries) > maxRevocations || len(m.revoked.order) > maxRevocations {
+			t.Errorf("%d entries, %d in order", len(m.revoked.entries), len(m.revoked.order))
+		}
+		if !m.Revoked(revoked) || !m.Revoked(bystander) || m.Revoked(younger) {
+			t.Errorf("revoked %t, as old %t, younger %t", m.Revoked(revoked), m.Revoked(bystander), m.Revoked(younger))
+		}
+	})
+}
+
+// One name that is revoked again and again fills nothing.
+func TestRepeatedRevocationsOfOneNameEndNobodyElse(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newManager(t)
+		bystander := person("bob", "2")
+		for range maxRevocations + 10 {
+			time.Sleep(time.Nanosecond)
+			m.RevokeSubject("https://id.example.com", "alice")
+		}
+		if m.Revoked(bystander) || len(m.revoked.order) > maxRevocations {
+			t.Errorf("the other is revoked: %t; %d in order", m.Revoked(bystander), len(m.revoked.order))
+		}
+	})
+}
+
+func BenchmarkRevoked(b *testing.B) {
+	m := newManager(b)
+	for i := range 1000 {
+		m.RevokeSubject("https://id.example.com", fmt.Sprint(i))
+	}
+	s := person("alice", "1")
+	for b.Loop() {
+		m.Revoked(s)
+	}
+}
