@@ -6,7 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/go-jose/go-jose/v4"
 	"github.com/zitadel/oidc/v3/pkg/oidc"
 	"github.com/zitadel/oidc/v3/pkg/op"
 )
@@ -14,7 +13,6 @@ import (
 // client is the one client of the provider, a web application that keeps a secret. It is an op.Client.
 type client struct {
 	id, secret                   string
-	keys                         []jose.JSONWebKey
 	redirectURIs, postLogoutURIs []string
 }
 
@@ -35,13 +33,8 @@ func (c *client) PostLogoutRedirectURIs() []string { return c.postLogoutURIs }
 // ApplicationType is web: exact callbacks, plain http allowed with the code flow.
 func (c *client) ApplicationType() op.ApplicationType { return op.ApplicationTypeWeb }
 
-// AuthMethod is HTTP Basic, unless there are keys.
-func (c *client) AuthMethod() oidc.AuthMethod {
-	if len(c.keys) > 0 {
-		return oidc.AuthMethodPrivateKeyJWT
-	}
-	return oidc.AuthMethodBasic
-}
+// AuthMethod is HTTP Basic.
+func (c *client) AuthMethod() oidc.AuthMethod { return oidc.AuthMethodBasic }
 
 // ResponseTypes is the code flow alone.
 func (c *client) ResponseTypes() []oidc.ResponseType {

@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/go-jose/go-jose/v4"
 	"github.com/zitadel/oidc/v3/pkg/oidc"
 	"github.com/zitadel/oidc/v3/pkg/op"
 
@@ -27,9 +26,6 @@ type Options struct {
 	Issuer string
 	// ClientID and ClientSecret are the credentials of the one client.
 	ClientID, ClientSecret string
-	// ClientKeys are the client's public keys, each with its `kid`. When there are any, the client proves itself by them and
-	// not by the secret (private_key_jwt).
-	ClientKeys []jose.JSONWebKey
 	// RedirectURIs and PostLogoutURIs are where the client may have people sent, compared exactly.
 	RedirectURIs, PostLogoutURIs []string
 	// Audience is what access tokens are for: the `aud` that an API checks.
@@ -94,7 +90,6 @@ func (p *Provider) routes(protocol http.Handler) http.Handler {
 func newProtocol(issuer string, s *storage) (http.Handler, error) {
 	config := &op.Config{
 		CodeMethodS256:           true,
-		AuthMethodPrivateKeyJWT:  len(s.client.keys) > 0,
 		GrantTypeRefreshToken:    true,
 		DefaultLogoutRedirectURI: "/",
 		SupportedScopes:          []string{oidc.ScopeOpenID, oidc.ScopeProfile, oidc.ScopeEmail, scopeGroups, oidc.ScopeOfflineAccess},

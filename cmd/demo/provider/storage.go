@@ -39,7 +39,7 @@ func newStorage(o Options) (*storage, error) {
 		return nil, err
 	}
 	return &storage{
-		client:   &client{o.ClientID, o.ClientSecret, o.ClientKeys, o.RedirectURIs, o.PostLogoutURIs},
+		client:   &client{o.ClientID, o.ClientSecret, o.RedirectURIs, o.PostLogoutURIs},
 		audience: o.Audience,
 		key:      key,
 		lifetime: o.AccessTokenLifetime,
@@ -222,14 +222,9 @@ func (s *storage) GetPrivateClaimsFromRequest(_ context.Context, asked op.TokenR
 	return map[string]any{"groups": r.user.Groups, "scope": oidc.SpaceDelimitedArray(r.GetScopes())}, nil
 }
 
-// GetKeyByIDAndClientID finds the key that a client assertion says it was signed with.
-func (s *storage) GetKeyByIDAndClientID(_ context.Context, kid, client string) (*jose.JSONWebKey, error) {
-	for _, key := range s.client.keys {
-		if key.KeyID == kid && client == s.client.id {
-			return &key, nil
-		}
-	}
-	return nil, errors.New("finding the client's key: there is none of this kid")
+// GetKeyByIDAndClientID has none: the client signs nothing.
+func (s *storage) GetKeyByIDAndClientID(context.Context, string, string) (*jose.JSONWebKey, error) {
+	return nil, errors.New("finding the client's key: it has none")
 }
 
 // ValidateJWTProfileScopes grants none: there are no service users.
