@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"doorward/cmd/demo/backend"
@@ -109,6 +110,20 @@ func Echo(t testing.TB) string {
 	return Serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_ = json.NewEncoder(w).Encode(r.Header)
 	}))
+}
+
+// AccessToken is the one that reached [Echo], whose answer the sheet is.
+func (s *Sheet) AccessToken(t testing.TB) string {
+	t.Helper()
+	var header http.Header
+	if err := json.Unmarshal([]byte(s.Body), &header); err != nil {
+		t.Fatalf("%s answers %d and shows no headers:\n%s", s.URL, s.Status, s.Body)
+	}
+	token, ok := strings.CutPrefix(header.Get("Authorization"), "Bearer ")
+	if !ok {
+		t.Fatalf("the application got no access token: %v", header)
+	}
+	return token
 }
 
 // Serve runs a handler on loopback until the test ends, and returns its origin.

@@ -26,6 +26,7 @@ func TestKeycloak(t *testing.T) {
 	})
 	t.Run("sign-in", k.testSignIn)
 	t.Run("form_post", k.testFormPost)
+	t.Run("iss of another", k.testAnswerOfAnotherIssuer)
 	t.Run("acr_values", k.testACRValues)
 	t.Run("sign-out", k.testSignOut)
 }
@@ -76,6 +77,21 @@ func (k *keycloak) testFormPost(t *testing.T) {
 		t.Fatalf("Keycloak does not post to the callback:\n%s", form.Body)
 	}
 	v.Send(form, nil).Want(t, s.Origin+"/admin/", http.StatusOK)
+}
+
+// testAnswerOfAnotherIssuer replaces the iss that Keycloak sends with every answer (RFC 9207).
+func (k *keycloak) testAnswerOfAnotherIssuer(t *testing.T) {
+	s := k.newSite(t, deploytest.NewSite(t), nil, nil)
+	v := s.Visitor(t)
+	v.Intercept(s.Origin+"/oauth2/callback", func(u *url.URL) {
+		query := u.Query()
+		if query.Get("iss") != k.issuer {
+			t.Errorf("Keycloak sent iss=%q", query.Get("iss"))
+		}
+		query.Set("iss", "https://evil.example.com")
+		u.RawQuery = query.Encode()
+	})
+	signIn(v, s.Origin+"/", "alice").Want(t, s.Origin+"/oauth2/callback", http.StatusBadRequest, "not one to this login")
 }
 
 // testACRValues asks for the realm's second level at every login: Keycloak asks for the password twice.

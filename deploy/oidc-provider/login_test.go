@@ -28,7 +28,7 @@ func TestSignInWithOtherAlgorithms(t *testing.T) {
 		t.Run(algorithm, func(t *testing.T) {
 			s := deploytest.NewSite(t)
 			s.Start(start(t, s.Origin, "ID_TOKEN_ALG="+algorithm), deploytest.Echo(t), forTheAPI)
-			token := accessToken(t, signIn(s.Visitor(t), s.Origin+"/admin/", "alice"))
+			token := signIn(s.Visitor(t), s.Origin+"/admin/", "alice").AccessToken(t)
 			if header := decoded(t, token, 0); header["alg"] != algorithm || header["typ"] != "at+jwt" {
 				t.Errorf("the access token's header is %v", header)
 			}

@@ -7,7 +7,6 @@ package oidcprovider
 import (
 	"encoding/base64"
 	"encoding/json"
-	"net/http"
 	"net/url"
 	"os"
 	"os/exec"
@@ -68,20 +67,6 @@ func newSite(t *testing.T, settings func(*config.Config), environment ...string)
 // signIn opens a page without a session and presses a person's button at the provider. The sheet is where that led.
 func signIn(v *deploytest.Visitor, address, user string) *deploytest.Sheet {
 	return v.Send(v.Open(address), url.Values{"user": {user}})
-}
-
-// accessToken is what reached an application that shows its requests ([deploytest.Echo]).
-func accessToken(t *testing.T, s *deploytest.Sheet) string {
-	t.Helper()
-	var header http.Header
-	if err := json.Unmarshal([]byte(s.Body), &header); err != nil {
-		t.Fatalf("%s answers %d and shows no headers:\n%s", s.URL, s.Status, s.Body)
-	}
-	token, ok := strings.CutPrefix(header.Get("Authorization"), "Bearer ")
-	if !ok {
-		t.Fatalf("the application got no access token: %v", header)
-	}
-	return token
 }
 
 // decoded is the header (0) or the payload (1) of a JWT, unverified.
