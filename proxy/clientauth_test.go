@@ -199,7 +199,7 @@ func clientIsRefused(t *testing.T, c credential, known providertest.Client) {
 	wentNoFurther(t, s, providertest.AtTokens)
 	hasNoCookies(t, s, b, providertest.AtTokens)
 	hasNoSession(t, s, b)
-	isRecorded(t, s, "token_request_failed")
+	failedWith(t, s, "token_request_failed")
 	if c.text != "" && strings.Contains(p.Text+s.Log.String(), c.text) {
 		t.Error("the credential is shown")
 	}
@@ -235,7 +235,7 @@ func TestRefusedClientThatPushes(t *testing.T) {
 			namesSettings(t, p, c)
 			wentNoFurther(t, s, providertest.AtPush)
 			hasNoCookies(t, s, b, providertest.AtPush)
-			isRecorded(t, s, "par_failed")
+			failedWith(t, s, "par_failed")
 		})
 	}
 }

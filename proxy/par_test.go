@@ -93,7 +93,7 @@ func TestAlwaysPushingWithoutEndpoint(t *testing.T) {
 	}
 	wentNoFurther(t, s, providertest.AtDiscovery)
 	hasNoCookies(t, s, b, providertest.AtDiscovery)
-	isRecorded(t, s, "invalid_metadata")
+	failedWith(t, s, "invalid_metadata")
 	if cause := s.Log.events(t, "login_failed")[0]["error"].(string); !strings.Contains(cause, "pushed_authorization_request_endpoint") || !strings.Contains(cause, "DOORWARD_PAR") {
 		t.Errorf("the log says %q", cause)
 	}
@@ -140,7 +140,7 @@ func TestPushThatFailsAndThenDoesNot(t *testing.T) {
 	if !strings.Contains(p.Text, "/oauth2/start?rd="+url.QueryEscape("/admin/secret?q=1")) {
 		t.Errorf("the page leads nowhere: %s", p.Text)
 	}
-	isRecorded(t, s, "par_failed")
+	failedWith(t, s, "par_failed")
 	if !strings.Contains(s.Log.String(), "canary-description") {
 		t.Error("the log does not repeat the provider's description")
 	}
@@ -189,7 +189,7 @@ func TestFailedPushShowsNoSecret(t *testing.T) {
 
 			p := s.browser().walk(s.URL + "/admin/secret")
 
-			isRecorded(t, s, "par_failed")
+			failedWith(t, s, "par_failed")
 			for what, secret := range secretsOf(s) {
 				if strings.Contains(p.Text, secret) {
 					t.Errorf("the %s is on the page", what)

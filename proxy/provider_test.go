@@ -202,6 +202,9 @@ func counted(s *site) []string {
 
 // resultOf is the fixed name under which a failed login is counted.
 func resultOf(m providertest.Mutation) string {
+	if m.Stops == providertest.AtPush {
+		return "par_failed"
+	}
 	if _, how, _ := strings.Cut(m.Name, "-"); slices.Contains(brokenAnswers(), how) {
 		return resultOfBrokenAnswer(m)
 	}
@@ -245,8 +248,6 @@ func resultByStage(m providertest.Mutation) string {
 	switch {
 	case m.Stops == providertest.AtDiscovery, slices.Contains([]string{"jwks-html", "jwks-empty", "jwks-array", "jwks-keys-twice"}, m.Name):
 		return "invalid_metadata"
-	case m.Stops == providertest.AtPush:
-		return "par_failed"
 	case m.Stops == providertest.AtCallback:
 		return "invalid_answer"
 	case m.Stops == providertest.AtUserinfo:

@@ -48,6 +48,7 @@ func NewBrowser(t testing.TB) *Browser {
 		chromedp.NoSandbox, // Chromium refuses its sandbox to root, and containers have none to give
 		chromedp.DisableGPU,
 		chromedp.Flag("disable-quic", true),
+		chromedp.Flag("ignore-certificate-errors", true), // those of httptest are of nobody's making
 		chromedp.Flag("disable-component-update", true),
 		chromedp.WindowSize(1200, 900),
 	)

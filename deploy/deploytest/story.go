@@ -14,6 +14,9 @@ type Story struct {
 	Origin string
 	// SignIn fills in the provider's own page, which the browser shows, and returns the page after it.
 	SignIn func(b *Browser, user string) Page
+	// SignOut says yes on the page on which the provider asks whether to sign out there too, and returns the page after it.
+	// Nil: this provider does not ask.
+	SignOut func(b *Browser) Page
 	// Name begins the names of the screenshots.
 	Name string
 }
@@ -30,6 +33,9 @@ func (s Story) Alice(t *testing.T) {
 
 	b.Open(s.Origin + "/")
 	out := b.Press("Sign out")
+	if s.SignOut != nil {
+		out = s.SignOut(b)
+	}
 	if !strings.HasPrefix(out.URL, s.Origin+"/oauth2/sign_out") {
 		t.Errorf("signing out ended at %s, not back at doorward", out.URL)
 	}

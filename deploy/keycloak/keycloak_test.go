@@ -4,150 +4,151 @@
 package keycloak
 
 import (
-	"bytes"
-	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/x509"
-	"encoding/json"
 	"encoding/pem"
-	"fmt"
-	"maps"
-	"net"
 	"net/http"
-	"net/http/httptest"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"syscall"
+	"net/url"
+	"strings"
 	"testing"
-	"time"
 
-	"doorward/cmd/demo/backend"
 	"doorward/config"
 	"doorward/deploy/deploytest"
-	"doorward/proxy"
 )
 
-// startLimit is how long Keycloak may take to start: it builds itself first, some 40 seconds on two cores.
-const startLimit = 5 * time.Minute
-
-// TestSignInThroughKeycloak needs KEYCLOAK_HOME, the folder of an unpacked Keycloak 26, and a Java for it in PATH.
-func TestSignInThroughKeycloak(t *testing.T) {
-	bySecret, byKey := newDoor(t), newDoor(t)
-	key := newKey(t)
-	// What `doorward check` prints, to be registered.
-	public := string((&config.Config{ClientKey: key}).ClientPublicKey())
-	issuer := startKeycloak(t, bySecret.origin, keyClient{byKey.origin, public})
-	bySecret.open(t, issuer, func(c *config.Config) { c.ClientID, c.ClientSecret = "doorward", "doorward-demo-secret" })
-	byKey.open(t, issuer, func(c *config.Config) {
-		c.ClientID, c.ClientAuth, c.ClientKey = "doorward-key", "private_key_jwt", key
-		c.PAR = "always" // Keycloak demands it of this client alone, which no metadata tell
+// TestKeycloak starts Keycloak once, since that takes long. It needs KEYCLOAK_HOME, the folder of an unpacked Keycloak 26, and
+// a Java for it in PATH.
+func TestKeycloak(t *testing.T) {
+	site := deploytest.NewSite(t)
+	k := startKeycloak(t, site.Origin)
+	site.Start(k.issuer, deploytest.Backend(t, k.issuer), forTheAPI)
+	t.Run("the realm's own client in a browser", func(t *testing.T) {
+		story := deploytest.Story{Origin: site.Origin, SignIn: fillIn, Name: "keycloak"}
+		t.Run("alice", story.Alice)
+		t.Run("bob", story.Bob)
 	})
-
-	story := deploytest.Story{Origin: bySecret.origin, SignIn: signIn, Name: "keycloak"}
-	t.Run("alice", story.Alice)
-	t.Run("bob", story.Bob)
-
-	// A client that proves itself by a signature, and whose requests must be pushed.
-	story = deploytest.Story{Origin: byKey.origin, SignIn: signIn, Name: "keycloak-key"}
-	t.Run("alice, by key", story.Alice)
-	t.Run("bob, by key", story.Bob)
+	t.Run("sign-in", k.testSignIn)
+	t.Run("form_post", k.testFormPost)
+	t.Run("iss of another", k.testAnswerOfAnotherIssuer)
+	t.Run("acr_values", k.testACRValues)
+	t.Run("key and pushed requests", k.testKeyAndPushedRequests)
+	t.Run("sign-out", k.testSignOut)
 }
 
-// door is a doorward that browsers reach at origin.
-type door struct {
-	origin string
-	server *httptest.Server
-}
-
-func newDoor(t *testing.T) *door {
-	t.Helper()
-	server := httptest.NewUnstartedServer(nil)
-	t.Cleanup(server.Close)
-	return &door{"http://localhost:" + port(server.Listener), server}
-}
-
-func (d *door) open(t *testing.T, issuer string, client func(*config.Config)) {
-	t.Helper()
-	d.server.Config.Handler = doorward(t, d.origin, issuer, client)
-	d.server.Start()
-}
-
-// signIn fills in Keycloak's page; the passwords are the names.
-func signIn(b *deploytest.Browser, user string) deploytest.Page {
+// fillIn fills in Keycloak's page; the passwords are the names.
+func fillIn(b *deploytest.Browser, user string) deploytest.Page {
 	b.Fill("#username", user)
 	b.Fill("#password", user)
 	return b.Click("#kc-login")
 }
 
-// doorward is the proxy, set up as README.md says, in front of the demo backend.
-func doorward(t *testing.T, origin, issuer string, client func(*config.Config)) http.Handler {
-	t.Helper()
-	application, err := backend.New(backend.Options{Issuer: issuer, Audience: "demo-api"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	upstream := httptest.NewServer(application)
-	t.Cleanup(upstream.Close)
-
-	c := config.Defaults()
-	c.PublicURL = []string{origin}
-	c.Upstreams = upstream.URL
-	c.AccessRules = "/ authenticated; /admin/ group:Admin"
-	c.IssuerURL = issuer
-	client(c)
-	c.Audience = []string{"demo-api"}
-	c.CookieSecrets = []string{config.NewSecret()}
-	p, err := proxy.New(proxy.Options{Config: c, Log: proxy.NewLog(t.Output(), c)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(p.Close)
-	return p
+// signIn does the same without a browser, from a page that needs a session.
+func signIn(v *deploytest.Visitor, address, user string) *deploytest.Sheet {
+	return v.Send(v.Open(address), url.Values{"username": {user}, "password": {user}})
 }
 
-// startKeycloak runs Keycloak with the realm for a doorward at origin, and for another one that has a key, and returns the
-// realm's issuer.
-func startKeycloak(t *testing.T, origin string, other keyClient) string {
-	t.Helper()
-	distribution := os.Getenv("KEYCLOAK_HOME")
-	if distribution == "" {
-		deploytest.Missing(t, "keycloak", "KEYCLOAK_HOME does not name its folder (README.md says where to get it)")
-	}
-	url := "http://localhost:" + freePort(t)
-	kc := exec.Command(filepath.Join(distribution, "bin", "kc.sh"), "start-dev", "--import-realm", "--db=dev-mem",
-		"--http-host=127.0.0.1", "--http-port="+url[len("http://localhost:"):], "--hostname="+url,
-		"-Dkc.home.dir="+keycloakHome(t, distribution, other))
-	kc.Env = append(os.Environ(), "DOORWARD_PUBLIC_URL="+origin)
-	issuer := url + "/realms/doorward"
-	awaitDiscovery(t, issuer, run(t, kc))
-	return issuer
-}
+// forTheAPI are the settings of a doorward whose upstream looks at the access token itself.
+func forTheAPI(c *config.Config) { c.Audience = []string{"demo-api"} }
 
-// keycloakHome is a home for this test alone: the realm to import and the parts of the distribution. Nothing of the test
-// stays in the distribution.
-func keycloakHome(t *testing.T, distribution string, other keyClient) string {
+// newSite is a doorward that is a client of its own of the realm. client changes what is registered, settings doorward's end.
+func (k *keycloak) newSite(t *testing.T, s *deploytest.Site, client func(map[string]any), settings func(*config.Config)) *deploytest.Site {
 	t.Helper()
-	home := t.TempDir()
-	for _, part := range []string{"conf", "lib", "providers", "themes"} {
-		if err := os.Symlink(filepath.Join(distribution, part), filepath.Join(home, part)); err != nil {
-			t.Fatal(err)
+	id := k.register(t, s.Origin, client)
+	s.Start(k.issuer, deploytest.Backend(t, k.issuer), func(c *config.Config) {
+		c.ClientID = id
+		forTheAPI(c)
+		if settings != nil {
+			settings(c)
 		}
+	})
+	return s
+}
+
+func (k *keycloak) testSignIn(t *testing.T) {
+	s := k.newSite(t, deploytest.NewSite(t), nil, nil)
+	for user, admin := range map[string]int{"alice": http.StatusOK, "bob": http.StatusForbidden} {
+		v := s.Visitor(t)
+		signIn(v, s.Origin+"/", user).Want(t, s.Origin+"/", http.StatusOK, "Hello, "+user)
+		v.Open(s.Origin+"/admin/").Want(t, s.Origin+"/admin/", admin)
 	}
-	realm, err := os.ReadFile("realm.json")
-	if err != nil {
-		t.Fatal(err)
+}
+
+func (k *keycloak) testFormPost(t *testing.T) {
+	s := k.newSite(t, deploytest.NewTLSSite(t), nil, func(c *config.Config) { c.ResponseMode = "form_post" })
+	v := s.Visitor(t)
+	form := signIn(v, s.Origin+"/admin/", "alice")
+	if !strings.Contains(form.Body, s.Origin+"/oauth2/callback") {
+		t.Fatalf("Keycloak does not post to the callback:\n%s", form.Body)
 	}
-	imports := filepath.Join(home, "data", "import")
-	if err := os.MkdirAll(imports, 0o755); err != nil {
-		t.Fatal(err)
+	v.Send(form, nil).Want(t, s.Origin+"/admin/", http.StatusOK)
+}
+
+// testAnswerOfAnotherIssuer replaces the iss that Keycloak sends with every answer (RFC 9207).
+func (k *keycloak) testAnswerOfAnotherIssuer(t *testing.T) {
+	s := k.newSite(t, deploytest.NewSite(t), nil, nil)
+	v := s.Visitor(t)
+	v.Intercept(s.Origin+"/oauth2/callback", func(u *url.URL) {
+		query := u.Query()
+		if query.Get("iss") != k.issuer {
+			t.Errorf("Keycloak sent iss=%q", query.Get("iss"))
+		}
+		query.Set("iss", "https://evil.example.com")
+		u.RawQuery = query.Encode()
+	})
+	signIn(v, s.Origin+"/", "alice").Want(t, s.Origin+"/oauth2/callback", http.StatusBadRequest, "not one to this login")
+}
+
+// testACRValues asks for the realm's second level at every login: Keycloak asks for the password twice.
+func (k *keycloak) testACRValues(t *testing.T) {
+	s := k.newSite(t, deploytest.NewSite(t), nil, func(c *config.Config) {
+		c.AuthParams = []string{"acr_values=mfa"}
+		c.AccessRules = "/ acr:mfa"
+	})
+	v := s.Visitor(t)
+	second := signIn(v, s.Origin+"/", "alice")
+	if !strings.HasPrefix(second.URL.String(), k.url) {
+		t.Fatalf("Keycloak asked once only: %s", second.URL)
 	}
-	if err := os.WriteFile(filepath.Join(imports, "doorward-realm.json"), other.addTo(t, realm), 0o644); err != nil {
-		t.Fatal(err)
+	v.Send(second, url.Values{"password": {"alice"}}).Want(t, s.Origin+"/", http.StatusOK, "Hello, alice")
+}
+
+func (k *keycloak) testSignOut(t *testing.T) {
+	s := k.newSite(t, deploytest.NewSite(t), nil, nil)
+	v := s.Visitor(t)
+	signIn(v, s.Origin+"/", "alice").Want(t, s.Origin+"/", http.StatusOK)
+	v.Send(v.Open(s.Origin+"/oauth2/sign_out"), nil).Want(t, s.Origin+"/oauth2/sign_out", http.StatusOK, "signed out")
+	if page := v.Open(s.Origin + "/"); !strings.HasPrefix(page.URL.String(), k.url) {
+		t.Errorf("after signing out, alice is let in again without being asked: %s", page.URL)
 	}
-	return home
+}
+
+// testKeyAndPushedRequests has a client that proves itself by a signature and whose requests must be pushed.
+func (k *keycloak) testKeyAndPushedRequests(t *testing.T) {
+	key := newKey(t)
+	public := (&config.Config{ClientKey: key}).ClientPublicKey() // what `doorward check` prints, to be registered
+	s := k.newSite(t, deploytest.NewSite(t), func(client map[string]any) {
+		delete(client, "secret")
+		client["clientAuthenticatorType"] = "client-jwt"
+		attributes := client["attributes"].(map[string]any)
+		attributes["use.jwks.string"], attributes["jwks.string"] = "true", `{"keys":[`+string(public)+`]}`
+		attributes["token.endpoint.auth.signing.alg"] = "ES256"
+		attributes["require.pushed.authorization.requests"] = "true"
+	}, func(c *config.Config) {
+		c.ClientSecret, c.ClientAuth, c.ClientKey = "", "private_key_jwt", key
+		c.PAR = "always" // Keycloak demands it of this client alone, which no metadata tell
+	})
+	v := s.Visitor(t)
+	pushed := false
+	v.Intercept(k.issuer+"/protocol/openid-connect/auth", func(u *url.URL) {
+		query := u.Query()
+		pushed = query.Get("request_uri") != "" && !query.Has("state")
+	})
+	signIn(v, s.Origin+"/admin/", "alice").Want(t, s.Origin+"/admin/", http.StatusOK)
+	if !pushed {
+		t.Error("the browser carried the request itself")
+	}
 }
 
 // newKey is a private key in PEM.
@@ -162,109 +163,4 @@ func newKey(t *testing.T) string {
 		t.Fatal(err)
 	}
 	return string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
-}
-
-// keyClient is another client of the realm, for a doorward at origin that has a key.
-type keyClient struct{ origin, publicKey string }
-
-// addTo adds it to the realm: like the first client, but that it signs, and must push its requests.
-func (k keyClient) addTo(t *testing.T, realm []byte) []byte {
-	t.Helper()
-	var members map[string]any
-	if err := json.Unmarshal(realm, &members); err != nil {
-		t.Fatal(err)
-	}
-	clients := members["clients"].([]any)
-	client := maps.Clone(clients[0].(map[string]any))
-	delete(client, "secret")
-	client["clientId"], client["clientAuthenticatorType"] = "doorward-key", "client-jwt"
-	client["redirectUris"] = []string{k.origin + "/oauth2/callback"}
-	client["attributes"] = map[string]string{
-		"pkce.code.challenge.method":            "S256",
-		"post.logout.redirect.uris":             k.origin + "/oauth2/sign_out",
-		"use.jwks.string":                       "true",
-		"jwks.string":                           `{"keys":[` + k.publicKey + `]}`,
-		"token.endpoint.auth.signing.alg":       "ES256",
-		"require.pushed.authorization.requests": "true",
-	}
-	members["clients"] = append(clients, client)
-	changed, err := json.Marshal(members)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return changed
-}
-
-// run starts a program that ends with the test, and returns a context that ends with the program. When the test fails,
-// the program's output is told.
-func run(t *testing.T, program *exec.Cmd) context.Context {
-	t.Helper()
-	var output bytes.Buffer
-	program.Stdout, program.Stderr = &output, &output
-	// kc.sh starts Java as a child of its own; a group of their own lets both be ended.
-	program.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if err := program.Start(); err != nil {
-		t.Fatalf("starting %s: %v", program.Path, err)
-	}
-	running, ended := context.WithCancel(context.Background())
-	go func() {
-		defer ended()
-		_ = program.Wait()
-	}()
-	t.Cleanup(func() {
-		_ = syscall.Kill(-program.Process.Pid, syscall.SIGKILL)
-		<-running.Done()
-		if t.Failed() {
-			t.Logf("%s said:\n%s", program.Path, output.String())
-		}
-	})
-	return running
-}
-
-// awaitDiscovery returns when the issuer answers, and ends the test when that takes too long or the program ends first.
-func awaitDiscovery(t *testing.T, issuer string, running context.Context) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(running, startLimit)
-	defer cancel()
-	ticker := time.NewTicker(500 * time.Millisecond)
-	defer ticker.Stop()
-	for err := fetch(ctx, issuer); err != nil; err = fetch(ctx, issuer) {
-		select {
-		case <-ctx.Done():
-			t.Fatalf("keycloak did not start: %v", err)
-		case <-ticker.C:
-		}
-	}
-}
-
-func fetch(ctx context.Context, issuer string) error {
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, issuer+"/.well-known/openid-configuration", nil)
-	if err != nil {
-		return err
-	}
-	answer, err := http.DefaultClient.Do(r)
-	if err != nil {
-		return err
-	}
-	defer answer.Body.Close()
-	if answer.StatusCode != http.StatusOK {
-		return fmt.Errorf("discovery answers %s", answer.Status)
-	}
-	return nil
-}
-
-// freePort is a port that was free a moment ago.
-func freePort(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return port(l)
-}
-
-func port(l net.Listener) string {
-	_, p, _ := net.SplitHostPort(l.Addr().String())
-	return p
 }

@@ -39,17 +39,17 @@ func (p *Provider) Bearer(ctx context.Context, raw string) (person *Person, reme
 	if p.options.IntrospectTokens && strings.Count(raw, ".") != 2 {
 		return p.introspected(ctx, raw, of)
 	}
-	keys, err := p.keys.cached.get(ctx)
+	set, err := p.keys.cached.get(ctx)
 	if err != nil {
 		return nil, false, asError(err)
 	}
-	if known, ok := p.bearers.recall(of, keys); ok {
+	if known, ok := p.bearers.recall(of, set.keys); ok {
 		return known.person, true, nil
 	}
 	if person, err = p.verifyBearer(ctx, strings.Clone(raw)); err != nil { // as a part of a request's header it would keep all of it alive
 		return nil, false, err
 	}
-	p.bearers.keep(of, keys, knowledge{person: person, until: person.TokenExpiry})
+	p.bearers.keep(of, set.keys, knowledge{person: person, until: person.TokenExpiry})
 	return person, false, nil
 }
 

@@ -62,7 +62,9 @@ func likeIDTokens(lists ...[]Mutation) []Mutation {
 				continue
 			}
 			name := strings.TrimPrefix(strings.TrimPrefix(m.Name, "id-token-"), "oidcc-client-test-")
-			faults = append(faults, Mutation{Name: "api-token-" + name, Does: m.Does, APIToken: m.IDToken})
+			faults = append(faults, Mutation{
+				Name: "api-token-" + name, Does: m.Does, Metadata: m.Metadata, KeySet: m.KeySet, APIToken: m.IDToken,
+			})
 		}
 	}
 	return faults
