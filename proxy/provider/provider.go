@@ -138,6 +138,13 @@ type Request struct {
 	Verifier string // ties the code to us (RFC 7636 4.1)
 	// RedirectURI is the callback's address, as registered at the provider.
 	RedirectURI string
+
+	// ACR and MaxAge are what this login asks for and must get: in the place of AuthParams' acr_values, and of its max_age where
+	// that is longer. None and nil: nothing beyond AuthParams.
+	ACR    []string
+	MaxAge *time.Duration
+	// LoginHint says whom the provider may expect (OIDC Core 3.1.2.1); "" for nobody. It proves nothing, and need not be kept.
+	LoginHint string
 }
 
 // NewRequest draws the random values of one login, 256 bits each.
@@ -167,8 +174,8 @@ func (p *Provider) AuthorizationURL(ctx context.Context, r Request) (string, err
 		options = append(options, oauth2.SetAuthURLParam("response_mode", p.options.ResponseMode))
 	}
 	address := p.oauth(m, r.RedirectURI).AuthCodeURL(r.State, options...)
-	if len(p.options.AuthParams) > 0 {
-		address += "&" + p.options.AuthParams.Encode()
+	if params := p.furtherParams(r); len(params) > 0 {
+		address += "&" + params.Encode()
 	}
 	return address, nil
 }
