@@ -2,9 +2,9 @@
 //
 // [New] starts a provider on loopback that does everything right: discovery, an authorization endpoint that answers at once for
 // the person who is signed in, a token endpoint that checks all that a good one checks, keys, userinfo, end of session. Each
-// [Mutation] given to it bends one thing. [Misbehaviours] lists those that a sound client must refuse, [Oddities] those that
-// it must accept; they bear the names of the modules of the OpenID Foundation's relying-party suite where one exists, and
-// else of the rule that they break.
+// [Mutation] given to it bends one thing. [Misbehaviours] lists those that a sound client must refuse, [Shortcomings] those
+// that it must refuse where it asked for a certain login, [Oddities] those that it must accept; they bear the names of the
+// modules of the OpenID Foundation's relying-party suite where one exists, and else of the rule that they break.
 //
 // The provider judges as the suite does. What no client may ever do (ask for a path that nothing advertises, send a
 // token in a query, follow a redirect away with a secret) fails the test; what it refuses with a proper error is kept in the
@@ -18,6 +18,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 // What the one registered client is called, what it proves itself with, and for whom the provider's access tokens are.
@@ -46,6 +47,7 @@ type Provider struct {
 	keys     *keySet
 	users    map[string]User
 	signedIn string
+	since    time.Time // the zero time: whenever they are needed
 	grants   map[string]*grant
 	requests map[Endpoint][]Request
 }
