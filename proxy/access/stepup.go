@@ -146,16 +146,15 @@ func (u StepUp) without(terms []term) (left StepUp, ok bool) {
 	return left, len(left.ACR) > 0 || len(u.ACR) == 0
 }
 
-// maxAsked bounds acr_values, in bytes: they travel in a cookie and in headers.
-const maxAsked = 400
+// maxACRValues bounds acr_values, in bytes: they travel in a cookie and in headers.
+const maxACRValues = 399
 
-// askable returns those of the values that can be asked for, as many as there is room for. They are listed between blanks
-// (OIDC Core 3.1.2.1) and stand in quoted strings (RFC 9470 3), where nothing shall need an escape.
+// askable returns those of the values that can be asked for, as many as there is room for.
 func askable(values []string) []string {
 	var asked []string
-	room := maxAsked
+	room := maxACRValues
 	for _, value := range values {
-		if len(value) < room && IsACR(value) {
+		if len(value) <= room && isACR(value) {
 			asked = append(asked, value)
 			room -= len(value) + len(" ")
 		}
@@ -163,10 +162,17 @@ func askable(values []string) []string {
 	return asked
 }
 
-// IsACR says whether a value can be one of acr_values, be it asked for by rules or by others.
-func IsACR(value string) bool {
-	return value != "" && len(value) < maxAsked &&
-		!strings.ContainsFunc(value, func(r rune) bool { return r <= ' ' || r > '~' || r == '"' || r == '\\' })
+// isACR says whether a value can be one of acr_values. They are listed between blanks (OIDC Core 3.1.2.1) and stand in quoted
+// strings (RFC 9470 3), where nothing shall need an escape.
+func isACR(value string) bool {
+	return value != "" && !strings.ContainsFunc(value, func(r rune) bool { return r <= ' ' || r > '~' || r == '"' || r == '\\' })
+}
+
+// ParseACR reads acr_values that somebody else has written.
+func ParseACR(text string) (values []string, ok bool) {
+	values = strings.Split(text, " ")
+	ok = len(text) <= maxACRValues && !slices.ContainsFunc(values, func(value string) bool { return !isACR(value) })
+	return values, ok
 }
 
 // ACRs returns the lists of authentication contexts that rules ask for, as each term has them.
