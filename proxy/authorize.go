@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"errors"
 	"net/http"
 	"net/url"
 	"strings"
@@ -36,7 +37,17 @@ func (p *Proxy) pass(x *exchange, r *http.Request) error {
 			return err
 		}
 	}
-	return p.forward(x, r, route, who)
+	err = p.forward(x, r, route, who)
+	p.arrived(who, err)
+	return err
+}
+
+// arrived notes that a session came with a request, whatever else came of it: the browser keeps it. Only what leads to another
+// login does not count.
+func (p *Proxy) arrived(who *identity, err error) {
+	if needed, _ := errors.AsType[*loginNeeded](err); needed == nil && who != nil {
+		p.loops.arrived(who.session.ID)
+	}
 }
 
 // authorizeDestination asks the rule of where COPY and MOVE write to (RFC 4918 10.3). What is decided is what the upstream
@@ -90,9 +101,8 @@ func (p *Proxy) authorize(x *exchange, r *http.Request, route *access.Route) (*i
 		if route.ChallengeBasic() {
 			x.Header().Add("WWW-Authenticate", `Basic realm="doorward"`)
 		}
-		return nil, err
+		return nil, signInFirst(err, p.preferred(route.AtLogin()))
 	}
-	p.loops.arrived(who.session.ID)
 	if refusal := route.Check(p.subject(r, who)); refusal != nil {
 		return nil, p.deny(x, r, route, who, refusal)
 	}
@@ -125,9 +135,11 @@ func (p *Proxy) subject(r *http.Request, who *identity) *access.Subject {
 
 func (p *Proxy) deny(x *exchange, r *http.Request, route *access.Route, who *identity, refusal *access.Refusal) error {
 	p.metrics.denials.WithLabelValues(route.Rule(), refusal.Reason).Inc()
-	f := denied(route, refusal, who)
+	refused := denied(route, refusal, who)
 	if who != nil && who.bearer {
-		return f.insufficient()
+		refused.insufficient()
 	}
-	return f
+	err := p.stepUp(x, r, who, refusal, refused)
+	p.arrived(who, err)
+	return err
 }

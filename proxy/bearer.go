@@ -103,20 +103,20 @@ func (p *Proxy) oneAuthorization(r *http.Request) error {
 	bearer := slices.ContainsFunc(lines, func(line string) bool { _, ok := bearerToken(line); return ok })
 	if bearer && p.config.AcceptsBearerTokens() {
 		f.code = "invalid_request"
-		f.header = challenge("invalid_request", "There is more than one Authorization header.")
+		f.header = bearerChallenge("invalid_request", "There is more than one Authorization header.")
 	}
 	return f
 }
 
-// challenge is the WWW-Authenticate of RFC 6750 3 for a request that brought a token.
-func challenge(code, description string) http.Header {
+// bearerChallenge is the WWW-Authenticate of RFC 6750 3 for a request that brought a token.
+func bearerChallenge(code, description string) http.Header {
 	return http.Header{"Www-Authenticate": {`Bearer realm="doorward", error="` + code + `", error_description="` + description + `"`}}
 }
 
 func invalidToken() *failure {
 	const why = "It is malformed, expired, revoked, or not meant for this application."
 	return &failure{status: http.StatusUnauthorized, code: "invalid_token", title: "This access token is not accepted",
-		text: []string{why}, header: challenge("invalid_token", "The access token is not accepted. "+why)}
+		text: []string{why}, header: bearerChallenge("invalid_token", "The access token is not accepted. "+why)}
 }
 
 func tokenUnchecked() *failure {
@@ -127,6 +127,6 @@ func tokenUnchecked() *failure {
 
 // insufficient makes a denial one of a token (RFC 6750 3.1): with another, the same request might pass.
 func (f *failure) insufficient() *failure {
-	f.header = challenge("insufficient_scope", "The access token does not give the right to do this.")
+	f.header = bearerChallenge("insufficient_scope", "The access token does not give the right to do this.")
 	return f
 }

@@ -332,7 +332,7 @@ func TestRulesHoldForAPIClients(t *testing.T) {
 		c.AccessRules += "\n/me/{name}/ claim:preferred_username={name}\n/mail/ email:bob@example.com\n/mfa/ acr:mfa"
 	})
 	bob := s.Provider.APIToken("bob")
-	for path, status := range map[string]int{"/": 200, "/mail/": 200, "/me/bob@corp/": 200, "/me/alice@corp/": 403, "/admin/": 403, "/mfa/": 403, "/closed/": 403} {
+	for path, status := range map[string]int{"/": 200, "/mail/": 200, "/me/bob@corp/": 200, "/me/alice@corp/": 403, "/admin/": 403, "/closed/": 403} {
 		before := len(s.Upstream.Received())
 		p := s.bears(path, bob)
 		if p.StatusCode != status {
@@ -344,6 +344,13 @@ func TestRulesHoldForAPIClients(t *testing.T) {
 				t.Errorf("%s arrived at the upstream", path)
 			}
 		}
+	}
+	p := s.bears("/mfa/", bob)
+	if got := p.Header["Www-Authenticate"]; p.StatusCode != 401 || len(got) != 1 || !strings.Contains(got[0], `error="insufficient_user_authentication"`) {
+		t.Errorf("/mfa/ is answered %d, %q", p.StatusCode, got)
+	}
+	if p := s.browser().request(http.MethodGet, s.URL+"/mfa/", fetched("navigate", "document", "Authorization", "Bearer "+bob), ""); p.StatusCode != 401 {
+		t.Errorf("/mfa/ is answered %d to a browser with a token of its own", p.StatusCode)
 	}
 	if n := s.metric(`doorward_denials_total{reason="group",rule="/admin/"}`); n != 1 {
 		t.Errorf("denials_total counts %v", n)

@@ -328,6 +328,31 @@ func TestLoginsThatAreUsedAreNoLoop(t *testing.T) {
 	}
 }
 
+// A page that is still loading uses the session already.
+func TestLoginsOfPagesThatLoadAreNoLoop(t *testing.T) {
+	s := newSite(t, nil)
+	end := make(chan struct{})
+	s.Upstream.Answer = func(w http.ResponseWriter, _ *http.Request) {
+		_ = http.NewResponseController(w).Flush()
+		<-end
+	}
+	b := s.browser()
+	for i := range 4 {
+		p := b.open(b.callbackAddress(s, "/app"))
+		if p.StatusCode != http.StatusSeeOther {
+			t.Errorf("login %d is answered %d: %s", i, p.StatusCode, p.Text)
+		}
+		r, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL+"/app", nil)
+		loading, err := b.client.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer loading.Body.Close()
+		b.forget(s, sessionCookie(p))
+	}
+	close(end)
+}
+
 // A person who signs in with several browsers is in no loop, even when none of them has shown a page yet.
 func TestSeveralBrowsersAreNoLoop(t *testing.T) {
 	s := newSite(t, nil)

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -18,8 +19,8 @@ func (p *Proxy) serveEndpoint(endpoint string, x *exchange, r *http.Request) err
 	if x.origin == nil {
 		return notAnOrigin(r.Host)
 	}
-	if r.Method != http.MethodPost || endpoint != "/callback" {
-		x.refuseBody(r) // the provider's form is the one body that is read here
+	if r.Method != http.MethodPost || !slices.Contains([]string{"/callback", "/start", "/sign_in"}, endpoint) {
+		x.refuseBody(r) // forms that begin and end logins are the only bodies that are read here
 	}
 	switch endpoint {
 	case "/start", "/sign_in":

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"doorward/proxy/access"
 	"doorward/proxy/provider"
@@ -22,7 +23,8 @@ type failure struct {
 	details []detail
 	actions []action // what to do next, the likeliest first
 	header  http.Header
-	person  bool // told as a page whoever asks: only browsers come here
+	person  bool          // told as a page whoever asks: only browsers come here
+	asks    access.StepUp // what the login_url of a 401 asks for
 	cause   error
 }
 
@@ -34,6 +36,11 @@ func (f *failure) Error() string {
 }
 
 func (f *failure) Unwrap() error { return f.cause }
+
+// description is what programs, and challenges, are told in a sentence or two.
+func (f *failure) description() string {
+	return strings.Join(append([]string{f.title + "."}, f.text[:min(1, len(f.text))]...), " ")
+}
 
 // because adds what the log, and nobody else, is told.
 func (f *failure) because(cause error) *failure {
@@ -145,7 +152,34 @@ func denied(route *access.Route, refusal *access.Refusal, who *identity) *failur
 		f.text = append(f.text, "The rule asks for a group, and the provider sent no groups for you. Either you are in none, or the provider "+
 			"was not asked for them: see DOORWARD_SCOPES and DOORWARD_GROUPS_CLAIM.")
 	}
+	if refusal.Conflict {
+		f.text = append(f.text, "Several rules hold for this page, and each wants another way of signing in, so that no login is right for all of them. "+
+			"Whoever runs doorward can mend that: see acr: in DOORWARD_ACCESS_RULES.")
+	}
 	f.actions = []action{toStart(), {Label: "Sign in as somebody else", Address: "sign_out"}}
+	return f
+}
+
+// tooOldAlready is a refusal by a rule whose max-age was over as soon as the login was through.
+func tooOldAlready(refused *failure) *failure {
+	refused.text = []string{"You signed in just now, and for this page that is too long ago already. Either its rule allows less time than " +
+		"signing in takes, or the clocks of doorward and the provider differ.",
+		"If it happens again, send the lines below, with the request id, to whoever runs this application."}
+	return refused
+}
+
+// loginInsufficient tells programs, and people who posted a form, that another login is needed (RFC 9470 3).
+func loginInsufficient(asks access.StepUp) *failure {
+	f := &failure{status: http.StatusUnauthorized, code: insufficient, event: "denied", title: "Signing in again is needed",
+		text: []string{"The login was made in another way, or longer ago, than is asked for here.", "Nothing of what was sent was passed on."},
+		asks: asks}
+	if len(asks.ACR) > 0 {
+		f.details = append(f.details, detail{"ACR values", acrText(asks)})
+	}
+	if asks.MaxAge != nil {
+		f.details = append(f.details, detail{"Max age", maxAgeText(asks)})
+	}
+	f.header = http.Header{"Www-Authenticate": {writeChallenge(asks, f.description())}}
 	return f
 }
 
@@ -181,6 +215,8 @@ func (p *Proxy) providerFailure(err *provider.Error) *failure {
 		return providerDown()
 	case provider.KindProviderError:
 		return providerRefused(err)
+	case provider.KindUnmetAuthentication:
+		return loginUnmet(err)
 	case provider.KindTokenRequestFailed:
 		return p.codeRefused(err)
 	case provider.KindPARFailed:
@@ -259,6 +295,33 @@ func providerRefused(err *provider.Error) *failure {
 	return f
 }
 
+// loginUnmet is a login that was asked for in a certain way, or to be recent, and is not.
+func loginUnmet(err *provider.Error) *failure {
+	f := &failure{status: http.StatusForbidden, title: "The provider did not sign you in as this page asks for",
+		text: []string{"It was asked for a certain way of signing in, or for a login that is recent, and its answer was another one. " +
+			"Nothing has changed: if you were signed in before, you still are.",
+			"You can try again, if the provider let you choose. Otherwise send the lines below, with the request id, to whoever runs this application."}}
+	if err.Code != "" {
+		f.details = append(f.details, detail{"Error", err.Code})
+	}
+	if err.Description != "" {
+		f.details = append(f.details, detail{"Description", err.Description})
+	}
+	return f
+}
+
+// loginAskedFor adds to a failed login what it had been asked for, and leads back to the page itself, which asks for it again: a
+// login from the beginning would ask for less.
+func loginAskedFor(login *session.Login, f *failure) *failure {
+	asks := askedFor(login)
+	if asks.IsZero() {
+		return f
+	}
+	f.details = append(f.details, detail{"Asked for", inWords(asks)})
+	f.actions = []action{{Label: "Try again", Address: login.ReturnTo}, toStart()}
+	return f
+}
+
 func loginExpired() *failure {
 	return &failure{status: http.StatusBadRequest, title: "This login is over",
 		text:  []string{"The page was reloaded, opened from a bookmark, or took too long. Nothing is lost: sign in once more."},
@@ -290,8 +353,8 @@ func (p *Proxy) sessionFailure(err error, returnTo string) *failure {
 }
 
 // loginLoop explains what browsers would call too many redirects.
-func loginLoop(returnTo string) *failure {
-	return &failure{status: http.StatusBadRequest, code: "login_loop", event: "login_loop", person: true,
+func loginLoop(returnTo string, asks access.StepUp) *failure {
+	f := &failure{status: http.StatusBadRequest, code: "login_loop", event: "login_loop", person: true,
 		title: "You keep being sent back to the login",
 		text: []string{fmt.Sprintf("You have signed in %d times in a row, and each time the next page knew nothing of it.", loopLimit),
 			"Most often the browser does not keep this site's cookies: because they are blocked, because the address in the " +
@@ -299,6 +362,13 @@ func loginLoop(returnTo string) *failure {
 				"It can also be that the provider's access tokens are over before they arrive: compare the clocks."},
 		actions: []action{{Label: "Try once more", Address: returnTo}},
 		cause:   errors.New("the same person completed several logins in a row for one address, and no request used their session")}
+	if !asks.IsZero() {
+		f.text = []string{fmt.Sprintf("You have signed in %d times in a row, and each time the page asked for another login.", loopLimit),
+			"Most often an application and the rules before it ask for different ways of signing in (acr), or an application asks for " +
+				"one that it does not recognise then. Whoever runs them can mend it."}
+		f.details = []detail{{"Asked for at last", inWords(asks)}}
+	}
+	return f
 }
 
 // Upstreams that fail, and clients that leave.

@@ -90,7 +90,7 @@ func (p *Proxy) forward(x *exchange, r *http.Request, route *access.Route, who *
 	}
 	body := &clientBody{ReadCloser: r.Body}
 	r.Body = body
-	d := &delivery{x: x, in: r, body: body, upstream: u, path: path, who: who, given: given}
+	d := &delivery{x: x, in: r, body: body, route: route, upstream: u, path: path, who: who, given: given}
 	p.reverseProxy(d).ServeHTTP(answerFilter{x, p}, r)
 	return d.failed
 }
@@ -117,6 +117,7 @@ type delivery struct {
 	x        *exchange
 	in       *http.Request
 	body     *clientBody
+	route    *access.Route
 	upstream *upstream
 	path     string
 	who      *identity   // nil for nobody
@@ -138,12 +139,16 @@ func (p *Proxy) reverseProxy(d *delivery) *httputil.ReverseProxy {
 			if answer.StatusCode < 100 {
 				return errBadStatus
 			}
+			if needed := p.challenged(d, answer); needed != nil {
+				return needed
+			}
 			p.cleanAnswer(answer.Header)
 			if d.in.ProtoMajor == 1 && len(d.in.TransferEncoding) > 0 {
 				// Where a front server went by Content-Length instead, what follows is not a second request (golang/go#80942).
 				answer.Header.Set("Connection", "close")
 			}
 			if d.who != nil && !d.who.bearer {
+				p.arrived(d.who, nil) // now, not when a long answer ends
 				p.sessions.ForgetRounds(answer.Header, d.in)
 			}
 			return nil
@@ -196,6 +201,9 @@ func isWebSocket(r *http.Request) bool {
 
 // upstreamFailure tells the ways of failing apart.
 func (p *Proxy) upstreamFailure(d *delivery, r *http.Request, err error) error {
+	if needed, ok := errors.AsType[*loginNeeded](err); ok {
+		return needed
+	}
 	if d.body.broken.Load() && r.Context().Err() == nil && !isTooLarge(err) {
 		return badRequest("its body breaks off or is malformed")
 	}

@@ -31,32 +31,15 @@ import (
 //   - A login is used once: its cookie goes with the first callback, whatever comes of it (RFC 9700 4.2.4).
 //   - No callback starts another login by itself.
 
-// start begins a login on request: GET /oauth2/start?rd=/path.
-func (p *Proxy) start(x *exchange, r *http.Request) error {
-	if err := readOnly(r); err != nil {
-		return err
-	}
-	query, err := url.ParseQuery(r.URL.RawQuery)
-	if err != nil || len(query["rd"]) > 1 {
-		return badRequest("the query string does not parse")
-	}
-	if query.Has("iss") && query.Get("iss") != p.config.IssuerURL { // OIDC Core 4: somebody else's login
-		return badRequest("it asks to sign in at another provider")
-	}
-	// Images, fetches and prefetches begin no login: they could not finish it, and would litter the browser with
-	// login cookies (ASVS 7.6.2).
-	if !isNavigation(r) {
-		return errNoSession
-	}
-	return p.login(x, r, &session.Login{ReturnTo: p.returnAddress(query.Get("rd"), x.origin)})
-}
-
 // login sends a person to the provider: step 1, the authorization request (OIDC Core 3.1.2.1).
-func (p *Proxy) login(x *exchange, r *http.Request, login *session.Login) error {
+// hint says whom the provider may expect.
+func (p *Proxy) login(x *exchange, r *http.Request, login *session.Login, hint string) error {
 	// state ties the callback to this browser (RFC 9700 4.7), nonce ties the ID token to this login (OIDC Core
 	// 15.5.2), and the verifier ties the code to whoever asked for it (PKCE, RFC 7636). All three are random and
 	// new at every login. The registered address of the callback comes from PUBLIC_URL, never from the request.
 	request := provider.NewRequest(p.endpointURL(x.origin, "/callback"))
+	asks := askedFor(login) // more than who it is, perhaps: stepup.go
+	request.ACR, request.MaxAge, request.LoginHint = asks.ACR, asks.MaxAge, hint
 
 	location, err := p.provider.AuthorizationURL(r.Context(), request)
 	if err != nil {
@@ -95,6 +78,8 @@ func (p *Proxy) callback(x *exchange, r *http.Request) error {
 	}
 	p.sessions.EndLogin(x.Header(), login)
 
+	asks := askedFor(login)
+
 	// Steps 4 and 5 are a conversation with the provider: provider.Complete looks at iss and error, exchanges the code, and
 	// checks both tokens. What comes back is a person of whom every claim has been verified.
 	began := time.Now()
@@ -103,9 +88,11 @@ func (p *Proxy) callback(x *exchange, r *http.Request) error {
 		Nonce:       login.Nonce,
 		Verifier:    login.Verifier,
 		RedirectURI: login.RedirectURI,
+		ACR:         asks.ACR,
+		MaxAge:      asks.MaxAge,
 	}, answer)
 	if err != nil {
-		return p.loginFailure(err, login.ReturnTo)
+		return loginAskedFor(login, p.loginFailure(err, login.ReturnTo))
 	}
 	return p.welcome(x, r, login, person, began)
 }
@@ -170,7 +157,7 @@ func (p *Proxy) welcome(x *exchange, r *http.Request, login *session.Login, pers
 	switch rounds := p.loops.completed(s, login); {
 	case rounds >= loopLimit:
 		p.metrics.loginLoops.Inc()
-		return loginLoop(returnTo)
+		return loginLoop(returnTo, askedFor(login))
 	case rounds > 1:
 		if err := p.sessions.CountRound(x.Header(), r, login.ReturnTo, rounds); err != nil {
 			return broken(err)

@@ -6,6 +6,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"doorward/proxy/access"
 	"doorward/session"
 )
 
@@ -61,6 +62,37 @@ func TestLoginsThatAreNoLoop(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// Nobody is sent to another login that could hardly be more recent, and everybody to one that could.
+func TestLoginsThatAreAsGoodAsItGets(t *testing.T) {
+	minute := time.Minute
+	for name, c := range map[string]struct {
+		created, authenticated time.Duration // ago
+		acr                    string
+		asks                   access.StepUp
+		want                   bool
+	}{
+		"made just now, and just too old":        {time.Second, 61 * time.Second, "", access.StepUp{MaxAge: &minute}, true},
+		"made just now, and as old as may be":    {time.Second, time.Second + 2*time.Minute, "", access.StepUp{MaxAge: &minute}, true},
+		"made just now of an old login":          {time.Second, 2*time.Second + 2*time.Minute, "", access.StepUp{MaxAge: &minute}, false},
+		"made a while ago":                       {10 * time.Second, 61 * time.Second, "", access.StepUp{MaxAge: &minute}, false},
+		"made just now, in another way":          {time.Second, 61 * time.Second, "pwd", access.StepUp{ACR: []string{"mfa"}, MaxAge: &minute}, false},
+		"made just now, in the right way":        {time.Second, 61 * time.Second, "mfa", access.StepUp{ACR: []string{"mfa"}, MaxAge: &minute}, true},
+		"made just now, and only the way counts": {time.Second, 61 * time.Second, "pwd", access.StepUp{ACR: []string{"mfa"}}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := &session.Session{ACR: c.acr, CreatedAt: time.Now().Add(-c.created), AuthTime: time.Now().Add(-c.authenticated)}
+				if got := asGoodAsItGets(s, c.asks); got != c.want {
+					t.Errorf("got %v", got)
+				}
+			})
+		})
+	}
+	if asGoodAsItGets(&session.Session{CreatedAt: time.Now()}, access.StepUp{MaxAge: &minute}) {
+		t.Error("a login whose time the provider did not tell is as good as it gets")
 	}
 }
 

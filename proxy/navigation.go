@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"errors"
 	"mime"
 	"net/http"
 	"strings"
@@ -8,16 +9,29 @@ import (
 	"doorward/session"
 )
 
-// askToLogin is what follows from having no session: the login for people, 401 for programs.
-func (p *Proxy) askToLogin(x *exchange, r *http.Request) error {
-	if !isNavigation(r) {
-		return unauthenticated()
-	}
-	if x.origin == nil {
+// askToLogin is what follows from having no session, or one that is not enough: the login for people, 401 for programs.
+func (p *Proxy) askToLogin(x *exchange, r *http.Request, err error) error {
+	again, signedIn := errors.AsType[*failure](err)
+	switch {
+	case isNavigation(r) && x.origin == nil:
 		return notAnOrigin(r.Host)
+	case !isNavigation(r) && signedIn:
+		return again
+	case !isNavigation(r):
+		f := unauthenticated()
+		f.asks = needs(err)
+		return f
 	}
 	returnTo := p.returnAddress(requested(x, r), x.origin)
-	return p.login(x, r, &session.Login{ReturnTo: returnTo, Rounds: p.sessions.Rounds(r, returnTo)})
+	login := &session.Login{ReturnTo: returnTo, Rounds: p.sessions.Rounds(r, returnTo)}
+	askFor(login, needs(err))
+	if err := p.login(x, r, login, ""); err != nil {
+		return err
+	}
+	if signedIn {
+		x.outcome, x.reason = "step_up", again.reason
+	}
+	return nil
 }
 
 // requested is what the browser asked for: path and query, as they came.
@@ -28,13 +42,15 @@ func requested(x *exchange, r *http.Request) string {
 	return x.path
 }
 
-// isNavigation says whether a person is waiting for a page. Browsers say so themselves (Fetch Metadata), and where
-// they do not, a page is what asks for HTML and is no XMLHttpRequest. Prefetches are nobody's navigation.
+// isNavigation says whether a person is waiting for a page that can be asked for again.
 func isNavigation(r *http.Request) bool {
+	return (r.Method == http.MethodGet || r.Method == http.MethodHead) && asksForPage(r)
+}
+
+// asksForPage says whether a person is waiting for a page, be it the answer to a form. Browsers say so themselves (Fetch Metadata),
+// and where they do not, a page is what asks for HTML and is no XMLHttpRequest. Prefetches are nobody's navigation.
+func asksForPage(r *http.Request) bool {
 	h := r.Header
-	if r.Method != http.MethodGet && r.Method != http.MethodHead {
-		return false
-	}
 	mode, dest := h.Get("Sec-Fetch-Mode"), h.Get("Sec-Fetch-Dest")
 	if mode != "" || dest != "" {
 		return mode == "navigate" && dest == "document" && h.Get("Sec-Purpose") == ""

@@ -20,6 +20,9 @@ func (p *Proxy) readRules() (err error) {
 		return err
 	}
 	p.groups = p.policy.GroupNames()
+	if err := p.readACR(); err != nil {
+		return err
+	}
 	p.headers, err = p.config.IdentityHeaders()
 	return err
 }

@@ -14,6 +14,9 @@
 // Who has no session yet is sent through
 //
 //	login.go         the Authorization Code Flow, from the first redirect to the session
+//	start.go         logins that begin on request: of a button, an application, another site
+//	stepup.go        logins that have to be of a certain kind, or recent
+//	challenge.go     how upstreams ask for them
 //	claims.go        what of a person's claims makes their session
 //	returnaddress.go where a login may lead back to
 //	loops.go         logins that come back again and again
@@ -70,6 +73,8 @@ type Proxy struct {
 	origins   []*origin
 	policy    *access.Policy
 	groups    []string // that rules name
+	usualACR  []string // that every login is asked for
+	knownACR  []string // those, and those that rules ask for
 	upstreams []*upstream
 	headers   []config.Header
 	provider  *provider.Provider

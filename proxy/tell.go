@@ -11,8 +11,8 @@ import (
 // tell tells the client of an error: people see a page or the login, programs get JSON.
 func (p *Proxy) tell(x *exchange, r *http.Request, err error) {
 	x.refuseBody(r)
-	if errors.Is(err, errNoSession) {
-		if err = p.askToLogin(x, r); err == nil {
+	if needed, _ := errors.AsType[*loginNeeded](err); needed != nil || errors.Is(err, errNoSession) {
+		if err = p.askToLogin(x, r, err); err == nil {
 			return
 		}
 	}
@@ -78,14 +78,14 @@ func (p *Proxy) writePage(x *exchange, r *http.Request, f *failure) {
 func (p *Proxy) writeError(x *exchange, r *http.Request, f *failure) {
 	body := map[string]string{
 		"error":             f.code,
-		"error_description": strings.Join(append([]string{f.title + "."}, f.text[:min(1, len(f.text))]...), " "),
+		"error_description": f.description(),
 		"request_id":        x.id,
 	}
 	for _, d := range f.details {
 		body[strings.ReplaceAll(strings.ToLower(d.Label), " ", "_")] = d.Value
 	}
 	if f.status == http.StatusUnauthorized && x.origin != nil {
-		body["login_url"] = p.endpointURL(x.origin, "/start")
+		body["login_url"] = p.endpointURL(x.origin, "/start") + startQuery("", f.asks)
 	}
 	p.writeJSON(x, r, f.status, body)
 }

@@ -38,6 +38,10 @@ type Login struct {
 	// ReturnTo is the return address: where the person wanted to go. MaxReturnTo bounds it.
 	ReturnTo string
 
+	// ACRValues and MaxAge are the acr_values and the max_age that this login asked for itself, as they were sent; "" for none.
+	// The answer has to meet them.
+	ACRValues, MaxAge string
+
 	// StartedAt is when the login began. BeginLogin fills it when it is zero. It keeps its nanoseconds.
 	StartedAt time.Time
 

@@ -25,6 +25,7 @@ func typicalLogin(state string) *Login {
 	return &Login{
 		State: state, Nonce: strings.Repeat("n", 43), Verifier: strings.Repeat("v", 43),
 		RedirectURI: "https://app.example.com/oauth2/callback", ReturnTo: "/reports/2026/?q=a%20b&page=2",
+		ACRValues: "mfa urn:example:acr:hardware", MaxAge: "900",
 	}
 }
 
@@ -223,6 +224,7 @@ func TestLongReturnAddressesLeaveRoomForFewer(t *testing.T) {
 	for i := range 7 {
 		l := typicalLogin(fmt.Sprint(i))
 		l.ReturnTo = "/" + strings.Repeat("x", MaxReturnTo-1)
+		l.ACRValues, l.MaxAge = strings.Repeat("y", 400), "2147483647" // the most that rules and upstreams ask for
 		b.begin(m, b.request(), l)
 		if _, err := m.FindLogin(b.request(), l.State); err != nil || len(b.header()) > 8192 {
 			t.Fatalf("login %d: %v, %d bytes of cookies", i, err, len(b.header()))

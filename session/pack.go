@@ -61,7 +61,7 @@ func (s *Session) layout(c coder) {
 }
 
 func (l *Login) layout(c coder) {
-	for _, text := range []*string{&l.State, &l.Nonce, &l.Verifier, &l.RedirectURI, &l.ReturnTo} {
+	for _, text := range []*string{&l.State, &l.Nonce, &l.Verifier, &l.RedirectURI, &l.ReturnTo, &l.ACRValues, &l.MaxAge} {
 		c.text(text)
 	}
 	c.moment(&l.StartedAt)

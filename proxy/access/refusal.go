@@ -8,6 +8,11 @@ type Refusal struct {
 
 	// NeedsGroups is true where the rule asks for a group and the person has none at all: perhaps the provider sent none.
 	NeedsGroups bool
+
+	// StepUp is a login that would let the person pass; zero where none would. Conflict says that each of several rules has
+	// one, and no login is all of them.
+	StepUp   StepUp
+	Conflict bool
 }
 
 // refusal asks the rule about a person.

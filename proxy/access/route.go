@@ -91,6 +91,7 @@ func (r *Route) Check(s *Subject) *Refusal {
 	}
 	for i, rule := range r.rules {
 		if refusal := rule.refusal(s, r.bindings[i]); refusal != nil {
+			refusal.StepUp, _, refusal.Conflict = r.StepUp(s, StepUp{})
 			return refusal
 		}
 	}

@@ -99,8 +99,12 @@ func (a Answer) providerError() error {
 	if a.Error == "" {
 		return nil
 	}
+	kind := KindProviderError
+	if a.Error == "unmet_authentication_requirements" {
+		kind = KindUnmetAuthentication
+	}
 	return &Error{
-		Kind:        KindProviderError,
+		Kind:        kind,
 		Code:        printable(a.Error, maxSaid),
 		Description: printable(a.ErrorDescription, maxSaid),
 		cause:       errors.New("the provider reports an error"),

@@ -31,6 +31,9 @@ const (
 	KindInvalidIDToken
 	// KindNonceMismatch: the ID token is genuine but belongs to another login.
 	KindNonceMismatch
+	// KindUnmetAuthentication: the provider signed the person in, or would have, but not in the way or as recently as was asked
+	// for: by the ID token's acr and auth_time, or by its own words, which Code and Description then hold.
+	KindUnmetAuthentication
 	// KindInvalidAccessToken: the access token fails a check, or belongs to somebody else.
 	KindInvalidAccessToken
 	// KindInvalidUserinfo: userinfo was needed and cannot be had, is malformed, or is about somebody else.
@@ -75,6 +78,8 @@ func (k Kind) words() (label, doing string) {
 		return "invalid_id_token", "checking the ID token"
 	case KindNonceMismatch:
 		return "nonce_mismatch", "checking the ID token"
+	case KindUnmetAuthentication:
+		return "unmet_authentication", "checking how and when they signed in"
 	case KindInvalidAccessToken:
 		return "invalid_access_token", "checking the access token"
 	case KindInvalidUserinfo:
@@ -84,8 +89,8 @@ func (k Kind) words() (label, doing string) {
 }
 
 // Error is what every failing method of this package returns. Error() is meant for the log: it says exactly what was wrong and
-// holds no token, code, nonce, state or secret. Show people the Kind in words of your own, and for KindProviderError,
-// KindTokenRequestFailed and KindPARFailed the Code and Description.
+// holds no token, code, nonce, state or secret. Show people the Kind in words of your own, and the Code and Description where there
+// are any.
 type Error struct {
 	Kind Kind
 	// Code and Description are `error` and `error_description` as the provider sent them, printable and at most 500

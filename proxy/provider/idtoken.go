@@ -8,7 +8,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -49,8 +48,8 @@ func (p *Provider) verifyIDToken(ctx context.Context, m *metadata, r Request, ra
 		{"OIDC Core 3.1.3.7 (11), 15.5.2", func() (string, error) { return t.checkNonce(r.Nonce) }},
 		{"OIDC Back-Channel Logout 4.1", func() (string, error) { return t.checkNoLogout() }},
 		{"OIDC Core 3.1.3.6", func() (string, error) { return t.checkAccessTokenHash(accessToken) }},
-		{"OIDC Core 3.1.3.7 (12)", func() (string, error) { return t.checkContext(p.acrValues) }},
-		{"OIDC Core 3.1.3.7 (13)", func() (string, error) { return t.checkAuthTime(p.maxAge) }},
+		{"OIDC Core 3.1.3.7 (12)", func() (string, error) { return t.checkContext(p.contexts(r)) }},
+		{"OIDC Core 3.1.3.7 (13)", func() (string, error) { return t.checkAuthTime(p.longest(r)) }},
 		{"OIDC Front-Channel Logout 3", func() (string, error) { _, err := t.claims.text("sid"); return "", err }},
 		{"OIDC Core 3.1.3.7", func() (string, error) {
 			if objection != nil { // in words that may quote anything
@@ -207,35 +206,4 @@ func halfHash(algorithm, text string) string {
 		sum = hash[:]
 	}
 	return base64.RawURLEncoding.EncodeToString(sum[:len(sum)/2])
-}
-
-// checkContext: when acr_values were asked for, acr is one of them.
-func (t *token) checkContext(asked []string) (string, error) {
-	acr, err := t.claims.text("acr")
-	if err != nil || len(asked) == 0 {
-		return "", err
-	}
-	if !slices.Contains(asked, acr) {
-		return "", fmt.Errorf("acr is %s, none of the acr_values asked for", quoted(acr))
-	}
-	return "acr is " + printable(acr, maxValue) + ", one of the acr_values asked for", nil
-}
-
-// checkAuthTime: when max_age was asked for, auth_time is there and recent enough.
-func (t *token) checkAuthTime(maxAge *time.Duration) (string, error) {
-	authenticated, err := t.claims.date("auth_time")
-	if err != nil || maxAge == nil {
-		return "", err
-	}
-	if authenticated.IsZero() {
-		return "", errors.New("auth_time is missing, though max_age was asked for")
-	}
-	age := time.Since(authenticated)
-	if age < -leeway {
-		return "", errors.New("auth_time is in the future; if the clocks differ, mend them")
-	}
-	if age > *maxAge+leeway {
-		return "", fmt.Errorf("auth_time is %s ago, longer than the max_age asked for", age.Round(time.Second))
-	}
-	return "auth_time is no longer ago than the max_age asked for", nil
 }

@@ -6,7 +6,6 @@ import (
 	"encoding/pem"
 	"fmt"
 	"net/http"
-	"net/url"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -269,38 +268,6 @@ func TestTimesAtTheirLimits(t *testing.T) {
 					t.Errorf("got %v", err)
 				}
 			})
-		})
-	}
-}
-
-func TestMaxAgeAndACRAreCheckedWhenAskedFor(t *testing.T) {
-	tests := []struct {
-		name   string
-		params url.Values
-		change func(map[string]any)
-		ok     bool
-	}{
-		{"recent", url.Values{"max_age": {"60"}}, in("auth_time", -60*time.Second), true},
-		{"too long ago", url.Values{"max_age": {"60"}}, in("auth_time", -100*time.Second), false},
-		{"in the future", url.Values{"max_age": {"60"}}, in("auth_time", time.Hour), false},
-		{"auth_time missing", url.Values{"max_age": {"60"}}, without("auth_time"), false},
-		{"not asked for", nil, without("auth_time"), true},
-		{"long ago, but not asked for", nil, in("auth_time", -9000*time.Hour), true},
-		{"max_age 0", url.Values{"max_age": {"0"}}, in("auth_time", -5*time.Second), true},
-		{"one of the acr", url.Values{"acr_values": {"silver gold"}}, set("acr", "gold"), true},
-		{"another acr", url.Values{"acr_values": {"silver gold"}}, set("acr", "bronze"), false},
-		{"acr missing", url.Values{"acr_values": {"silver gold"}}, without("acr"), false},
-	}
-	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) {
-			o := newOP(t, "ES256")
-			o.idClaims = test.change
-			_, err := o.login(t, o.client(t, func(o *Options) { o.AuthParams = test.params }))
-			if test.ok && err != nil {
-				t.Error(err)
-			} else if !test.ok {
-				o.wantKind(t, err, KindInvalidIDToken)
-			}
 		})
 	}
 }

@@ -168,6 +168,13 @@ type Request struct {
 	Verifier string // ties the code to us (RFC 7636 4.1)
 	// RedirectURI is the callback's address, as registered at the provider.
 	RedirectURI string
+
+	// ACR and MaxAge are what this login asks for and must get: in the place of AuthParams' acr_values, and of its max_age where
+	// that is longer. None and nil: nothing beyond AuthParams.
+	ACR    []string
+	MaxAge *time.Duration
+	// LoginHint says whom the provider may expect (OIDC Core 3.1.2.1); "" for nobody. It proves nothing, and need not be kept.
+	LoginHint string
 }
 
 // NewRequest draws the random values of one login, 256 bits each.
@@ -216,7 +223,7 @@ func (p *Provider) authorizationParameters(r Request) url.Values {
 	if p.options.ResponseMode != "" {
 		parameters.Set("response_mode", p.options.ResponseMode)
 	}
-	maps.Copy(parameters, p.options.AuthParams)
+	maps.Copy(parameters, p.furtherParams(r))
 	return parameters
 }
 

@@ -6,7 +6,9 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"strconv"
 	"strings"
+	"time"
 )
 
 // grant is what a code stands for.
@@ -17,8 +19,9 @@ type grant struct {
 	nonce       string
 	challenge   string
 	scope       string
-	maxAge      bool
-	acr         string
+	acr         string    // how they signed in; "" for nothing worth a name
+	authTime    time.Time // when they signed in
+	stepUp      bool      // the request asked for acr_values or max_age
 
 	spent       bool
 	idToken     string
@@ -43,7 +46,7 @@ func (p *Provider) serveAuthorization(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, fault, http.StatusBadRequest)
 		return
 	}
-	parameters := url.Values{"code": {p.newGrant(q)}, "state": {q.Get("state")}}
+	parameters := p.answer(q)
 	for _, m := range p.mutations {
 		if m.Callback != nil {
 			m.Callback(p, parameters)
@@ -54,6 +57,39 @@ func (p *Provider) serveAuthorization(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	http.Redirect(w, r, q.Get("redirect_uri")+"?"+parameters.Encode(), http.StatusFound)
+}
+
+// answer is how a sound request is answered: with a code, or with an error (OIDC Core 3.1.2.5, 3.1.2.6).
+func (p *Provider) answer(q url.Values) url.Values {
+	parameters := url.Values{"state": {q.Get("state")}}
+	if code := p.refusal(q); code != "" {
+		parameters.Set("error", code)
+	} else {
+		parameters.Set("code", p.newGrant(q))
+	}
+	return parameters
+}
+
+// refusal is the error with which the request is answered, or nothing.
+func (p *Provider) refusal(q url.Values) string {
+	for _, m := range p.mutations {
+		if m.Refuse == nil {
+			continue
+		}
+		if code := m.Refuse(p, q); code != "" {
+			return code
+		}
+	}
+	if q.Get("prompt") == "none" && p.mustAsk(q) {
+		return "login_required"
+	}
+	return ""
+}
+
+// mustAsk says whether the person has to prove anew who they are (OIDC Core 3.1.2.1: prompt, max_age).
+func (p *Provider) mustAsk(q url.Values) bool {
+	seconds, err := strconv.Atoi(q.Get("max_age"))
+	return q.Get("prompt") == "login" || err == nil && time.Since(p.authenticated()) > time.Duration(seconds)*time.Second
 }
 
 // faultOf says what is wrong with an authorization request, or nothing.
@@ -83,12 +119,28 @@ func faultOf(q url.Values) string {
 	case !strings.HasPrefix(q.Get("redirect_uri"), "http"):
 		return "redirect_uri is not an address"
 	}
+	return faultOfStepUp(q)
+}
+
+// faultOfStepUp says the same of what asks for a certain login (OIDC Core 3.1.2.1).
+func faultOfStepUp(q url.Values) string {
+	seconds := regexp.MustCompile(`^[0-9]{1,10}$`)
+	acr := q.Get("acr_values")
+	switch {
+	case q.Has("max_age") && !seconds.MatchString(q.Get("max_age")):
+		return "max_age is not a number of seconds"
+	case q.Has("acr_values") && (acr == "" || strings.Join(strings.Fields(acr), " ") != acr):
+		return "acr_values are not values between blanks"
+	}
 	return ""
 }
 
 // newGrant makes a code for the request's person.
 func (p *Provider) newGrant(q url.Values) string {
-	acr, _, _ := strings.Cut(q.Get("acr_values"), " ")
+	acr, _, _ := strings.Cut(q.Get("acr_values"), " ") // they can do whatever is asked of them, and do what is preferred
+	if p.mustAsk(q) {
+		p.SignInAt(time.Now())
+	}
 	g := &grant{
 		user:        p.person(q.Get("login_hint")),
 		clientID:    q.Get("client_id"),
@@ -96,8 +148,9 @@ func (p *Provider) newGrant(q url.Values) string {
 		nonce:       q.Get("nonce"),
 		challenge:   q.Get("code_challenge"),
 		scope:       q.Get("scope"),
-		maxAge:      q.Has("max_age"),
 		acr:         acr,
+		authTime:    p.authenticated(),
+		stepUp:      q.Has("acr_values") || q.Has("max_age"),
 	}
 	code := "code-" + rand.Text()
 	p.mu.Lock()

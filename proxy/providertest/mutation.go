@@ -1,6 +1,9 @@
 package providertest
 
-import "net/url"
+import (
+	"net/url"
+	"slices"
+)
 
 // Mutation is one way in which the provider differs from an honest and plain one. Only the hooks that are set act; each
 // is called when the provider is about to send the thing that it bends.
@@ -23,12 +26,16 @@ type Mutation struct {
 	// answer to them.
 	PAR       string
 	PushReply func(p *Provider, a *Answer)
+	// Refuse gives the error with which an authorization request is answered, or nothing.
+	Refuse func(p *Provider, request url.Values) string
 	// Callback bends the parameters with which the browser comes back.
 	Callback func(p *Provider, parameters url.Values)
 	// AccessToken bends the access token before it is signed, and then IDToken the ID token, whose at_hash is that of the
 	// bent access token.
 	AccessToken func(p *Provider, j *JWT)
 	IDToken     func(p *Provider, j *JWT)
+	// StepUp bends the ID token of a login that asked for acr_values or max_age.
+	StepUp func(p *Provider, j *JWT)
 	// TokenReply bends the answer that carries both.
 	TokenReply func(p *Provider, a *Answer)
 	// Userinfo bends userinfo's answer.
@@ -51,9 +58,9 @@ const (
 	AtUserinfo               // userinfo is asked and its answer refused
 )
 
-// Find is the mutation of that name among [Misbehaviours] and [Oddities].
+// Find is the mutation of that name among [Misbehaviours], [Shortcomings] and [Oddities].
 func Find(name string) (Mutation, bool) {
-	for _, m := range append(Misbehaviours(), Oddities()...) {
+	for _, m := range slices.Concat(Misbehaviours(), Shortcomings(), Oddities()) {
 		if m.Name == name {
 			return m, true
 		}

@@ -2,9 +2,9 @@
 //
 // [New] starts a provider on loopback that does everything right: discovery, an authorization endpoint that answers at once for
 // the person who is signed in, a token endpoint that checks all that a good one checks, keys, userinfo, end of session. Each
-// [Mutation] given to it bends one thing. [Misbehaviours] lists those that a sound client must refuse, [Oddities] those that
-// it must accept; they bear the names of the modules of the OpenID Foundation's relying-party suite where one exists, and
-// else of the rule that they break.
+// [Mutation] given to it bends one thing. [Misbehaviours] lists those that a sound client must refuse, [Shortcomings] those
+// that it must refuse where it asked for a certain login, [Oddities] those that it must accept; they bear the names of the
+// modules of the OpenID Foundation's relying-party suite where one exists, and else of the rule that they break.
 //
 // What takes a clock (times at their very limits, refreshed metadata), certificates, or names that lead somewhere has no mutation: the
 // tests of package provider have those. Neither has what no setting allows, such as trusted audiences beside the client's own.
@@ -22,6 +22,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 // What the one registered client is called, what it proves itself with, and for whom the provider's access tokens are.
@@ -50,6 +51,7 @@ type Provider struct {
 	keys     *keySet
 	users    map[string]User
 	signedIn string
+	since    time.Time // the zero time: whenever they are needed
 	grants   map[string]*grant
 	requests map[Endpoint][]Request
 

@@ -7,8 +7,10 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/go-jose/go-jose/v4"
 
@@ -30,11 +32,15 @@ func authorization() url.Values {
 	}
 }
 
-// authorize sends the browser to the provider and gives the parameters with which it comes back.
-func authorize(t *testing.T, p *providertest.Provider) url.Values {
+// authorize sends the browser to the provider, with further parameters as name and value, and gives those with which it comes back.
+func authorize(t *testing.T, p *providertest.Provider, further ...string) url.Values {
 	t.Helper()
+	request := authorization()
+	for i := 0; i < len(further); i += 2 {
+		request.Set(further[i], further[i+1])
+	}
 	browser := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	answer, err := browser.Get(p.URL(providertest.Authorization) + "?" + authorization().Encode())
+	answer, err := browser.Get(p.URL(providertest.Authorization) + "?" + request.Encode())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -256,11 +262,66 @@ func TestCatalogueIsWellFormed(t *testing.T) {
 			t.Errorf("%s says that the login stops at stage %d", m.Name, m.Stops)
 		}
 	}
-	for _, m := range providertest.Misbehaviours() {
+	for _, m := range slices.Concat(providertest.Misbehaviours(), providertest.Shortcomings()) {
 		check(m, true)
 	}
 	for _, m := range providertest.Oddities() {
 		check(m, false)
+	}
+}
+
+// An honest provider signs people in as it is asked to, and asks them only where it must.
+func TestProviderSignsInAsAsked(t *testing.T) {
+	for name, c := range map[string]struct {
+		asks  []string
+		error string
+		acr   any
+		anew  bool
+	}{
+		"plain":                  {nil, "", nil, false},
+		"acr_values":             {[]string{"acr_values", "mfa pwd"}, "", "mfa", false},
+		"max_age that is met":    {[]string{"max_age", "7200"}, "", nil, false},
+		"max_age that is over":   {[]string{"max_age", "60"}, "", nil, true},
+		"max_age 0":              {[]string{"max_age", "0"}, "", nil, true},
+		"prompt=login":           {[]string{"prompt", "login"}, "", nil, true},
+		"prompt=none":            {[]string{"prompt", "none"}, "", nil, false},
+		"prompt=none, and is to": {[]string{"prompt", "none", "max_age", "60"}, "login_required", nil, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := providertest.New(t)
+			hourAgo := time.Now().Add(-time.Hour).Truncate(time.Second)
+			p.SignInAt(hourAgo)
+
+			answered := authorize(t, p, c.asks...)
+
+			if answered.Get("error") != c.error || (answered.Get("code") != "") != (c.error == "") || answered.Get("state") == "" {
+				t.Fatalf("the answer is %v", answered)
+			}
+			if c.error != "" {
+				return
+			}
+			_, tokens := exchange(t, p, answered.Get("code"), nil)
+			id := verified(t, p, tokens["id_token"].(string))
+			if anew := id["auth_time"] != float64(hourAgo.Unix()); id["acr"] != c.acr || anew != c.anew {
+				t.Errorf("the ID token says %v", id)
+			}
+		})
+	}
+}
+
+// What bends step-ups leaves other logins alone.
+func TestShortcomingsShowWhereSomethingIsAskedFor(t *testing.T) {
+	for _, m := range providertest.Shortcomings() {
+		p := providertest.New(t, m)
+		if answered := authorize(t, p); answered.Get("code") == "" {
+			t.Errorf("%s: a plain login is answered %v", m.Name, answered)
+		}
+		for _, asks := range [][]string{{"acr_values", "mfa"}, {"max_age", "60"}} {
+			answered := authorize(t, p, asks...)
+			if refused := answered.Get("error") != ""; refused != (m.Stops == providertest.AtCallback) {
+				t.Errorf("%s: %v is answered %v", m.Name, asks, answered)
+			}
+		}
 	}
 }
 
@@ -279,6 +340,11 @@ func TestProviderJudges(t *testing.T) {
 		"a path that nothing advertises": func(p *providertest.Provider) string { return p.Issuer + ".well-known/oauth-authorization-server" },
 		"another origin":                 func(p *providertest.Provider) string { return p.URL(providertest.Elsewhere) },
 		"a token in a query":             func(p *providertest.Provider) string { return p.URL(providertest.Userinfo) + "?access_token=x" },
+		"a max_age that is no number": func(p *providertest.Provider) string {
+			q := authorization()
+			q.Set("max_age", "1m")
+			return p.URL(providertest.Authorization) + "?" + q.Encode()
+		},
 		"an authorization without nonce": func(p *providertest.Provider) string {
 			q := authorization()
 			q.Del("nonce")

@@ -99,7 +99,7 @@ func (p *Provider) idToken(g *grant, accessToken string) string {
 	now := time.Now().Unix()
 	claims := g.user.claims()
 	claims["iss"], claims["aud"], claims["nonce"] = p.Issuer, g.clientID, g.nonce
-	claims["iat"], claims["exp"], claims["auth_time"] = now, now+3600, now
+	claims["iat"], claims["exp"], claims["auth_time"] = now, now+3600, g.authTime.Unix()
 	claims["sid"] = rand.Text()
 	claims["at_hash"] = accessTokenHash("RS256", accessToken)
 	if g.acr != "" {
@@ -109,6 +109,9 @@ func (p *Provider) idToken(g *grant, accessToken string) string {
 	for _, m := range p.mutations {
 		if m.IDToken != nil {
 			m.IDToken(p, j)
+		}
+		if m.StepUp != nil && g.stepUp {
+			m.StepUp(p, j)
 		}
 	}
 	// A mutation that changes the algorithm means the token to be right in everything else.

@@ -1,6 +1,9 @@
 package providertest
 
-import "maps"
+import (
+	"maps"
+	"time"
+)
 
 // User is a person whom the provider knows.
 type User struct {
@@ -34,6 +37,23 @@ func (p *Provider) SignIn(subject string) {
 		p.t.Errorf("signing in %q, whom the provider does not know", subject)
 	}
 	p.signedIn = subject
+}
+
+// SignInAt makes the time the one at which the person who is signed in last proved who they are. Before that, they always just did.
+func (p *Provider) SignInAt(t time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.since = t
+}
+
+// authenticated is when the person who is signed in proved who they are.
+func (p *Provider) authenticated() time.Time {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.since.IsZero() {
+		return time.Now()
+	}
+	return p.since
 }
 
 // person is whom the authorization request is answered for.
