@@ -356,7 +356,7 @@ func TestRulesHoldForAPIClients(t *testing.T) {
 		t.Errorf("denials_total counts %v", n)
 	}
 	denials := s.Log.events(t, "denied")
-	if len(denials) != 6 || denials[0]["user"] != "bob" || denials[0]["session"] != nil {
+	if len(denials) != 5 || denials[0]["user"] != "bob" || denials[0]["session"] != nil {
 		t.Errorf("the log says %v", denials)
 	}
 }
