@@ -49,6 +49,10 @@ type Config struct {
 	CookieName              string        `split_words:"true" default:"__Host-doorward" desc:"Name of the session cookie. On plain http its __Host- or __Secure- is left out."`
 	CookieSamesite          string        `split_words:"true" default:"lax" values:"lax,strict,none" desc:"SameSite of the session cookie; none needs https."`
 	SessionCookieMaxBytes   int           `split_words:"true" default:"8192" kind:"bytes" desc:"Total bytes of the session's cookies, names and values. A larger session refuses the login and says so."`
+	SessionMaxAge           time.Duration `split_words:"true" default:"12h" desc:"How long a session lives at most, however it is used. No more than 9600h (400 days)."`
+	SessionIdleTimeout      time.Duration `split_words:"true" default:"0s" desc:"How long a session lives that nobody uses; 0s: that does not matter. Use is noted once in a tenth of it."`
+	SessionWithoutRefresh   string        `split_words:"true" default:"end" values:"end,keep" desc:"What happens when the access token expires and cannot be refreshed: the session ends (people pass through the provider again, unseen with single sign-on), or is kept until SESSION_MAX_AGE and forwards no token."`
+	RefreshBefore           time.Duration `split_words:"true" default:"30s" desc:"How long before it expires an access token is refreshed; at most half of its life."`
 	ForwardAccessToken      bool          `split_words:"true" default:"true" desc:"Whether upstreams get the access token: token=bearer for those that do not say, else token=none."`
 	ForwardGroups           string        `split_words:"true" default:"all" values:"all,matched" desc:"Which groups X-Forwarded-Groups carries: all, or only those that a rule names. 8 KiB at most."`
 	Headers                 []string      `split_words:"true" desc:"Further identity headers, Name=claim."`
@@ -104,7 +108,7 @@ func (c *Config) problems() Problems {
 		checkOrigins, checkPolicy,
 		checkIssuer, checkInternalURL, checkClientID, checkClientAuth, checkScopes, checkResponseMode, checkAuthParams,
 		checkBearerTokens, checkClaims, checkProviderCA,
-		checkSecrets, checkCookie, checkHeaders,
+		checkSecrets, checkCookie, checkSessionMaxAge, checkHeaders,
 		checkAddresses, checkEndpointPrefix, checkPostLogoutURL,
 	} {
 		all = append(all, check(c)...)

@@ -17,22 +17,66 @@ type identity struct {
 	bearer  bool // by an access token: the session is made of it for this request, has no ID, and is in no cookie
 }
 
-// authenticate finds out who is asking. It serves proxying and userinfo alike; they differ in how they answer. Where
-// bearer tokens are accepted, one decides alone: whoever brings a bad one is not who their cookie says.
+// authenticate finds out who is asking, on whose behalf something is about to be done. Where bearer tokens are accepted, one decides
+// alone: whoever brings a bad one is not who their cookie says. Else the session counts as used, its token is refreshed when it is
+// near its end, and what the browser is to keep of that goes with the answer. The error is errNoSession, or a failure that no login
+// mends.
 func (p *Proxy) authenticate(x *exchange, r *http.Request) (*identity, error) {
-	if token, ok := bearerToken(r.Header.Get("Authorization")); ok && p.config.AcceptsBearerTokens() {
-		return p.authenticateBearer(x, r, token)
+	if who, brought, err := p.byToken(x, r); brought {
+		return who, err
 	}
-	return p.authenticateSession(x, r)
+	carried, err := p.carriedSession(x, r)
+	if err != nil {
+		return nil, err
+	}
+	x.onHead = func(h http.Header) { p.saveNewest(h, r, carried) }
+	s, err := p.refreshes.fresh(r.Context(), carried)
+	if err != nil {
+		return nil, err
+	}
+	x.belongsTo(s)
+	return &identity{session: s}, nil
 }
 
-// authenticateSession finds out whose session it is. A cookie that does not open, whatever the reason, is no session.
-func (p *Proxy) authenticateSession(x *exchange, r *http.Request) (*identity, error) {
+// recognize finds out the same and leaves everything as it is: nothing is refreshed, and the session does not count as used.
+func (p *Proxy) recognize(x *exchange, r *http.Request) (*identity, error) {
+	if who, brought, err := p.byToken(x, r); brought {
+		return who, err
+	}
+	return p.recognizeSession(x, r)
+}
+
+// recognizeSession does so where a token counts for nothing: at the end of a login, and of a session.
+func (p *Proxy) recognizeSession(x *exchange, r *http.Request) (*identity, error) {
+	carried, err := p.carriedSession(x, r)
+	if err != nil {
+		return nil, err
+	}
+	s, err := p.refreshes.current(carried)
+	if err != nil {
+		return nil, err
+	}
+	x.belongsTo(s)
+	return &identity{session: s}, nil
+}
+
+// byToken finds out who is asking by a bearer token, where these are accepted and the request brings one.
+func (p *Proxy) byToken(x *exchange, r *http.Request) (who *identity, brought bool, err error) {
+	token, ok := bearerToken(r.Header.Get("Authorization"))
+	if !ok || !p.config.AcceptsBearerTokens() {
+		return nil, false, nil
+	}
+	who, err = p.authenticateBearer(x, r, token)
+	return who, true, err
+}
+
+// carriedSession is the session in a request's cookies. A cookie that does not open, whatever the reason, is no session.
+func (p *Proxy) carriedSession(x *exchange, r *http.Request) (*session.Session, error) {
 	s, err := p.sessions.Get(r)
 	p.metrics.sessionLoaded(err, err != nil && p.sessions.Carries(r))
 	if err != nil {
 		return nil, errNoSession
 	}
 	x.belongsTo(s)
-	return &identity{session: s}, nil
+	return s, nil
 }

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"net/url"
@@ -93,7 +94,7 @@ func (p *Proxy) authorize(x *exchange, r *http.Request, route *access.Route) (*i
 			return nil, nil
 		}
 	case access.Deny:
-		who, _ := p.authenticate(x, r) // for the log
+		who, _ := p.recognize(x, r) // for the log
 		return nil, p.deny(x, r, route, who, route.Check(p.subject(r, who)))
 	}
 	who, err := p.authenticate(x, r)
@@ -110,12 +111,15 @@ func (p *Proxy) authorize(x *exchange, r *http.Request, route *access.Route) (*i
 }
 
 // publicIdentity is whose identity a public path gets: that of a valid session, unless the request brings an
-// Authorization of its own, which is then the upstream's business alone. Nothing is asked of anybody.
+// Authorization of its own, which is then the upstream's business alone. Nothing is asked of anybody, and for a refresh nobody
+// waits long.
 func (p *Proxy) publicIdentity(x *exchange, r *http.Request, foreign bool) *identity {
 	if foreign {
 		return nil
 	}
-	who, err := p.authenticate(x, r)
+	ctx, cancel := context.WithTimeout(r.Context(), refreshPatience)
+	defer cancel()
+	who, err := p.authenticate(x, r.WithContext(ctx))
 	if err != nil {
 		return nil
 	}

@@ -11,9 +11,6 @@ import (
 	"doorward/session"
 )
 
-// sessionMaxAge is the absolute lifetime of a session. It ends earlier with its access token.
-const sessionMaxAge = 12 * time.Hour
-
 // neededClaims are those that userinfo is asked for when no token carries them.
 func (p *Proxy) neededClaims() []string {
 	c := p.config
@@ -54,9 +51,11 @@ func (p *Proxy) newSession(person *provider.Person, began time.Time) (*session.S
 		AuthTime:          person.AuthTime,
 		IDToken:           person.IDToken,
 		AccessToken:       person.AccessToken,
+		RefreshToken:      person.RefreshToken,
 		Claims:            map[string]any{},
 		CreatedAt:         began,
-		ExpiresAt:         began.Add(sessionMaxAge),
+		ExpiresAt:         began.Add(p.config.SessionMaxAge),
+		TokenIssuedAt:     began,
 		TokenExpiresAt:    person.TokenExpiry,
 	}
 	if s.User == "" {

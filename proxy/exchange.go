@@ -30,6 +30,8 @@ type exchange struct {
 	user    string
 	session string // a hash
 
+	onHead func(http.Header) // is called once, when the final head is about to be written; may be nil
+
 	upstream     string
 	upstreamTime time.Duration
 
@@ -43,29 +45,45 @@ func newExchange(w http.ResponseWriter, r *http.Request) *exchange {
 
 // belongsTo notes whose request this is. The session is told by a hash, which opens nothing.
 func (x *exchange) belongsTo(s *session.Session) {
-	sum := sha256.Sum256([]byte(s.ID))
-	x.user, x.session = s.User, hex.EncodeToString(sum[:6])
+	x.user, x.session = s.User, sessionHash(s)
 }
 
-// WriteHeader notes the final status. An informational answer is not final.
+func sessionHash(s *session.Session) string {
+	sum := sha256.Sum256([]byte(s.ID))
+	return hex.EncodeToString(sum[:6])
+}
+
+// WriteHeader notes the final status. An informational answer is not final: what belongs to the answer is not in its head, and
+// httputil.ReverseProxy clears the headers after it (golang/go#81207).
 func (x *exchange) WriteHeader(status int) {
 	if status >= 200 && x.status == 0 {
 		x.status = status
+		x.finishHead()
 	}
 	x.ResponseWriter.WriteHeader(status)
 }
 
+// finishHead adds to the final head what is known only now.
+func (x *exchange) finishHead() {
+	if finish := x.onHead; finish != nil {
+		x.onHead = nil
+		finish(x.Header())
+	}
+}
+
 func (x *exchange) Write(b []byte) (int, error) {
 	if x.status == 0 {
-		x.status = http.StatusOK
+		x.WriteHeader(http.StatusOK)
 	}
 	n, err := x.ResponseWriter.Write(b)
 	x.bytes += int64(n)
 	return n, err
 }
 
-// Hijack hands the connection over after an upgrade; nothing more passes through here.
+// Hijack hands the connection over after an upgrade; nothing more passes through here. The head of the answer, with the headers that
+// are set here, is written by whoever takes the connection.
 func (x *exchange) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	x.finishHead()
 	conn, rw, err := http.NewResponseController(x.ResponseWriter).Hijack()
 	if err == nil {
 		x.status = http.StatusSwitchingProtocols

@@ -371,6 +371,18 @@ func loginLoop(returnTo string, asks access.StepUp) *failure {
 	return f
 }
 
+// Sessions whose access token is dead.
+
+// cannotRefresh is for people and programs alike: a login would not get further than the refresh did.
+func cannotRefresh() *failure {
+	return &failure{status: http.StatusBadGateway, code: "refresh_unavailable", reason: "refresh_unavailable",
+		title: "Your session cannot be renewed right now",
+		text: []string{"You are still signed in, but the provider that vouches for you does not answer. doorward keeps trying. " +
+			"Wait a moment and try again."},
+		actions: []action{toStart()},
+		cause:   errors.New("the access token has expired, and the provider is not available to refresh it")}
+}
+
 // Upstreams that fail, and clients that leave.
 
 func noUpstream() *failure {

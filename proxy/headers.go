@@ -34,11 +34,13 @@ func (p *Proxy) identityHeaders(who *identity, u *upstream) (http.Header, error)
 	if err := p.describe(h, who.session); err != nil {
 		return nil, err
 	}
-	switch u.Token {
-	case "bearer":
-		h.Set("Authorization", "Bearer "+who.session.AccessToken)
-	case "x-forwarded-access-token":
-		h.Set("X-Forwarded-Access-Token", who.session.AccessToken)
+	token := who.session.LivingToken()
+	switch {
+	case token == "": // dead, and SESSION_WITHOUT_REFRESH keeps the session
+	case u.Token == "bearer":
+		h.Set("Authorization", "Bearer "+token)
+	case u.Token == "x-forwarded-access-token":
+		h.Set("X-Forwarded-Access-Token", token)
 	}
 	return h, nil
 }

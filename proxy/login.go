@@ -146,6 +146,7 @@ func (p *Proxy) welcome(x *exchange, r *http.Request, login *session.Login, pers
 		p.sessions.Destroy(x.Header(), r) // whoever was signed in before is not who has just logged in
 		return p.sessionFailure(err, login.ReturnTo)
 	}
+	p.replaceSession(r, s)
 	x.belongsTo(s)
 	x.outcome = "login"
 	p.metrics.logins.WithLabelValues("ok").Inc()
@@ -185,7 +186,7 @@ func (p *Proxy) stepOver(x *exchange, r *http.Request, returnTo string) error {
 // signed in just goes on; anybody else gets a page with a button. Nothing starts by itself, or a broken cookie would
 // send browsers round in circles.
 func (p *Proxy) strayCallback(x *exchange, r *http.Request) error {
-	if _, err := p.authenticateSession(x, r); err == nil {
+	if _, err := p.recognizeSession(x, r); err == nil {
 		x.outcome = "login_stale"
 		x.redirect("/")
 		return nil

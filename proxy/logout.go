@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"net/http"
 	"net/url"
+	"time"
 
 	"doorward/session"
 )
@@ -37,7 +38,7 @@ func (p *Proxy) signOut(x *exchange, r *http.Request) error {
 
 func (p *Proxy) askToSignOut(x *exchange, r *http.Request) error {
 	x.outcome = "sign_out_page"
-	who, err := p.authenticateSession(x, r)
+	who, err := p.recognizeSession(x, r)
 	if err != nil {
 		return p.page(x, r, http.StatusOK, page{
 			Title:   "You are signed out",
@@ -70,8 +71,10 @@ func (p *Proxy) leave(x *exchange, r *http.Request) error {
 	p.sessions.Destroy(x.Header(), r)
 	p.sessions.ForgetRounds(x.Header(), r)
 	x.outcome = "signed_out"
+	if s != nil && !p.sessions.Revoked(s) {
+		s = p.endTokens(s)
+	}
 	if err == nil {
-		p.sessions.Revoke(s)
 		x.belongsTo(s)
 		p.loops.arrived(s.ID)
 		p.event(x, r, "logout")
@@ -82,6 +85,36 @@ func (p *Proxy) leave(x *exchange, r *http.Request) error {
 	}
 	x.redirect(location)
 	return nil
+}
+
+// endTokens ends a session and, at the provider and on the side, its refresh token. It gives the newest generation, whose ID token
+// is the one to show to the provider.
+func (p *Proxy) endTokens(s *session.Session) *session.Session {
+	p.sessions.Revoke(s)
+	newest := p.refreshes.generations.of(s).newest
+	p.refreshes.generations.forget(s.ID)
+	p.revokeToken(newest.RefreshToken)
+	return newest
+}
+
+// replacedFor is how long the session before a login is still good: for requests that are on their way.
+const replacedFor = time.Minute
+
+// replaceSession ends the session that the browser had before a login (ASVS 7.2.4), somebody else's at once: a late answer to a request
+// of theirs must not bring their cookies back.
+func (p *Proxy) replaceSession(r *http.Request, s *session.Session) {
+	before, err := p.sessions.Get(r)
+	if err != nil {
+		return
+	}
+	if before.Issuer != s.Issuer || before.Subject != s.Subject {
+		p.endTokens(before)
+		return
+	}
+	time.AfterFunc(replacedFor, func() {
+		p.sessions.Revoke(before)
+		p.refreshes.generations.forget(before.ID)
+	})
 }
 
 // afterSignOut is where a person who has left is sent: to the provider, if it can end its session and there was one

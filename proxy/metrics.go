@@ -37,6 +37,7 @@ type metrics struct {
 	loginsStarted    prometheus.Counter
 	logins           *prometheus.CounterVec
 	loginLoops       prometheus.Counter
+	refreshes        *prometheus.CounterVec
 	logouts          *prometheus.CounterVec
 	bearerTokens     *prometheus.CounterVec
 	providerRequests *prometheus.HistogramVec
@@ -62,6 +63,7 @@ func newMetrics(version string) *metrics {
 	m.loginsStarted = of.counters("logins_started_total", "People sent to the provider.").WithLabelValues()
 	m.logins = of.counters("logins_total", "Callbacks by result.", "result")
 	m.loginLoops = of.counters("login_loops_total", "Logins stopped because they came back again and again.").WithLabelValues()
+	m.refreshes = of.counters("refreshes_total", "Refreshes of access tokens by result.", "result")
 	m.logouts = of.counters("logouts_total", "Sessions ended by a sign-out, by kind.", "kind")
 	m.bearerTokens = of.counters("bearer_tokens_total", "Access tokens that API clients brought, by result.", "result")
 	m.providerRequests = of.histograms("provider_request_duration_seconds", "Requests to the provider.", "endpoint", "code")
@@ -84,6 +86,7 @@ func (m *metrics) start(p *Proxy) {
 		results = append(results, kind.String())
 	}
 	touch(m.logins, results...)
+	touch(m.refreshes, refreshResults()...)
 	touch(m.logouts, logoutHere, logoutAtProvider)
 	touch(m.bearerTokens, bearerResults()...)
 	touch(m.sessionLoads, "ok", "none", "invalid", "expired", "revoked")

@@ -58,11 +58,31 @@ func (p *Proxy) openSessions() error {
 		SameSite:      sameSite(p.config.CookieSamesite),
 		LoginSameSite: loginSameSite,
 		MaxBytes:      p.config.SessionCookieMaxBytes,
-		MaxAge:        sessionMaxAge,
+		MaxAge:        p.config.SessionMaxAge,
+		IdleTimeout:   p.config.SessionIdleTimeout,
 		OnOpen:        p.metrics.sessionOpened,
 		OnSave:        p.metrics.sessionSaved,
+
+		KeepWithoutToken: p.keepsSessions(),
 	})
 	return err
+}
+
+// keepsSessions says that a session may outlive its tokens.
+func (p *Proxy) keepsSessions() bool { return p.config.SessionWithoutRefresh == "keep" }
+
+func (p *Proxy) keepFresh() error {
+	p.refreshes = &refresher{
+		generations: newGenerations(),
+		sessions:    p.sessions,
+		background:  p.background,
+		before:      p.config.RefreshBefore,
+		keep:        p.keepsSessions(),
+		renew:       p.renewSession,
+		report:      p.refreshed,
+		revoke:      p.revokeToken,
+	}
+	return nil
 }
 
 func sameSite(name string) http.SameSite {

@@ -8,6 +8,7 @@
 //	authorize.go     which rule covers it, and does the person meet it?
 //	authenticate.go  who is asking?
 //	bearer.go        an API client, by an access token
+//	refresh.go       is their access token still good?
 //	forward.go       to the upstream and back
 //	headers.go       what the upstream learns of the person, and what it must not believe
 //
@@ -34,7 +35,7 @@
 //	tell.go          page, JSON or redirect: how a failure is told
 //	pages.go         the one page that every answer to a person is made of
 //
-// Beside the road stand parts.go, which puts a Proxy together, log.go, metrics.go and admin.go.
+// Beside the road stand parts.go, which puts a Proxy together, generations.go, background.go, log.go, metrics.go and admin.go.
 package proxy
 
 import (
@@ -44,6 +45,7 @@ import (
 	"net/http"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"doorward/config"
 	"doorward/proxy/access"
@@ -79,6 +81,7 @@ type Proxy struct {
 	headers   []config.Header
 	provider  *provider.Provider
 	sessions  *session.Manager
+	refreshes *refresher
 	loops     *loops
 	pages     *pages
 	metrics   *metrics
@@ -88,6 +91,8 @@ type Proxy struct {
 	crossSite *http.CrossOriginProtection
 	onLogin   func(*http.Request, *provider.Person)
 	draining  atomic.Bool
+
+	background *background
 }
 
 // New builds a Proxy. It talks to nobody: the provider is first asked when somebody needs it, so that doorward
@@ -98,9 +103,9 @@ func New(o Options) (*Proxy, error) {
 		return nil, err
 	}
 	p := &Proxy{config: c, loops: newLoops(), onLogin: o.OnLogin, log: o.Log, metrics: newMetrics(o.Version)}
-	p.serverLog = ServerLog(p.log)
+	p.serverLog, p.background = ServerLog(p.log), newBackground()
 	p.crossSite = http.NewCrossOriginProtection()
-	for _, build := range []func() error{p.readRules, p.readPages, p.openUpstreams, p.openSessions, p.meetProvider} {
+	for _, build := range []func() error{p.readRules, p.readPages, p.openUpstreams, p.openSessions, p.meetProvider, p.keepFresh} {
 		if err := build(); err != nil {
 			return nil, err
 		}
@@ -156,8 +161,12 @@ func (p *Proxy) serve(x *exchange, r *http.Request) error {
 // Drain makes /readyz say 503, so that load balancers look elsewhere, while requests are still served.
 func (p *Proxy) Drain() { p.draining.Store(true) }
 
-// Close gives idle connections to upstreams back.
+// closePatience is how long Close waits for refreshes and revocations under way.
+const closePatience = 2 * time.Second
+
+// Close waits a moment for what goes on beside the requests, and gives idle connections to upstreams back.
 func (p *Proxy) Close() {
+	p.background.close(closePatience)
 	for _, u := range p.upstreams {
 		u.transport.CloseIdleConnections()
 	}

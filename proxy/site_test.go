@@ -19,6 +19,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -36,7 +37,8 @@ type site struct {
 	Proxy    *proxy.Proxy
 	Log      *logBuffer
 
-	server *httptest.Server
+	server  *httptest.Server
+	serving *atomic.Pointer[proxy.Proxy]
 }
 
 // rulesOfTheSite are the access rules unless a test sets others.
@@ -61,7 +63,7 @@ func newTLSSite(t testing.TB, configure func(*config.Config), mutations ...provi
 
 func startSite(t testing.TB, https bool, configure func(*config.Config), mutations []providertest.Mutation) *site {
 	t.Helper()
-	s := &site{t: t, Provider: providertest.New(t, mutations...), Upstream: newUpstream(t), Log: &logBuffer{}}
+	s := &site{t: t, Provider: providertest.New(t, mutations...), Upstream: newUpstream(t), Log: &logBuffer{}, serving: &atomic.Pointer[proxy.Proxy]{}}
 	// The listener comes first: its address is PUBLIC_URL, and the handler needs that.
 	s.server = httptest.NewUnstartedServer(nil)
 	s.URL = "http://" + s.server.Listener.Addr().String()
@@ -84,7 +86,8 @@ func startSite(t testing.TB, https bool, configure func(*config.Config), mutatio
 	if s.Proxy, err = proxy.New(proxy.Options{Config: c, Log: proxy.NewLog(s.Log, c), Version: "test"}); err != nil {
 		t.Fatalf("building the proxy: %v", err)
 	}
-	s.server.Config.Handler = s.Proxy
+	s.serving.Store(s.Proxy)
+	s.server.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.serving.Load().ServeHTTP(w, r) })
 	s.server.Config.DisableGeneralOptionsHandler = true // as doorward's own server: "OPTIONS *" is ours to refuse
 	if https {
 		s.server.StartTLS()
@@ -515,8 +518,10 @@ func tokensOf(t *testing.T, s *site) map[string]string {
 		t.Fatal(err)
 	}
 	tokens := map[string]string{}
-	for _, name := range []string{"access_token", "id_token"} {
-		tokens[name], _ = members[name].(string)
+	for _, name := range []string{"access_token", "id_token", "refresh_token"} {
+		if token, is := members[name].(string); is {
+			tokens[name] = token
+		}
 	}
 	return tokens
 }

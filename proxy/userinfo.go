@@ -4,11 +4,13 @@ import (
 	"errors"
 	"net/http"
 	"time"
+
+	"doorward/session"
 )
 
-// userinfo tells a signed-in person, or an API client, who they are and how long that holds: GET /oauth2/userinfo. It never extends the
-// session, so that an application may poll it, and never shows a token (ASVS 10.1.1). No other site can read it: it
-// carries no CORS headers.
+// userinfo tells a signed-in person, or an API client, who they are and how long that holds: GET /oauth2/userinfo. It extends
+// nothing, neither the session here nor, by a refresh, the one at the provider, so that an application may poll it. It never shows a
+// token (ASVS 10.1.1). No other site can read it: it carries no CORS headers.
 func (p *Proxy) userinfo(x *exchange, r *http.Request) error {
 	if err := readOnly(r); err != nil {
 		return err
@@ -16,7 +18,7 @@ func (p *Proxy) userinfo(x *exchange, r *http.Request) error {
 	if err := p.oneAuthorization(r); err != nil {
 		return err
 	}
-	who, err := p.authenticate(x, r)
+	who, err := p.recognize(x, r)
 	if errors.Is(err, errNoSession) {
 		return unauthenticated() // whoever asks, asks for JSON
 	}
@@ -34,8 +36,22 @@ func (p *Proxy) userinfo(x *exchange, r *http.Request) error {
 		PreferredUsername string   `json:"preferredUsername,omitempty"`
 		ExpiresIn         int      `json:"expires_in"`
 		TokenExpiresIn    int      `json:"token_expires_in"`
-	}{s.User, s.Email, append([]string{}, s.Groups...), s.PreferredUsername, secondsUntil(s.EndsAt()), secondsUntil(s.TokenExpiresAt)})
+		IdleIn            *int     `json:"idle_in,omitempty"`
+	}{
+		s.User, s.Email, append([]string{}, s.Groups...), s.PreferredUsername,
+		secondsUntil(p.sessions.EndsAt(s)), secondsUntil(s.TokenExpiresAt), p.idleIn(s),
+	})
 	return nil
+}
+
+// idleIn is in how many seconds the session ends unless it is used; nil where that does not matter.
+func (p *Proxy) idleIn(s *session.Session) *int {
+	end := p.sessions.IdleEndsAt(s)
+	if end.IsZero() {
+		return nil
+	}
+	seconds := secondsUntil(end)
+	return &seconds
 }
 
 func secondsUntil(t time.Time) int { return max(0, int(time.Until(t).Seconds())) }

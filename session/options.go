@@ -45,6 +45,12 @@ type Options struct {
 	// as long as a seal holds.
 	MaxAge time.Duration
 
+	// IdleTimeout is how long a session lives that nobody uses; zero means that this does not matter.
+	IdleTimeout time.Duration
+
+	// KeepWithoutToken lets a session live on that has neither a living access token nor a refresh token; else it has ended then.
+	KeepWithoutToken bool
+
 	// OnOpen, when set, is called for every session found, with the index of the secret that opened it.
 	OnOpen func(key int)
 

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"time"
 )
@@ -18,7 +19,7 @@ import (
 
 const (
 	// format is the version of the layouts below. What has another one does not open.
-	format = 1
+	format = 2
 
 	stored   = 0
 	deflated = 1
@@ -47,6 +48,8 @@ func (s *Session) layout(c coder) {
 	c.text(&s.ID)
 	c.token(&s.IDToken)
 	c.token(&s.AccessToken)
+	c.token(&s.RefreshToken)
+	c.count(&s.Generation)
 	for _, text := range []*string{
 		&s.Issuer, &s.Subject, &s.ProviderSession, &s.User, &s.Email, &s.PreferredUsername, &s.ACR,
 	} {
@@ -55,7 +58,9 @@ func (s *Session) layout(c coder) {
 	c.texts(&s.Groups)
 	c.flag(&s.GroupsUnknown)
 	c.claims(&s.Claims)
-	for _, moment := range []*time.Time{&s.AuthTime, &s.CreatedAt, &s.ExpiresAt, &s.TokenExpiresAt} {
+	for _, moment := range []*time.Time{
+		&s.AuthTime, &s.CreatedAt, &s.ExpiresAt, &s.TokenIssuedAt, &s.TokenExpiresAt, &s.UsedAt,
+	} {
 		c.moment(moment)
 	}
 }
@@ -66,6 +71,13 @@ func (l *Login) layout(c coder) {
 	}
 	c.moment(&l.StartedAt)
 	c.count(&l.Rounds)
+}
+
+// Size is about how many bytes a session takes in memory.
+func (s *Session) Size() int {
+	p := &packer{}
+	s.layout(p)
+	return len(p.buf)
 }
 
 func (m *Manager) packSession(s *Session) ([]byte, error) {
@@ -222,7 +234,7 @@ func (u *unpacker) bytes() []byte {
 	return b
 }
 
-func (u *unpacker) count(n *int) { *n = u.number(maxRounds) }
+func (u *unpacker) count(n *int) { *n = u.number(math.MaxInt32) }
 
 func (u *unpacker) flag(set *bool) { *set = u.number(1) == 1 }
 

@@ -60,21 +60,18 @@ type Session struct {
 	ACR      string
 	AuthTime time.Time
 
-	// IDToken and AccessToken are the tokens as the provider sent them.
-	IDToken, AccessToken string
+	// IDToken, AccessToken and RefreshToken are the tokens as the provider sent them. Without a refresh token there will be no
+	// other access token.
+	IDToken, AccessToken, RefreshToken string
+
+	// Generation counts the refreshes since the login. Of two cookies of one session the higher one is the newer.
+	Generation int
 
 	// CreatedAt is when the code exchange began that made the session, by our own clock: what is revoked from a moment on ends
-	// sessions that began before. ExpiresAt is the absolute end of the session, TokenExpiresAt that of the access token. A
-	// session without a living access token has ended too.
-	CreatedAt, ExpiresAt, TokenExpiresAt time.Time
-}
-
-// EndsAt is the moment from which the session is over.
-func (s *Session) EndsAt() time.Time {
-	if s.TokenExpiresAt.Before(s.ExpiresAt) {
-		return s.TokenExpiresAt
-	}
-	return s.ExpiresAt
+	// sessions that began before. ExpiresAt is the absolute end of the session. TokenIssuedAt and TokenExpiresAt are when the
+	// access token was asked for and when it ends. UsedAt is when the session was last known to be in use; Create fills it when it
+	// is zero. See lifetimes.go for what follows from them.
+	CreatedAt, ExpiresAt, TokenIssuedAt, TokenExpiresAt, UsedAt time.Time
 }
 
 // Manager makes, finds and ends sessions and logins. It is safe for concurrent use. Of people it holds nothing but what was
@@ -115,14 +112,13 @@ func (m *Manager) Get(r *http.Request) (*Session, error) {
 		return nil, ErrNone
 	}
 	s, err := m.unpackSession(plain)
-	now := time.Now()
-	if err != nil || s.CreatedAt.After(now.Add(leeway)) {
+	if err != nil || s.fromTheFuture() {
 		return nil, ErrNone
 	}
 	if latest := s.CreatedAt.Add(m.options.MaxAge); s.ExpiresAt.After(latest) {
 		s.ExpiresAt = latest // it was made under a setting that allowed more
 	}
-	if !now.Before(s.EndsAt()) {
+	if m.ended(s) {
 		return s, ErrExpired
 	}
 	if m.revoked.has(s) {
@@ -135,8 +131,9 @@ func (m *Manager) Get(r *http.Request) (*Session, error) {
 }
 
 // Create writes the session's cookies to the header h of the answer to r, in the place of any that h sets already, and
-// clears what r carries beyond them, so that nothing of an older session stays behind. It fills s.ID when it is empty. A
-// session that does not fit is a *TooLargeError, and h is untouched.
+// clears what r carries beyond them, so that nothing of an older session stays behind. It fills s.ID when it is empty, and
+// s.UsedAt. A session that does not fit is a *TooLargeError, and h is untouched. It also writes a session anew whose tokens or
+// times have changed.
 //
 // The cookies have neither Max-Age nor Expires: the end is sealed inside, where neither the browser's clock nor its owner
 // moves it, and a browser that is closed for good forgets its owner.
@@ -147,17 +144,12 @@ func (m *Manager) Create(h http.Header, r *http.Request, s *Session) error {
 	if s.ID == "" {
 		s.ID = rand.Text()
 	}
-	plain, err := m.packSession(s)
+	if s.UsedAt.IsZero() {
+		s.UsedAt = time.Now()
+	}
+	values, err := m.cookieValues(s)
 	if err != nil {
 		return err
-	}
-	values, err := m.sealChunks(plain)
-	if err != nil {
-		return err
-	}
-	bytes := m.names.sentBytes(values)
-	if len(values) > maxChunks || bytes > m.options.MaxBytes {
-		return &TooLargeError{Bytes: bytes, Max: m.options.MaxBytes}
 	}
 	m.dropChunks(h)
 	for i, value := range values {
@@ -165,9 +157,31 @@ func (m *Manager) Create(h http.Header, r *http.Request, s *Session) error {
 	}
 	m.clearChunks(h, r, len(values))
 	if m.options.OnSave != nil {
-		m.options.OnSave(bytes)
+		m.options.OnSave(m.names.sentBytes(values))
 	}
 	return nil
+}
+
+// Fits tells whether Create would find room for the session: nil, or a *TooLargeError.
+func (m *Manager) Fits(s *Session) error {
+	_, err := m.cookieValues(s)
+	return err
+}
+
+// cookieValues seals a session and cuts it into the values of its cookies, if they may be so many.
+func (m *Manager) cookieValues(s *Session) ([]string, error) {
+	plain, err := m.packSession(s)
+	if err != nil {
+		return nil, err
+	}
+	values, err := m.sealChunks(plain)
+	if err != nil {
+		return nil, err
+	}
+	if bytes := m.names.sentBytes(values); len(values) > maxChunks || bytes > m.options.MaxBytes {
+		return nil, &TooLargeError{Bytes: bytes, Max: m.options.MaxBytes}
+	}
+	return values, nil
 }
 
 // Destroy ends the session in the browser: it clears every cookie of a session that r carries, and the first one always,

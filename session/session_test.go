@@ -163,6 +163,8 @@ func withCookies(headers ...string) *http.Request {
 func TestSessionComesBackWhole(t *testing.T) {
 	m, b := newManager(t), newBrowser(t)
 	want := keycloakSession()
+	want.RefreshToken, want.Generation = jwt(`{"typ":"Refresh"}`), 100_000
+	want.TokenIssuedAt, want.UsedAt = want.CreatedAt.Add(time.Second), want.CreatedAt.Add(2*time.Second)
 	want.Claims = map[string]any{
 		"department": "R&D <Köln>", "level": json.Number("12345678901234567890"), "roles": []any{"a", "b"}, "ok": true,
 		"address": map[string]any{"country": "DE"}, "nothing": nil,
@@ -173,7 +175,8 @@ func TestSessionComesBackWhole(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, pair := range [][2]*time.Time{
-		{&got.CreatedAt, &want.CreatedAt}, {&got.ExpiresAt, &want.ExpiresAt}, {&got.TokenExpiresAt, &want.TokenExpiresAt}, {&got.AuthTime, &want.AuthTime},
+		{&got.CreatedAt, &want.CreatedAt}, {&got.ExpiresAt, &want.ExpiresAt}, {&got.TokenIssuedAt, &want.TokenIssuedAt},
+		{&got.TokenExpiresAt, &want.TokenExpiresAt}, {&got.UsedAt, &want.UsedAt}, {&got.AuthTime, &want.AuthTime},
 	} {
 		if !pair[0].Equal(*pair[1]) {
 			t.Errorf("time %v came back as %v", pair[1], pair[0])

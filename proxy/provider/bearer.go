@@ -97,7 +97,8 @@ func (p *Provider) unlessOutdated(t *token, err error) error {
 // bearer is the person whose token was checked.
 func (p *Provider) bearer(t *token, expiry time.Time) *Person {
 	person := newPerson(&tokens{access: t.raw, expiry: expiry}, t, nil)
-	person.Issuer = p.options.Issuer // introspection need not repeat it
+	person.Issuer, person.IDToken = p.options.Issuer, "" // introspection need not repeat it, and an ID token it is not
+	person.learn(t.claims)
 	return person
 }
 

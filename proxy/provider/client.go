@@ -129,12 +129,23 @@ func (c *client) send(req *http.Request, endpoint string, timeout time.Duration)
 	}
 	c.onRequest(endpoint, code, time.Since(began))
 	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		return nil, fmt.Errorf("the %s endpoint did not answer in time", endpoint)
+		return nil, outage{fmt.Errorf("the %s endpoint did not answer in time", endpoint)}
 	}
 	if err != nil {
-		return nil, fmt.Errorf("the %s endpoint: %w", endpoint, err)
+		return nil, outage{fmt.Errorf("the %s endpoint: %w", endpoint, err)}
 	}
 	return got, nil
+}
+
+// outage is a failure that may pass by itself: no answer, or one that says so.
+type outage struct{ error }
+
+// Unwrap gives the cause.
+func (o outage) Unwrap() error { return o.error }
+
+func isOutage(err error) bool {
+	_, ok := errors.AsType[outage](err)
+	return ok
 }
 
 func (c *client) roundTrip(req *http.Request) (*reply, error) {
@@ -179,6 +190,8 @@ func (r *reply) is(status int) error {
 		return nil
 	case r.status >= 300 && r.status < 400:
 		return fmt.Errorf("the answer is a redirect (%d), and redirects are not followed", r.status)
+	case r.status >= 500 || r.status == http.StatusTooManyRequests || r.status == http.StatusRequestTimeout:
+		return outage{fmt.Errorf("the answer's status is %d", r.status)}
 	}
 	return fmt.Errorf("the answer's status is %d", r.status)
 }

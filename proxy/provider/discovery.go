@@ -30,6 +30,7 @@ type metadata struct {
 	oidc.ProviderConfig // endpoints as published; Algorithms are those that we accept
 
 	endSession   string   // "" when the provider has no end_session_endpoint
+	revocation   string   // "" when the provider has no revocation_endpoint
 	announcesIss bool     // each answer to the callback carries iss (RFC 9207 3)
 	scopes       []string // nil when the provider does not say
 	pkce         []string // nil when the provider does not say
@@ -139,6 +140,7 @@ func (p *Provider) readEndpoints(m *metadata, o object) error {
 		{"end_session_endpoint", &m.endSession, false},
 		{"pushed_authorization_request_endpoint", &m.pushURL, false},
 		{"introspection_endpoint", &m.introspection, false},
+		{"revocation_endpoint", &m.revocation, false},
 	}
 	for _, e := range endpoints {
 		if err := o.exactly(e.name); err != nil {

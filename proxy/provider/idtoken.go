@@ -23,6 +23,17 @@ const maxIDTokenAge = 10 * time.Minute
 
 // verifyIDToken checks an ID token that came with accessToken in the login of r.
 func (p *Provider) verifyIDToken(ctx context.Context, m *metadata, r Request, raw, accessToken string) (*token, []Check, error) {
+	return p.checkIDToken(ctx, m, raw, accessToken, func(t *token) []rule {
+		return []rule{
+			{"OIDC Core 3.1.3.7 (11), 15.5.2", func() (string, error) { return t.checkNonce(r.Nonce) }},
+			{"OIDC Core 3.1.3.7 (12)", func() (string, error) { return t.checkContext(p.contexts(r)) }},
+			{"OIDC Core 3.1.3.7 (13)", func() (string, error) { return t.checkAuthTime(p.longest(r)) }},
+		}
+	})
+}
+
+// checkIDToken checks an ID token that came with accessToken, by the rules for all ID tokens and by those of the occasion.
+func (p *Provider) checkIDToken(ctx context.Context, m *metadata, raw, accessToken string, occasion func(*token) []rule) (*token, []Check, error) {
 	l := &checklist{of: "ID token", kind: KindInvalidIDToken}
 	t := &token{}
 	var objection error // go-oidc's
@@ -45,20 +56,19 @@ func (p *Provider) verifyIDToken(ctx context.Context, m *metadata, r Request, ra
 		{"OIDC Core 3.1.3.7 (9)", func() (string, error) { return t.checkExpiry() }},
 		{"OIDC Core 2, 3.1.3.7 (10)", func() (string, error) { return t.checkIssuedAt() }},
 		{"RFC 7519 4.1.5", func() (string, error) { return t.checkNotBefore() }},
-		{"OIDC Core 3.1.3.7 (11), 15.5.2", func() (string, error) { return t.checkNonce(r.Nonce) }},
 		{"OIDC Back-Channel Logout 4.1", func() (string, error) { return t.checkNoLogout() }},
 		{"OIDC Core 3.1.3.6", func() (string, error) { return t.checkAccessTokenHash(accessToken) }},
-		{"OIDC Core 3.1.3.7 (12)", func() (string, error) { return t.checkContext(p.contexts(r)) }},
-		{"OIDC Core 3.1.3.7 (13)", func() (string, error) { return t.checkAuthTime(p.longest(r)) }},
 		{"OIDC Front-Channel Logout 3", func() (string, error) { _, err := t.claims.text("sid"); return "", err }},
-		{"OIDC Core 3.1.3.7", func() (string, error) {
-			if objection != nil { // in words that may quote anything
-				return "", errors.New("go-oidc finds a claim of a type that it must not have")
-			}
-			return "", nil
-		}},
 	}
-	err := l.run(rules)
+	if err := l.run(rules); err != nil {
+		return t, l.made, err
+	}
+	err := l.run(append(occasion(t), rule{"OIDC Core 3.1.3.7", func() (string, error) {
+		if objection != nil { // in words that may quote anything
+			return "", errors.New("go-oidc finds a claim of a type that it must not have")
+		}
+		return "", nil
+	}}))
 	return t, l.made, err
 }
 

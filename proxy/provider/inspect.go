@@ -34,7 +34,7 @@ func (p *Provider) Inspect(ctx context.Context) ([]Finding, error) {
 	}
 	findings = append(findings, p.inspectClient(m)...)
 	findings = append(findings, p.inspectScopes(m)...)
-	findings = append(findings, p.inspectUserinfo(m), inspectLogout(m), inspectIssuerParameter(m))
+	findings = append(findings, p.inspectRefresh(m), p.inspectUserinfo(m), inspectLogout(m), inspectIssuerParameter(m))
 	if p.options.IntrospectTokens {
 		findings = append(findings, inspectIntrospection(m))
 	}
@@ -106,6 +106,20 @@ func (p *Provider) inspectScopes(m *metadata) []Finding {
 		findings = append(findings, f)
 	}
 	return findings
+}
+
+// inspectRefresh: only a login shows whether refresh tokens come. Some providers send them for the scope offline_access alone (OIDC
+// Core 11).
+func (p *Provider) inspectRefresh(m *metadata) Finding {
+	const scope = "offline_access"
+	f := Finding{OK: true, Subject: "refresh", Says: "no scope is needed for refresh tokens, as far as the provider says"}
+	switch {
+	case slices.Contains(p.options.Scopes, scope):
+		f.Says = scope + " asks for refresh tokens: sessions outlive their access tokens"
+	case slices.Contains(m.scopes, scope):
+		f.Says = scope + " is offered and not among DOORWARD_SCOPES: if no refresh token comes without it, sessions end with their access tokens"
+	}
+	return f
 }
 
 func (p *Provider) inspectUserinfo(m *metadata) Finding {

@@ -13,17 +13,22 @@ type Person struct {
 	ACR       string    // acr, how they authenticated; "" when the provider does not say
 	AuthTime  time.Time // auth_time, when they authenticated; zero when the provider does not say
 
-	IDToken     string // as issued, for id_token_hint
-	AccessToken string // as issued, for the upstream
+	IDToken      string // as issued, for id_token_hint
+	AccessToken  string // as issued, for the upstream
+	RefreshToken string // as issued, for Refresh; "" when the provider gave none
 	// TokenExpiry is when the access token expires: by expires_in; else by its own exp when it was verified, else by the ID
-	// token's.
+	// token's, else an hour after it came.
 	TokenExpiry time.Time
 
 	// Checks are all checks that were made, in their order.
 	Checks []Check
 
-	sources []object // of claims: ID token, verified access token, userinfo
+	id      object   // the ID token's claims
+	sources []object // of further claims, the first that has one counts: ID token, verified access token, userinfo
 }
+
+// defaultLifetime is how long an access token is taken to live of which nothing says how long (RFC 6749 5.1 recommends expires_in).
+const defaultLifetime = time.Hour
 
 // Claim gives a claim by its exact name, else by a dotted path through objects ("realm_access.roles"). The ID token is asked
 // first, then the access token (when it was verified), then userinfo (when it was needed). The value is a string, json.Number,
@@ -32,10 +37,10 @@ type Person struct {
 // The claims that say who it is and how they signed in (iss, sub, aud, sid, acr, auth_time and their like) are the ID token's
 // alone.
 func (p *Person) Claim(path string) (any, bool) {
-	for i, source := range p.sources {
-		if i > 0 && ofIDToken(path) {
-			break
-		}
+	if ofIDToken(path) {
+		return p.id.lookup(path)
+	}
+	for _, source := range p.sources {
 		if value, ok := source.lookup(path); ok {
 			return value, true
 		}
@@ -62,25 +67,39 @@ func ofIDToken(name string) bool {
 	return slices.Contains([]string{"iss", "sub", "aud", "azp", "exp", "iat", "nbf", "nonce", "sid", "acr", "amr", "auth_time", "at_hash"}, name)
 }
 
-// newPerson gathers what the checked tokens say. access is nil when the access token was not verified.
+// newPerson gathers what the checked tokens say. id says who it is. access is nil when the access token was not verified.
 func newPerson(t *tokens, id, access *token) *Person {
-	person := &Person{IDToken: t.id, AccessToken: t.access, TokenExpiry: t.expiry, sources: []object{id.claims}}
+	person := &Person{IDToken: id.raw, AccessToken: t.access, RefreshToken: t.refresh, TokenExpiry: t.expiry, id: id.claims}
 	// The checks have made sure of the types.
 	person.Issuer, _ = id.claims.text("iss")
 	person.Subject, _ = id.claims.text("sub")
 	person.SessionID, _ = id.claims.text("sid")
 	person.ACR, _ = id.claims.text("acr")
 	person.AuthTime, _ = id.claims.date("auth_time")
-
-	expiry, _ := id.claims.date("exp")
-	if access != nil {
-		person.sources = append(person.sources, access.claims)
-		expiry, _ = access.claims.date("exp")
+	if t.id != "" {
+		person.learn(id.claims)
 	}
-	if person.TokenExpiry.IsZero() || access != nil && expiry.Before(person.TokenExpiry) {
-		person.TokenExpiry = expiry
+	if access != nil {
+		person.learn(access.claims)
+		person.expire(access.claims)
+	}
+	if person.TokenExpiry.IsZero() && t.id != "" {
+		person.expire(id.claims)
+	}
+	if person.TokenExpiry.IsZero() {
+		person.TokenExpiry = time.Now().Add(defaultLifetime)
 	}
 	return person
+}
+
+// learn adds a source of claims.
+func (p *Person) learn(claims object) { p.sources = append(p.sources, claims) }
+
+// expire moves the access token's end forward to a token's exp.
+func (p *Person) expire(claims object) {
+	if expiry, _ := claims.date("exp"); p.TokenExpiry.IsZero() || expiry.Before(p.TokenExpiry) {
+		p.TokenExpiry = expiry
+	}
 }
 
 // lacks tells whether one of the claims is in no source.

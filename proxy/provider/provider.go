@@ -16,6 +16,9 @@
 //  6. When a claim that the rules need is in neither token, or always when configured so, userinfo is asked with the access token.
 //  7. The result is a Person. Everything in it was checked, and Person.Checks says what was checked and where the rule stands.
 //
+// Before the access token ends, Refresh asks for the next one with the refresh token, and checks what comes as Complete does.
+// RevokeToken tells the provider that a refresh token will not be used any more.
+//
 // API clients have no such conversation. They bring an access token of the provider's, and Bearer says whose it is.
 //
 // The provider's metadata and keys are fetched when first needed and kept. Every failure is an *Error whose Kind is a fixed word;
@@ -80,8 +83,8 @@ type Options struct {
 	// AlwaysUserinfo asks userinfo at each login, needed or not. Without a userinfo endpoint there is no login.
 	AlwaysUserinfo bool
 
-	// OnRequest is told of each request to the provider: endpoint is "discovery", "jwks", "par", "token", "userinfo" or
-	// "introspection"; code is the status, or "error" when there was no answer. May be nil.
+	// OnRequest is told of each request to the provider: endpoint is "discovery", "jwks", "par", "token", "userinfo",
+	// "introspection" or "revocation"; code is the status, or "error" when there was no answer. May be nil.
 	OnRequest func(endpoint, code string, took time.Duration)
 	// OnFetch is told when the "metadata" or "keys" cannot be fetched or used, unless that is known already, and with nil when they
 	// can again. Meanwhile those of before serve. May be nil.
@@ -255,12 +258,18 @@ func (p *Provider) Complete(ctx context.Context, r Request, a Answer) (*Person, 
 	if err != nil {
 		return nil, err
 	}
+	return p.describe(ctx, m, got, id, slices.Concat(answered, exchanged, identified))
+}
+
+// describe makes the person of tokens, of which the ID token has been checked: it checks the access token, and asks userinfo when it
+// must.
+func (p *Provider) describe(ctx context.Context, m *metadata, got *tokens, id *token, checks []Check) (*Person, error) {
 	access, authorized, err := p.verifyAccessToken(ctx, m, got.access, id)
 	if err != nil {
 		return nil, err
 	}
 	person := newPerson(got, id, access)
-	person.Checks = slices.Concat(answered, exchanged, identified, authorized)
+	person.Checks = slices.Concat(checks, authorized)
 	if !p.options.AlwaysUserinfo && (m.UserInfoURL == "" || !person.lacks(p.options.NeededClaims)) {
 		return person, nil
 	}
@@ -268,7 +277,7 @@ func (p *Provider) Complete(ctx context.Context, r Request, a Answer) (*Person, 
 	if err != nil {
 		return nil, err
 	}
-	person.sources = append(person.sources, claims)
+	person.learn(claims)
 	person.Checks = append(person.Checks, asked...)
 	return person, nil
 }

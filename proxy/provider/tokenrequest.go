@@ -23,20 +23,30 @@ import (
 //     letter case. It holds access_token, token_type Bearer and id_token.
 //   - Errors name the provider's error code at most. The body may hold tokens.
 
-const maxAccessToken = 64 << 10 // bytes; no header of any server is so long
+const (
+	maxAccessToken  = 64 << 10 // bytes; no header of any server is so long
+	maxRefreshToken = 8 << 10  // bytes; the longest known have some two thousand
+)
 
 // tokens is a token response that was read strictly. The ID token is not verified yet.
 type tokens struct {
-	id, access string
-	expiry     time.Time // zero when the provider does not say
+	id      string // "" when a refresh brought none
+	access  string
+	refresh string    // "" when there is none
+	expiry  time.Time // zero when the provider does not say
 }
 
-// requestTokens exchanges the code for tokens. x/oauth2 makes the request and reads the answer; tokenTransport stands between it and
-// the network.
+// requestTokens exchanges the code for tokens.
 func (p *Provider) requestTokens(ctx context.Context, m *metadata, r Request, code string) (*tokens, []Check, error) {
 	transport := &tokenTransport{provider: p, address: m.TokenURL}
-	ctx = context.WithValue(ctx, oauth2.HTTPClient, &http.Client{Transport: transport})
-	got, err := p.oauth(m, r.RedirectURI).Exchange(ctx, code, oauth2.VerifierOption(r.Verifier))
+	return transport.tokens(ctx, func(ctx context.Context) (*oauth2.Token, error) {
+		return p.oauth(m, r.RedirectURI).Exchange(ctx, code, oauth2.VerifierOption(r.Verifier))
+	})
+}
+
+// tokens has x/oauth2 make the request and read the answer; the transport stands between it and the network.
+func (t *tokenTransport) tokens(ctx context.Context, request func(context.Context) (*oauth2.Token, error)) (*tokens, []Check, error) {
+	got, err := request(context.WithValue(ctx, oauth2.HTTPClient, &http.Client{Transport: t}))
 	if known, ok := errors.AsType[*Error](err); ok {
 		return nil, nil, known
 	}
@@ -44,7 +54,7 @@ func (p *Provider) requestTokens(ctx context.Context, m *metadata, r Request, co
 		return nil, nil, fail(KindTokenRequestFailed, "the token response cannot be used")
 	}
 	id, _ := got.Extra("id_token").(string)
-	return &tokens{id: id, access: got.AccessToken, expiry: got.Expiry}, transport.list.made, nil
+	return &tokens{id: id, access: got.AccessToken, refresh: got.RefreshToken, expiry: got.Expiry}, t.list.made, nil
 }
 
 // tokenTransport sends the form of the token request and lets only a token response through that is as it must be, in its plainest
@@ -52,6 +62,7 @@ func (p *Provider) requestTokens(ctx context.Context, m *metadata, r Request, co
 type tokenTransport struct {
 	provider *Provider
 	address  string // of the token endpoint, as published
+	refresh  bool   // an ID token may be missing (OIDC Core 12.2)
 	list     checklist
 }
 
@@ -103,14 +114,20 @@ func (t *tokenTransport) read(got *reply) (map[string]any, error) {
 		{"RFC 6749 5.1", func() (found string, err error) {
 			o, err = got.json()
 			if err == nil {
-				err = o.exactly("access_token", "token_type", "id_token", "expires_in", "error")
+				err = o.exactly("access_token", "token_type", "id_token", "refresh_token", "expires_in", "error")
 			}
 			return "it is JSON, sent as application/json, and has one reading only", err
 		}},
 		{"RFC 6749 5.2", func() (string, error) { return "", noError(got, o) }},
 		{"RFC 6749 7.1, OIDC Core 3.1.3.3", func() (string, error) { return checkTokenType(o, clean) }},
 		{"RFC 6749 5.1, A.12", func() (string, error) { return checkAccessTokenText(o, clean) }},
-		{"OIDC Core 3.1.3.3", func() (string, error) { return checkIDTokenText(o, clean) }},
+		{"OIDC Core 3.1.3.3, 12.2", func() (string, error) {
+			if t.refresh && !o.has("id_token") {
+				return "", nil
+			}
+			return checkIDTokenText(o, clean)
+		}},
+		{"RFC 6749 5.1, A.17", func() (string, error) { return checkRefreshTokenText(o, clean) }},
 		{"RFC 6749 5.1", func() (string, error) { return checkLifetime(o, clean) }},
 	})
 	return clean, err
@@ -158,6 +175,25 @@ func checkIDTokenText(o, clean object) (string, error) {
 	}
 	clean["id_token"] = id
 	return "id_token is there, as always when the scope holds openid", nil
+}
+
+// checkRefreshTokenText: refresh_token is optional, at a refresh too, where the old one then stays good (RFC 6749 6).
+func checkRefreshTokenText(o, clean object) (string, error) {
+	if !o.has("refresh_token") {
+		return "", nil
+	}
+	refresh, err := o.needText("refresh_token")
+	if err != nil {
+		return "", err
+	}
+	if len(refresh) > maxRefreshToken {
+		return "", fmt.Errorf("refresh_token has %d bytes, more than the %d that are allowed", len(refresh), maxRefreshToken)
+	}
+	if strings.ContainsFunc(refresh, func(r rune) bool { return r < ' ' || r > '~' }) {
+		return "", errors.New("refresh_token contains a character that is not printable ASCII")
+	}
+	clean["refresh_token"] = refresh
+	return "refresh_token is there: with it, and the client's secret, the next access token is asked for", nil
 }
 
 // checkLifetime: expires_in is optional and a number. x/oauth2 wants it whole.

@@ -26,6 +26,10 @@ type grant struct {
 	spent       bool
 	idToken     string
 	accessToken string
+
+	sid       string
+	refreshes int  // that this grant has seen
+	over      bool // it is refreshed no more
 }
 
 // serveAuthorization answers at once for the person who is signed in (OIDC Core 3.1.2). What it finds wrong with a request

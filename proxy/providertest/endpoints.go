@@ -18,9 +18,10 @@ func (p *Provider) serveMetadata(w http.ResponseWriter, r *http.Request) {
 		"jwks_uri":                              p.URL(Keys),
 		"end_session_endpoint":                  p.URL(EndSession),
 		"introspection_endpoint":                p.URL(Introspection),
+		"revocation_endpoint":                   p.URL(Revocation),
 		"response_types_supported":              []string{"code"},
 		"response_modes_supported":              []string{"query", "form_post"},
-		"grant_types_supported":                 []string{"authorization_code"},
+		"grant_types_supported":                 []string{"authorization_code", "refresh_token"},
 		"subject_types_supported":               []string{"public"},
 		"code_challenge_methods_supported":      []string{"S256"},
 		"id_token_signing_alg_values_supported": strings.Fields("none RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES256K ES384 ES512 EdDSA"),
@@ -72,10 +73,14 @@ func (p *Provider) serveUserinfo(w http.ResponseWriter, r *http.Request) {
 		p.send(w, r, oauthError(http.StatusUnauthorized, "invalid_token", "unknown token"))
 		return
 	}
+	g = p.asItIs(g)
 	a := newAnswer(g.user.claims())
 	for _, m := range p.mutations {
 		if m.Userinfo != nil {
 			m.Userinfo(p, a)
+		}
+		if m.RefreshUserinfo != nil && g.refreshes > 0 {
+			m.RefreshUserinfo(p, a)
 		}
 	}
 	p.send(w, r, a)

@@ -43,6 +43,12 @@ type Mutation struct {
 	// APIToken bends the token of an API client before it is signed, Introspection the answer about one.
 	APIToken      func(p *Provider, j *JWT)
 	Introspection func(p *Provider, a *Answer)
+
+	// What comes with refreshed tokens alone, bent after the above.
+	RefreshAccessToken func(p *Provider, j *JWT)
+	RefreshIDToken     func(p *Provider, j *JWT)
+	RefreshReply       func(p *Provider, a *Answer)
+	RefreshUserinfo    func(p *Provider, a *Answer)
 }
 
 // Stage is the part of a login in which a sound client stops. Whatever comes after it must not happen.
@@ -56,11 +62,13 @@ const (
 	AtCallback               // no token request is made
 	AtTokens                 // no userinfo request is made
 	AtUserinfo               // userinfo is asked and its answer refused
+	AtRefresh                // the login succeeds; the refresh ends the session, and userinfo is not asked
 )
 
-// Find is the mutation of that name among [Misbehaviours], [Shortcomings] and [Oddities].
+// Find is the mutation of that name among [Misbehaviours], [Shortcomings], [Oddities], [RefreshMisbehaviours] and
+// [RefreshOddities].
 func Find(name string) (Mutation, bool) {
-	for _, m := range slices.Concat(Misbehaviours(), Shortcomings(), Oddities()) {
+	for _, m := range slices.Concat(Misbehaviours(), Shortcomings(), Oddities(), RefreshMisbehaviours(), RefreshOddities()) {
 		if m.Name == name {
 			return m, true
 		}

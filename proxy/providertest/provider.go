@@ -60,6 +60,7 @@ type Provider struct {
 	assertions map[string]bool           // seen, by jti
 	pushed     map[string]url.Values     // requests that no browser has come for yet, by request_uri
 	apiTokens  map[string]map[string]any // claims by token
+	refresh    refreshing
 }
 
 // New starts a provider with the users of [Users], alice being signed in, bent by the mutations in their order. It ends with
@@ -135,6 +136,7 @@ func (p *Provider) handler() http.Handler {
 		Userinfo:      p.serveUserinfo,
 		EndSession:    p.serveEndSession,
 		Introspection: p.serveIntrospection,
+		Revocation:    p.serveRevocation,
 	} {
 		path := issuerPath + string(endpoint)
 		if endpoint == Discovery {

@@ -21,6 +21,7 @@ const (
 	Userinfo      Endpoint = "userinfo"
 	EndSession    Endpoint = "end_session"
 	Introspection Endpoint = "introspect"
+	Revocation    Endpoint = "revoke"
 	Elsewhere     Endpoint = "elsewhere"
 )
 

@@ -21,7 +21,16 @@ func (p *Provider) serveToken(w http.ResponseWriter, r *http.Request) {
 		p.send(w, r, a)
 		return
 	}
-	g, err := p.redeem(r)
+	redeem, bend := p.redeem, func(*Answer) {}
+	if r.PostForm.Get("grant_type") == "refresh_token" {
+		p.holdRefresh(r)
+		if a := p.refreshInstead(); a != nil {
+			p.send(w, r, a)
+			return
+		}
+		redeem, bend = p.redeemRefreshToken, p.bendRefresh
+	}
+	g, err := redeem(r)
 	if err != nil {
 		p.refused(Token, err.Error())
 		p.send(w, r, oauthError(http.StatusBadRequest, "invalid_grant", err.Error()))
@@ -33,6 +42,7 @@ func (p *Provider) serveToken(w http.ResponseWriter, r *http.Request) {
 			m.TokenReply(p, a)
 		}
 	}
+	bend(a)
 	p.send(w, r, a)
 }
 
@@ -54,24 +64,35 @@ func (p *Provider) redeem(r *http.Request) (*grant, error) {
 	case encode(challenge[:]) != g.challenge:
 		return nil, errors.New("code_verifier does not match the challenge")
 	}
-	g.spent = true
+	g.spent, g.sid = true, rand.Text()
 	return g, nil
 }
 
 // issue makes both tokens and the members of the answer.
 func (p *Provider) issue(g *grant) map[string]any {
-	accessToken := p.accessToken(g)
-	idToken := p.idToken(g, accessToken)
+	present := p.asItIs(g)
+	accessToken := p.accessToken(present)
+	idToken := p.idToken(present, accessToken)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	g.accessToken, g.idToken = accessToken, idToken
-	return map[string]any{
+	members := map[string]any{
 		"access_token": accessToken,
 		"token_type":   "Bearer",
-		"expires_in":   3600,
+		"expires_in":   p.refresh.seconds(),
 		"scope":        g.scope,
 		"id_token":     idToken,
 	}
+	p.refresh.add(g, members)
+	return members
+}
+
+// asItIs is a copy of a grant, which a refresh may change at any time.
+func (p *Provider) asItIs(g *grant) *grant {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	present := *g
+	return &present
 }
 
 // accessToken is a JWT as RFC 9068 2 has it, with the person's groups.
@@ -79,7 +100,7 @@ func (p *Provider) accessToken(g *grant) string {
 	now := time.Now().Unix()
 	claims := map[string]any{
 		"iss": p.Issuer, "sub": g.user.Subject, "aud": []string{Audience}, "client_id": g.clientID,
-		"iat": now, "exp": now + 3600, "jti": rand.Text(), "scope": g.scope,
+		"iat": now, "exp": now + p.tokenSeconds(), "jti": rand.Text(), "scope": g.scope,
 	}
 	if g.user.Groups != nil {
 		claims["groups"] = g.user.Groups
@@ -90,6 +111,9 @@ func (p *Provider) accessToken(g *grant) string {
 		if m.AccessToken != nil {
 			m.AccessToken(p, j)
 		}
+		if m.RefreshAccessToken != nil && g.refreshes > 0 {
+			m.RefreshAccessToken(p, j)
+		}
 	}
 	return j.Compact()
 }
@@ -98,9 +122,12 @@ func (p *Provider) accessToken(g *grant) string {
 func (p *Provider) idToken(g *grant, accessToken string) string {
 	now := time.Now().Unix()
 	claims := g.user.claims()
-	claims["iss"], claims["aud"], claims["nonce"] = p.Issuer, g.clientID, g.nonce
+	claims["iss"], claims["aud"] = p.Issuer, g.clientID
 	claims["iat"], claims["exp"], claims["auth_time"] = now, now+3600, g.authTime.Unix()
-	claims["sid"] = rand.Text()
+	claims["sid"] = g.sid
+	if g.refreshes == 0 { // OIDC Core 12.2: it should not have a nonce afterwards
+		claims["nonce"] = g.nonce
+	}
 	claims["at_hash"] = accessTokenHash("RS256", accessToken)
 	if g.acr != "" {
 		claims["acr"] = g.acr
@@ -112,6 +139,9 @@ func (p *Provider) idToken(g *grant, accessToken string) string {
 		}
 		if m.StepUp != nil && g.stepUp {
 			m.StepUp(p, j)
+		}
+		if m.RefreshIDToken != nil && g.refreshes > 0 {
+			m.RefreshIDToken(p, j)
 		}
 	}
 	// A mutation that changes the algorithm means the token to be right in everything else.

@@ -1,0 +1,277 @@
+package proxy
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"math"
+	"net/http"
+	"strings"
+	"time"
+
+	"doorward/proxy/provider"
+	"doorward/session"
+)
+
+// This file keeps a session's access token alive (RFC 6749 6), however many requests, clients and answers come in between.
+//
+// Rules that it keeps:
+//
+//   - One refresh for any number of requests at once. It belongs to none of them: a client that goes away does not end it.
+//   - A request that starts or joins a refresh waits for it, but while the old token lives no longer than a second after the refresh
+//     began: then the old token does.
+//   - Whoever carries an older cookie gets the newest generation (generations.go), and its cookies with the answer, whatever that is.
+//     They are sealed when the head of the answer is written and not before, so that an answer that took long never brings back what
+//     another has replaced.
+//   - invalid_grant ends this generation for everybody, and nobody asks for it again. It does not end the session in the cookie that
+//     another instance has refreshed meanwhile. An answer that fails a check ends the session (OIDC Core 12.2).
+//   - A provider that is down ends nothing while the token lives. It is asked again after a pause that grows to ten seconds.
+//   - Every use asks whether the session was revoked. What a refresh brings after a sign-out is dropped, and revoked at the provider.
+//   - A refresh changes neither the identifier nor the absolute end, and is no login.
+
+const (
+	// refreshPatience is how long a request waits for a refresh that it could do without.
+	refreshPatience = time.Second
+	// refreshTimeout bounds a refresh as a whole: tokens, keys, userinfo.
+	refreshTimeout = 20 * time.Second
+)
+
+// refresher keeps sessions fresh.
+type refresher struct {
+	generations *generations
+	sessions    *session.Manager
+	background  *background
+	before      time.Duration // the token's end, to refresh it
+	keep        bool          // SESSION_WITHOUT_REFRESH=keep
+
+	renew  func(context.Context, *session.Session) renewal
+	report func(s *session.Session, r renewal, tries int)
+	revoke func(refreshToken string)
+}
+
+// renewal is what came of asking for new tokens.
+type renewal struct {
+	next    *session.Session // the next generation; nil when there is none
+	outcome provider.Outcome // what it means for the session
+	result  string           // a fixed word for the metric
+	err     error            // for the log
+}
+
+// afterLogout is the result of a refresh that was overtaken by a sign-out.
+const afterLogout = "after_logout"
+
+// fresh gives the newest generation of a session, with a token that is good for a while or the best that is to be had. Its error is
+// errNoSession, or says that the token is dead and another cannot be had now, or that ctx ended.
+func (f *refresher) fresh(ctx context.Context, carried *session.Session) (*session.Session, error) {
+	for {
+		s, err := f.current(carried)
+		if err != nil || !f.due(s) {
+			return s, err
+		}
+		known := f.generations.of(carried)
+		if known.refresh == nil && time.Now().Before(known.retryAt) {
+			return f.without(known)
+		}
+		running, mine := f.generations.join(s)
+		if mine {
+			f.background.run(func(ctx context.Context) { f.run(ctx, s) })
+		}
+		if running == nil {
+			continue
+		}
+		enough, err := wait(ctx, running, s)
+		if err != nil || enough {
+			return s, err
+		}
+	}
+}
+
+// current gives the newest generation of a session, as it is. Its error is errNoSession.
+func (f *refresher) current(carried *session.Session) (*session.Session, error) {
+	known := f.generations.of(carried)
+	if known.ended() || f.sessions.Revoked(known.newest) {
+		return nil, errNoSession
+	}
+	return known.newest, nil
+}
+
+// due says whether a token is near its end. No token is refreshed in the first half of its life, or one that lives shorter than
+// REFRESH_BEFORE would be refreshed by every request.
+func (f *refresher) due(s *session.Session) bool {
+	if s.RefreshToken == "" {
+		return false
+	}
+	early := min(f.before, s.TokenExpiresAt.Sub(s.TokenIssuedAt)/2)
+	return !time.Now().Before(s.TokenExpiresAt.Add(-early))
+}
+
+// wait waits for a refresh. While the token lives it has enough after a while.
+func wait(ctx context.Context, r *refresh, s *session.Session) (enough bool, err error) {
+	var patience <-chan time.Time
+	if time.Now().Before(s.TokenExpiresAt) {
+		until := r.began.Add(refreshPatience)
+		if s.TokenExpiresAt.Before(until) {
+			until = s.TokenExpiresAt
+		}
+		timer := time.NewTimer(time.Until(until))
+		defer timer.Stop()
+		patience = timer.C
+	}
+	select {
+	case <-r.done:
+		return false, nil
+	case <-patience:
+		return time.Now().Before(s.TokenExpiresAt), nil
+	case <-ctx.Done():
+		return false, clientGone(ctx.Err())
+	}
+}
+
+// without is what a session is good for whose token cannot be refreshed now: as it is while the token lives. Then it waits for the
+// provider; but where the provider has refused us, a login may do what a refresh may not.
+func (f *refresher) without(known lineage) (*session.Session, error) {
+	switch {
+	case f.keep || time.Now().Before(known.newest.TokenExpiresAt):
+		return known.newest, nil
+	case known.outcome == provider.Refused:
+		return nil, errNoSession
+	}
+	return nil, cannotRefresh().retryAfter(max(1, int(math.Ceil(time.Until(known.retryAt).Seconds()))))
+}
+
+// run refreshes a session: everybody who joined it waits for this.
+func (f *refresher) run(ctx context.Context, s *session.Session) {
+	r := f.ask(ctx, s)
+	if r.outcome == provider.Invalid {
+		f.sessions.Revoke(s)
+	}
+	tries := f.generations.finish(s.ID, r.next, r.outcome)
+	// Only now: whoever signs out from here on finds the new refresh token.
+	if f.sessions.Revoked(s) {
+		f.generations.forget(s.ID)
+		if r.next != nil {
+			r.result = afterLogout
+			f.revoke(r.next.RefreshToken)
+		}
+	}
+	f.report(s, r, tries)
+}
+
+// ask asks for new tokens, in bounded time. No panic of ours is to end more than one refresh.
+func (f *refresher) ask(ctx context.Context, s *session.Session) (r renewal) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			r = renewal{outcome: provider.Unavailable, result: "internal_error", err: fmt.Errorf("recovering from a panic: %v", cause)}
+		}
+	}()
+	ctx, cancel := context.WithTimeout(ctx, refreshTimeout)
+	defer cancel()
+	return f.renew(ctx, s)
+}
+
+// refreshResults are the fixed words for what comes of a refresh.
+func refreshResults() []string {
+	results := []string{afterLogout, "unusable_claims", "session_too_large", "internal_error"}
+	for _, outcome := range provider.Outcomes() {
+		results = append(results, outcome.String())
+	}
+	return results
+}
+
+// renewSession asks the provider for new tokens, and makes the session's next generation of what it says now.
+func (p *Proxy) renewSession(ctx context.Context, s *session.Session) renewal {
+	began := time.Now()
+	person, err := p.provider.Refresh(ctx, provider.Known{
+		Subject: s.Subject, AuthTime: s.AuthTime, IDToken: s.IDToken, RefreshToken: s.RefreshToken,
+	})
+	r := renewal{outcome: provider.OutcomeOf(err), err: err}
+	r.result = r.outcome.String()
+	switch {
+	case err == nil:
+		return p.nextGeneration(s, person, began)
+	case person != nil && person.RefreshToken != s.RefreshToken:
+		next := *s // the old refresh token is spent, the new access token is not checked to the end
+		next.RefreshToken, next.Generation = person.RefreshToken, s.Generation+1
+		r.next = &next
+	}
+	return r
+}
+
+// nextGeneration makes a session of a person who was signed in already: the claims are new, the session is not.
+func (p *Proxy) nextGeneration(s *session.Session, person *provider.Person, began time.Time) renewal {
+	next, err := p.newSession(person, began)
+	if err != nil {
+		return renewal{outcome: provider.Invalid, result: "unusable_claims", err: err}
+	}
+	next.ID, next.Generation = s.ID, s.Generation+1
+	next.CreatedAt, next.ExpiresAt, next.UsedAt = s.CreatedAt, s.ExpiresAt, s.UsedAt
+	if next.ProviderSession == "" {
+		next.ProviderSession = s.ProviderSession
+	}
+	if next.ACR == "" {
+		next.ACR = s.ACR
+	}
+	if next.AuthTime.IsZero() {
+		next.AuthTime = s.AuthTime
+	}
+	if err := p.sessions.Fits(next); err != nil {
+		return renewal{outcome: provider.Invalid, result: "session_too_large", err: err}
+	}
+	return renewal{next: next, outcome: provider.Refreshed, result: provider.Refreshed.String()}
+}
+
+// refreshed tells metric and log of a refresh. Of failures in a row the first is a warning.
+func (p *Proxy) refreshed(s *session.Session, r renewal, tries int) {
+	p.metrics.refreshes.WithLabelValues(r.result).Inc()
+	level, event := slog.LevelWarn, "refresh_failed"
+	switch {
+	case r.err == nil:
+		level, event = slog.LevelDebug, "refresh"
+	case tries > 1:
+		level = slog.LevelDebug
+	}
+	attributes := []slog.Attr{slog.String("reason", r.result), slog.String("user", cut(s.User)), slog.String("session", sessionHash(s))}
+	if r.err != nil {
+		attributes = append(attributes, slog.String("error", cut(r.err.Error())))
+	}
+	p.log.LogAttrs(context.Background(), level, event, attributes...)
+}
+
+// saveNewest writes the newest generation of a session to the head of an answer, when the browser has an older one, or when it is to
+// be noted that the session is in use.
+func (p *Proxy) saveNewest(h http.Header, r *http.Request, carried *session.Session) {
+	newest, err := p.refreshes.current(carried)
+	if err != nil || newest == carried && !p.sessions.UseIsNews(carried) {
+		return
+	}
+	saved := *newest
+	saved.UsedAt = time.Now()
+	if err := p.sessions.Create(h, r, &saved); err != nil {
+		p.log.Warn("session_not_saved", "session", sessionHash(carried), "error", cut(err.Error()))
+		return
+	}
+	keepFromCaches(h)
+}
+
+// keepFromCaches makes sure that no cache keeps an answer with a cookie of ours, whatever the upstream says to caches in general
+// (RFC 9111 7.3) or to those of a delivery network (RFC 9213).
+func keepFromCaches(h http.Header) {
+	for name := range h {
+		if strings.HasSuffix(name, "-Cache-Control") || name == "Surrogate-Control" {
+			delete(h, name)
+		}
+	}
+	h.Set("Cache-Control", "no-store")
+}
+
+// revokeToken tells the provider, on the side, that a refresh token will not be used any more (RFC 7009). Nothing depends on it.
+func (p *Proxy) revokeToken(refreshToken string) {
+	if refreshToken == "" {
+		return
+	}
+	p.background.run(func(ctx context.Context) {
+		if err := p.provider.RevokeToken(ctx, refreshToken); err != nil {
+			p.log.Warn("revocation_failed", "error", cut(err.Error()))
+		}
+	})
+}
