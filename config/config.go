@@ -58,6 +58,7 @@ type Config struct {
 	Headers                 []string      `split_words:"true" desc:"Further identity headers, Name=claim."`
 	ListenAddr              string        `split_words:"true" default:":4180" desc:"Address of the public listener, host:port."`
 	MetricsAddr             string        `split_words:"true" default:":9180" desc:"Address of the listener with /metrics, /healthz and /readyz, host:port."`
+	RevocationsPath         string        `split_words:"true" desc:"File in which it survives a restart who was signed out before their session's end. doorward makes it, and files beside it, in a folder that must be there; each process needs its own. Unset: a restart forgets."`
 	ReadyRequires           []string      `split_words:"true" values:"provider" desc:"What must have been reached before /readyz says ready. Unset: ready once listening."`
 	EndpointPrefix          string        `split_words:"true" default:"/oauth2" desc:"Path under which doorward's own endpoints live, for applications that use that path themselves."`
 	PostLogoutURL           string        `split_words:"true" unset:"ENDPOINT_PREFIX/sign_out of the first PUBLIC_URL" desc:"Where the provider sends people after logout. Register it at the provider."`
@@ -109,7 +110,7 @@ func (c *Config) problems() Problems {
 		checkIssuer, checkInternalURL, checkClientID, checkClientAuth, checkScopes, checkResponseMode, checkAuthParams,
 		checkBearerTokens, checkClaims, checkProviderCA,
 		checkSecrets, checkCookie, checkSessionMaxAge, checkHeaders,
-		checkAddresses, checkEndpointPrefix, checkPostLogoutURL,
+		checkAddresses, checkRevocationsPath, checkEndpointPrefix, checkPostLogoutURL,
 	} {
 		all = append(all, check(c)...)
 	}

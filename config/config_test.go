@@ -593,9 +593,8 @@ func TestAFreshSecretIsPrintedOnlyWhereNoneIsSet(t *testing.T) {
 // Settings whose feature does not exist must not be accepted and ignored.
 func TestSettingsOfFeaturesThatDoNotExistAreUnknown(t *testing.T) {
 	for _, name := range []string{
-		"USERINFO", "COOKIE_DOMAIN", "SESSION_STORE", "REDIS_URL", "SESSION_MAX_AGE",
-		"SESSION_IDLE_TIMEOUT", "REFRESH_BEFORE", "BEARER_TOKENS", "GROUP_ALIASES", "ASSERTION_KEYS", "FORWARD_AUTH",
-		"TRUSTED_PROXIES", "ALLOWED_ORIGINS", "CSRF_PROTECTION", "ADMIN_TOKEN", "REVOCATIONS_PATH", "TLS_CERT",
+		"COOKIE_DOMAIN", "SESSION_STORE", "REDIS_URL", "GROUP_ALIASES", "ASSERTION_KEYS", "FORWARD_AUTH",
+		"TRUSTED_PROXIES", "ALLOWED_ORIGINS", "CSRF_PROTECTION", "ADMIN_TOKEN", "TLS_CERT",
 		"PAGES_DIR", "BRAND_NAME", "MAX_HEADER_BYTES", "MAX_CONNECTIONS", "FAST_TRANSPORT",
 	} {
 		if ps := problems(t, map[string]string{name: "x"}); len(ps) != 1 || ps[0].Variable != "DOORWARD_"+name {

@@ -24,6 +24,22 @@ func (c *Config) LogoutURL() string {
 	return origins[0].String() + c.EndpointPrefix + "/sign_out"
 }
 
+// BackChannelLogoutURL and FrontChannelLogoutURL return where the provider
+// reports that it has signed somebody out: it takes one of each for a client,
+// and any origin will do. Empty without PUBLIC_URL.
+func (c *Config) BackChannelLogoutURL() string { return c.logoutEndpoint("/backchannel-logout") }
+
+// FrontChannelLogoutURL is the one that browsers load.
+func (c *Config) FrontChannelLogoutURL() string { return c.logoutEndpoint("/frontchannel-logout") }
+
+func (c *Config) logoutEndpoint(name string) string {
+	origins := c.Origins()
+	if len(origins) == 0 {
+		return ""
+	}
+	return origins[0].String() + c.EndpointPrefix + name
+}
+
 // checkEndpointPrefix takes plain paths alone: a prefix must mean the same to
 // every server that it passes.
 func checkEndpointPrefix(c *Config) Problems {

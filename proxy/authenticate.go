@@ -78,5 +78,6 @@ func (p *Proxy) carriedSession(x *exchange, r *http.Request) (*session.Session, 
 		return nil, errNoSession
 	}
 	x.belongsTo(s)
+	p.remember(s)
 	return s, nil
 }

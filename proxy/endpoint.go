@@ -29,6 +29,8 @@ func (p *Proxy) serveEndpoint(endpoint string, x *exchange, r *http.Request) err
 		return p.callback(x, r)
 	case "/sign_out":
 		return p.signOut(x, r)
+	case "/frontchannel-logout":
+		return p.frontChannelLogout(x, r)
 	case "/userinfo":
 		return p.userinfo(x, r)
 	}

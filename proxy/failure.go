@@ -24,6 +24,7 @@ type failure struct {
 	actions []action // what to do next, the likeliest first
 	header  http.Header
 	person  bool          // told as a page whoever asks: only browsers come here
+	program bool          // told as JSON whoever asks: only programs come here
 	asks    access.StepUp // what the login_url of a 401 asks for
 	cause   error
 }
@@ -40,6 +41,14 @@ func (f *failure) Unwrap() error { return f.cause }
 // description is what programs, and challenges, are told in a sentence or two.
 func (f *failure) description() string {
 	return strings.Join(append([]string{f.title + "."}, f.text[:min(1, len(f.text))]...), " ")
+}
+
+// asFailure is the failure that an error is; an error that is none means that something is wrong here.
+func asFailure(err error) *failure {
+	if f, ok := errors.AsType[*failure](err); ok {
+		return f
+	}
+	return broken(err)
 }
 
 // because adds what the log, and nobody else, is told.
@@ -188,6 +197,12 @@ func toStart() action { return action{Label: "Go to the start page", Address: "/
 func crossSitePost(err error) *failure {
 	return &failure{status: http.StatusForbidden, code: "cross_site", event: "denied", reason: "cross_site",
 		title: "Another site asked for this", text: []string{"Signing out was not asked for by a page of this site, so nothing was done."}, cause: err}
+}
+
+func nobodyToSignOut() *failure {
+	return &failure{status: http.StatusForbidden, code: "unauthenticated", title: "Nobody is signed in here",
+		text:    []string{"So it is not known whose sessions should end, and nothing was done. Sign in, and then sign out everywhere."},
+		actions: []action{{Label: "Sign in", Address: "start"}}}
 }
 
 // Logins that fail.
@@ -383,6 +398,43 @@ func cannotRefresh() *failure {
 		cause:   errors.New("the access token has expired, and the provider is not available to refresh it")}
 }
 
+// Logouts that the provider reports.
+
+// notALogout is a request that is at fault.
+func notALogout(f *failure) *failure {
+	f.code, f.event = "invalid_request", "logout_failed"
+	return forPrograms(f)
+}
+
+func forPrograms(f *failure) *failure {
+	f.program = true
+	return f
+}
+
+// logoutTokenRefused tells a token that is at fault from one that cannot be checked now.
+func logoutTokenRefused(err error) *failure {
+	if known, ok := errors.AsType[*provider.Error](err); !ok || known.Kind != provider.KindInvalidLogoutToken {
+		return tryLogoutAgain("The logout token cannot be checked now", "The provider's keys are not to be had. Send it again.", err)
+	}
+	return notALogout(&failure{status: http.StatusBadRequest, title: "The logout token is not accepted",
+		text: []string{"The log says what is wrong with it."}, cause: err})
+}
+
+func logoutTokenUsed() *failure {
+	return notALogout(&failure{status: http.StatusBadRequest, title: "The logout token was used before",
+		text: []string{"Nothing was done this time."}, cause: errors.New("the logout token's jti came before")})
+}
+
+func logoutNotKept(err error) *failure {
+	return tryLogoutAgain("The logout may not survive a restart", "The sessions have ended, but that cannot be written down. Send it again.", err)
+}
+
+func tryLogoutAgain(title, text string, err error) *failure {
+	f := &failure{status: http.StatusServiceUnavailable, code: "temporarily_unavailable", event: "logout_failed",
+		title: title, text: []string{text}, cause: err}
+	return forPrograms(f).retryAfter(5)
+}
+
 // Upstreams that fail, and clients that leave.
 
 func noUpstream() *failure {
@@ -400,6 +452,11 @@ func upstreamTimeout(err error) *failure {
 	return &failure{status: http.StatusGatewayTimeout, code: "upstream_timeout", reason: "timeout", event: "upstream_error",
 		title: "The application takes too long",
 		text:  []string{"You are let through, but the application behind doorward did not answer in time."}, cause: err}
+}
+
+func notAForm() *failure {
+	return &failure{status: http.StatusUnsupportedMediaType, code: "bad_request", title: "This is not a form",
+		text: []string{"The body must be application/x-www-form-urlencoded."}, cause: errors.New("the body is no form")}
 }
 
 func bodyTooLarge(err error) *failure {

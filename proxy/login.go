@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"errors"
+	"io"
 	"mime"
 	"net/http"
 	"net/url"
@@ -58,7 +59,7 @@ func (p *Proxy) login(x *exchange, r *http.Request, login *session.Login, hint s
 
 // callback is step 3 (OIDC Core 3.1.2.5), and leads to the others.
 func (p *Proxy) callback(x *exchange, r *http.Request) error {
-	values, err := p.answerValues(r)
+	values, err := p.answerValues(x, r)
 	if err != nil {
 		return err
 	}
@@ -99,13 +100,13 @@ func (p *Proxy) callback(x *exchange, r *http.Request) error {
 
 // answerValues are the parameters of the authorization response: from the query string, or, where RESPONSE_MODE is
 // form_post, from the form that the provider made the browser post (OAuth 2.0 Form Post Response Mode).
-func (p *Proxy) answerValues(r *http.Request) (values url.Values, err error) {
+func (p *Proxy) answerValues(x *exchange, r *http.Request) (values url.Values, err error) {
 	formPost := p.config.ResponseMode == "form_post"
 	switch {
 	case r.Method == http.MethodGet:
 		values, err = url.ParseQuery(r.URL.RawQuery)
 	case r.Method == http.MethodPost && formPost:
-		values, err = readForm(r)
+		values, err = readForm(x, r)
 	case formPost:
 		return nil, methodRefused("GET, POST")
 	default:
@@ -123,17 +124,27 @@ func (p *Proxy) answerValues(r *http.Request) (values url.Values, err error) {
 // maxForm bounds the forms that are posted to us, in bytes.
 const maxForm = 64 << 10
 
-// readForm reads a posted form, strictly: its type, its size, its syntax.
-func readForm(r *http.Request) (url.Values, error) {
+// readForm reads a posted form, strictly: its type, its size, its syntax, and how long it takes to come.
+func readForm(x *exchange, r *http.Request) (url.Values, error) {
 	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || kind != "application/x-www-form-urlencoded" {
-		return nil, errors.New("the body is no form")
+		return nil, notAForm()
 	}
-	r.Body = http.MaxBytesReader(nil, r.Body, maxForm)
-	if err := r.ParseForm(); err != nil {
-		return nil, errors.New("the form does not parse")
+	limits := http.NewResponseController(x)
+	_ = limits.SetReadDeadline(time.Now().Add(maxBodyWait))
+	body, err := io.ReadAll(http.MaxBytesReader(nil, r.Body, maxForm))
+	_ = limits.SetReadDeadline(time.Time{}) // what follows is not the client's to be in time with
+	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
+		return nil, bodyTooLarge(err)
 	}
-	return r.PostForm, nil
+	if err != nil {
+		return nil, badRequest("the form did not arrive")
+	}
+	form, err := url.ParseQuery(string(body))
+	if err != nil {
+		return nil, badRequest("the form does not parse")
+	}
+	return form, nil
 }
 
 // welcome is step 6: it makes the session of a person who has logged in, and sends them where they wanted to go.
@@ -148,6 +159,7 @@ func (p *Proxy) welcome(x *exchange, r *http.Request, login *session.Login, pers
 	}
 	p.replaceSession(r, s)
 	x.belongsTo(s)
+	p.remember(s)
 	x.outcome = "login"
 	p.metrics.logins.WithLabelValues("ok").Inc()
 	p.event(x, r, "login")

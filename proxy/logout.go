@@ -2,8 +2,10 @@ package proxy
 
 import (
 	"crypto/rand"
+	"errors"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"doorward/session"
@@ -14,29 +16,34 @@ import (
 //   - A link on another site signs nobody out (ASVS 3.5.3): POST only from our own pages, GET shows a page with a
 //     button, except when the browser vouches that a page of this origin navigated here.
 //   - The session here ends whatever the provider says (ASVS 7.4.1), then the provider is asked to end its own
-//     (OpenID Connect RP-Initiated Logout 1.0).
+//     (OpenID Connect RP-Initiated Logout 1.0). It sends people back with the state that we sent, another, or none; nothing is done
+//     when they come, so state is tied to nothing.
+//   - "Everywhere" ends all sessions of whoever can show one of their own, though it be over: somebody who finds their session
+//     expired must not believe that the others have ended.
 
-// The kinds of sign-out, for the metric: here alone, or at the provider as well.
+// The kinds of sign-out, for the metric: here alone, at the provider as well, all sessions of a person.
 const (
 	logoutHere       = "local"
 	logoutAtProvider = "rp_initiated"
+	logoutEverywhere = "everywhere"
 )
 
 // signOut answers GET and POST /oauth2/sign_out.
 func (p *Proxy) signOut(x *exchange, r *http.Request) error {
+	everywhere := r.URL.Query().Has("everywhere")
 	switch r.Method {
 	case http.MethodGet, http.MethodHead:
-		return p.askToSignOut(x, r)
+		return p.askToSignOut(x, r, everywhere)
 	case http.MethodPost:
 		if err := p.crossSite.Check(r); err != nil {
 			return crossSitePost(err)
 		}
-		return p.leave(x, r)
+		return p.leave(x, r, everywhere)
 	}
 	return methodRefused("GET, HEAD, POST")
 }
 
-func (p *Proxy) askToSignOut(x *exchange, r *http.Request) error {
+func (p *Proxy) askToSignOut(x *exchange, r *http.Request, everywhere bool) error {
 	x.outcome = "sign_out_page"
 	who, err := p.recognizeSession(x, r)
 	if err != nil {
@@ -46,14 +53,19 @@ func (p *Proxy) askToSignOut(x *exchange, r *http.Request) error {
 			Actions: []action{{Label: "Sign in again", Address: p.config.EndpointPrefix + "/start"}},
 		})
 	}
-	if r.Method == http.MethodGet && r.Header.Get("Sec-Fetch-Site") == "same-origin" && isNavigation(r) {
-		return p.leave(x, r)
+	if !everywhere && r.Method == http.MethodGet && r.Header.Get("Sec-Fetch-Site") == "same-origin" && isNavigation(r) {
+		return p.leave(x, r, false)
 	}
+	here, back := p.config.EndpointPrefix+"/sign_out", withReturn(r.URL.Query().Get("rd"))
 	return p.page(x, r, http.StatusOK, page{
-		Title:   "Sign out?",
-		Text:    []string{"This ends your session here and, where the provider supports it, there as well."},
+		Title: "Sign out?",
+		Text: []string{"This ends your session here and, where the provider supports it, there as well.",
+			"Everywhere: it also ends those that you have here with other browsers and devices."},
 		Details: []detail{{"You are", who.session.User}},
-		Actions: []action{{Label: "Sign out", Address: p.config.EndpointPrefix + "/sign_out" + withReturn(r.URL.Query().Get("rd")), Post: true}},
+		Actions: []action{
+			{Label: "Sign out", Address: here + back, Post: true},
+			{Label: "Sign out everywhere", Address: here + "?everywhere" + strings.Replace(back, "?", "&", 1), Post: true},
+		},
 	})
 }
 
@@ -65,56 +77,70 @@ func withReturn(address string) string {
 	return "?rd=" + url.QueryEscape(address)
 }
 
-// leave ends the session, here and at the provider.
-func (p *Proxy) leave(x *exchange, r *http.Request) error {
+// leave ends the session, or all of the person's, here and at the provider.
+func (p *Proxy) leave(x *exchange, r *http.Request, everywhere bool) error {
 	s, err := p.sessions.Get(r)
+	if everywhere && (s == nil || errors.Is(err, session.ErrRevoked)) {
+		return nobodyToSignOut()
+	}
 	p.sessions.Destroy(x.Header(), r)
 	p.sessions.ForgetRounds(x.Header(), r)
 	x.outcome = "signed_out"
 	if s != nil && !p.sessions.Revoked(s) {
-		s = p.endTokens(s)
+		s, x.cause = p.endTokens(s)
 	}
-	if err == nil {
-		x.belongsTo(s)
-		p.loops.arrived(s.ID)
-		p.event(x, r, "logout")
+	ends := err == nil || everywhere
+	if ends {
+		p.end(x, s, everywhere)
 	}
 	kind, location := p.afterSignOut(x, r, s)
-	if err == nil {
-		p.metrics.logouts.WithLabelValues(kind).Inc()
+	if everywhere {
+		kind = logoutEverywhere
+	}
+	if ends {
+		p.loggedOut(x, r, kind)
 	}
 	x.redirect(location)
 	return nil
 }
 
 // endTokens ends a session and, at the provider and on the side, its refresh token. It gives the newest generation, whose ID token
-// is the one to show to the provider.
-func (p *Proxy) endTokens(s *session.Session) *session.Session {
-	p.sessions.Revoke(s)
+// is the one to show to the provider. Its error is that a restart may bring the session back: it has ended now.
+func (p *Proxy) endTokens(s *session.Session) (*session.Session, error) {
+	err := p.sessions.Revoke(s)
 	newest := p.refreshes.generations.of(s).newest
 	p.refreshes.generations.forget(s.ID)
 	p.revokeToken(newest.RefreshToken)
-	return newest
+	return newest, err
 }
 
 // replacedFor is how long the session before a login is still good: for requests that are on their way.
 const replacedFor = time.Minute
 
 // replaceSession ends the session that the browser had before a login (ASVS 7.2.4), somebody else's at once: a late answer to a request
-// of theirs must not bring their cookies back.
+// of theirs must not bring their cookies back. Whether a restart could do so matters to nobody: the browser has other cookies.
 func (p *Proxy) replaceSession(r *http.Request, s *session.Session) {
 	before, err := p.sessions.Get(r)
 	if err != nil {
 		return
 	}
 	if before.Issuer != s.Issuer || before.Subject != s.Subject {
-		p.endTokens(before)
+		_, _ = p.endTokens(before)
 		return
 	}
 	time.AfterFunc(replacedFor, func() {
-		p.sessions.Revoke(before)
+		_ = p.sessions.Revoke(before)
 		p.refreshes.generations.forget(before.ID)
 	})
+}
+
+// end notes that a session has ended, and ends all of the person's where that is asked for.
+func (p *Proxy) end(x *exchange, s *session.Session, everywhere bool) {
+	x.belongsTo(s)
+	p.loops.arrived(s.ID)
+	if everywhere {
+		x.cause = errors.Join(x.cause, p.sessions.RevokeSubject(s.Issuer, s.Subject))
+	}
 }
 
 // afterSignOut is where a person who has left is sent: to the provider, if it can end its session and there was one

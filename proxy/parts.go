@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"net/http"
+	"net/url"
 	"strings"
 
 	"doorward/config"
@@ -10,7 +11,7 @@ import (
 )
 
 // What a Proxy is put together from, in the order in which New does it: each part is made of the settings, and of the
-// parts before it.
+// parts before it. Sessions come last, since they take a file, which a failing New would keep.
 
 func (p *Proxy) readRules() (err error) {
 	for _, u := range p.config.Origins() {
@@ -51,17 +52,19 @@ func (p *Proxy) openSessions() error {
 		loginSameSite = http.SameSiteNoneMode
 	}
 	p.sessions, err = session.NewManager(session.Options{
-		Secrets:       secrets,
-		Audience:      p.config.IssuerURL + " " + p.config.ClientID,
-		CookieName:    p.config.SessionCookieName(),
-		Secure:        p.config.Secure(),
-		SameSite:      sameSite(p.config.CookieSamesite),
-		LoginSameSite: loginSameSite,
-		MaxBytes:      p.config.SessionCookieMaxBytes,
-		MaxAge:        p.config.SessionMaxAge,
-		IdleTimeout:   p.config.SessionIdleTimeout,
-		OnOpen:        p.metrics.sessionOpened,
-		OnSave:        p.metrics.sessionSaved,
+		Secrets:         secrets,
+		Audience:        p.config.IssuerURL + " " + p.config.ClientID,
+		CookieName:      p.config.SessionCookieName(),
+		Secure:          p.config.Secure(),
+		SameSite:        sameSite(p.config.CookieSamesite),
+		LoginSameSite:   loginSameSite,
+		MaxBytes:        p.config.SessionCookieMaxBytes,
+		MaxAge:          p.config.SessionMaxAge,
+		IdleTimeout:     p.config.SessionIdleTimeout,
+		RevocationsPath: p.config.RevocationsPath,
+		OnDamage:        func(what error) { p.log.Error("revocations_damaged", "error", what.Error()) },
+		OnOpen:          p.metrics.sessionOpened,
+		OnSave:          p.metrics.sessionSaved,
 
 		KeepWithoutToken: p.keepsSessions(),
 	})
@@ -100,6 +103,11 @@ func (p *Proxy) meetProvider() error {
 	if err != nil {
 		return err
 	}
+	issuer, err := url.Parse(p.config.IssuerURL)
+	if err != nil {
+		return err
+	}
+	p.providerOrigin = newOrigin(issuer).String()
 	o.NeededClaims, o.OnRequest, o.OnFetch = p.neededClaims(), p.metrics.providerAsked, p.providerFetched
 	p.provider, err = provider.New(o)
 	return err

@@ -27,6 +27,10 @@
 //	endpoint.go      what is under our prefix
 //	userinfo.go      who am I?
 //	logout.go        leaving
+//	backchannel.go   the provider says that somebody has left
+//	usedtokens.go    which of its tokens came before
+//	frontchannel.go  the provider says so through the browser
+//	seensessions.go  which of its sessions anybody came with
 //
 // Every part answers by returning an error or nil. What an error looks like from outside is decided in one place:
 //
@@ -83,6 +87,11 @@ type Proxy struct {
 	sessions  *session.Manager
 	refreshes *refresher
 	loops     *loops
+
+	logoutTokens   *usedTokens
+	seen           *seenSessions // of the provider's
+	providerOrigin string        // as browsers see it
+
 	pages     *pages
 	metrics   *metrics
 	log       *slog.Logger
@@ -102,10 +111,13 @@ func New(o Options) (*Proxy, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	p := &Proxy{config: c, loops: newLoops(), onLogin: o.OnLogin, log: o.Log, metrics: newMetrics(o.Version)}
+	p := &Proxy{
+		config: c, loops: newLoops(), logoutTokens: newUsedTokens(), seen: newSeenSessions(),
+		onLogin: o.OnLogin, log: o.Log, metrics: newMetrics(o.Version),
+	}
 	p.serverLog, p.background = ServerLog(p.log), newBackground()
 	p.crossSite = http.NewCrossOriginProtection()
-	for _, build := range []func() error{p.readRules, p.readPages, p.openUpstreams, p.openSessions, p.meetProvider, p.keepFresh} {
+	for _, build := range []func() error{p.readRules, p.readPages, p.openUpstreams, p.meetProvider, p.openSessions, p.keepFresh} {
 		if err := build(); err != nil {
 			return nil, err
 		}
@@ -145,8 +157,11 @@ func (p *Proxy) serve(x *exchange, r *http.Request) error {
 		return err
 	}
 	x.path = path
-	if path == p.config.EndpointPrefix+"/healthz" {
+	switch path { // those for programs, which may know us by any name
+	case p.config.EndpointPrefix + "/healthz":
 		return p.healthz(x, r)
+	case p.config.EndpointPrefix + "/backchannel-logout":
+		return p.backChannelLogout(x, r)
 	}
 	if err := p.findOrigin(x, r); err != nil {
 		return err
@@ -164,9 +179,11 @@ func (p *Proxy) Drain() { p.draining.Store(true) }
 // closePatience is how long Close waits for refreshes and revocations under way.
 const closePatience = 2 * time.Second
 
-// Close waits a moment for what goes on beside the requests, and gives idle connections to upstreams back.
+// Close waits a moment for what goes on beside the requests, and gives back the file of revocations and idle connections to
+// upstreams.
 func (p *Proxy) Close() {
 	p.background.close(closePatience)
+	_ = p.sessions.Close()
 	for _, u := range p.upstreams {
 		u.transport.CloseIdleConnections()
 	}

@@ -143,7 +143,7 @@ func (f *refresher) without(known lineage) (*session.Session, error) {
 func (f *refresher) run(ctx context.Context, s *session.Session) {
 	r := f.ask(ctx, s)
 	if r.outcome == provider.Invalid {
-		f.sessions.Revoke(s)
+		_ = f.sessions.Revoke(s)
 	}
 	tries := f.generations.finish(s.ID, r.next, r.outcome)
 	// Only now: whoever signs out from here on finds the new refresh token.

@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/base64"
 	"encoding/json"
 	"io"
 	"maps"
@@ -524,4 +525,22 @@ func tokensOf(t *testing.T, s *site) map[string]string {
 		}
 	}
 	return tokens
+}
+
+// claimsOf reads what a token says, without any check.
+func claimsOf(t *testing.T, token string) map[string]any {
+	t.Helper()
+	var claims map[string]any
+	parts := strings.Split(token, ".")
+	if len(parts) != 3 {
+		t.Fatalf("a token has %d parts", len(parts))
+	}
+	payload, err := base64.RawURLEncoding.DecodeString(parts[1])
+	if err == nil {
+		err = json.Unmarshal(payload, &claims)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return claims
 }

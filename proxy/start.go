@@ -24,7 +24,7 @@ const maxHint = 256
 
 // start begins a login on request: GET /oauth2/start?rd=/path, and for other sites POST, too.
 func (p *Proxy) start(x *exchange, r *http.Request) error {
-	query, err := startValues(r)
+	query, err := startValues(x, r)
 	if err != nil {
 		return err
 	}
@@ -52,12 +52,12 @@ func (p *Proxy) start(x *exchange, r *http.Request) error {
 }
 
 // startValues are the parameters: of the query string, or of a form.
-func startValues(r *http.Request) (values url.Values, err error) {
+func startValues(x *exchange, r *http.Request) (values url.Values, err error) {
 	switch r.Method {
 	case http.MethodGet, http.MethodHead:
 		values, err = url.ParseQuery(r.URL.RawQuery)
 	case http.MethodPost:
-		values, err = readForm(r)
+		values, err = readForm(x, r)
 	default:
 		return nil, methodRefused("GET, HEAD, POST")
 	}

@@ -16,10 +16,7 @@ func (p *Proxy) tell(x *exchange, r *http.Request, err error) {
 			return
 		}
 	}
-	f, ok := errors.AsType[*failure](err)
-	if !ok {
-		f = broken(err)
-	}
+	f := asFailure(err)
 	x.outcome, x.reason, x.cause = f.code, f.reason, f.cause
 	if f.event != "" {
 		p.event(x, r, f.event)
@@ -53,7 +50,7 @@ func (p *Proxy) write(x *exchange, r *http.Request, f *failure) {
 			x.Header().Add(name, value)
 		}
 	}
-	if f.person || f.status != http.StatusUnauthorized && (isNavigation(r) || acceptsHTML(r)) {
+	if f.person || !f.program && f.status != http.StatusUnauthorized && (isNavigation(r) || acceptsHTML(r)) {
 		p.writePage(x, r, f)
 		return
 	}

@@ -50,6 +50,12 @@ type Options struct {
 
 	// KeepWithoutToken lets a session live on that has neither a living access token nor a refresh token; else it has ended then.
 	KeepWithoutToken bool
+	// RevocationsPath is the file in which revocations survive a restart; empty: they do not. One Manager at a time has it.
+	RevocationsPath string
+
+	// OnDamage, when set, is told that the file was damaged, so that somebody's revocation may be lost. All sessions that began
+	// before now have then ended.
+	OnDamage func(what error)
 
 	// OnOpen, when set, is called for every session found, with the index of the secret that opened it.
 	OnOpen func(key int)

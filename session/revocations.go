@@ -12,16 +12,19 @@ import (
 //   - A session that was signed out is known by its identifier.
 //   - A sign-out that the provider reports names its session (iss and sid) or its user (iss and sub). All sessions end whose code
 //     exchange began before the report came. A new login, even one that the provider gives the same sid, counts.
+//   - One that names both ends that session alone, and the person's sessions of which the provider never said which they are.
 //   - All times are by our own clock: the session's CreatedAt and the moment of the revocation.
 //   - The set is bounded and forgets nothing. An entry goes when every session that it could concern is over by itself; where there
 //     are more, the oldest goes and all sessions end that are as old as it. That signs out some too many and never one too few.
+//   - It holds from the moment it is in memory. With a file it is reported as done when it is there too (revocationfile.go).
 
 // maxRevocations bounds the set; each takes some 150 bytes.
 const maxRevocations = 100_000
 
 // revocations is a set of sessions that ended before their time. It is safe for concurrent use.
 type revocations struct {
-	keep time.Duration // how long the longest session lives
+	keep time.Duration   // how long the longest session lives
+	file *revocationFile // nil: a restart forgets
 
 	mu        sync.RWMutex
 	notBefore time.Time                   // of all sessions
@@ -37,8 +40,21 @@ type revocation struct {
 	at  time.Time
 }
 
-func newRevocations(keep time.Duration) *revocations {
-	return &revocations{keep: keep, entries: map[revocationKey]time.Time{}}
+// openRevocations makes the set, with what its file holds when there is one.
+func openRevocations(o Options) (*revocations, error) {
+	r := &revocations{keep: o.MaxAge, entries: map[revocationKey]time.Time{}}
+	if o.RevocationsPath == "" {
+		return r, nil
+	}
+	file, damage, err := openRevocationFile(o.RevocationsPath, r)
+	if err != nil {
+		return nil, err
+	}
+	r.file = file
+	if damage != nil && o.OnDamage != nil {
+		o.OnDamage(damage)
+	}
+	return r, nil
 }
 
 // The keys of what can be revoked.
@@ -53,26 +69,69 @@ func keyOfSubject(issuer, subject string) revocationKey {
 	return sha256.Sum256([]byte("sub\x00" + issuer + "\x00" + subject))
 }
 
-// add revokes, from now on, what began before.
-func (r *revocations) add(key revocationKey) {
-	now := time.Now()
+func keyOfUnnamed(issuer, subject string) revocationKey {
+	return sha256.Sum256([]byte("unnamed\x00" + issuer + "\x00" + subject))
+}
+
+// keyOfEverybody stands for all sessions; no hash is like it.
+func keyOfEverybody() revocationKey { return revocationKey{} }
+
+// add revokes, from now on, what began before. An error says that the file does not know of it.
+func (r *revocations) add(key revocationKey) error {
 	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.entries[key] = now
-	r.order = append(r.order, revocation{key, now})
-	r.forget(now)
+	one := revocation{key, time.Now()}
+	r.put(one)
+	r.mu.Unlock()
+	if r.file == nil {
+		return nil
+	}
+	return r.file.save(one, r.all)
+}
+
+// put takes a revocation in. The caller holds mu.
+func (r *revocations) put(one revocation) {
+	switch {
+	case one.key == keyOfEverybody():
+		r.revokeEverybody(one.at)
+	case one.at.After(r.entries[one.key]):
+		r.entries[one.key] = one.at
+		r.order = append(r.order, one)
+	}
+	r.forget(time.Now())
+}
+
+func (r *revocations) revokeEverybody(at time.Time) {
+	if at.After(r.notBefore) {
+		r.notBefore = at
+	}
+}
+
+// all lists what is revoked, the oldest first.
+func (r *revocations) all() []revocation {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	var all []revocation
+	if !r.notBefore.IsZero() {
+		all = append(all, revocation{keyOfEverybody(), r.notBefore})
+	}
+	for _, one := range r.order {
+		if r.entries[one.key].Equal(one.at) {
+			all = append(all, one)
+		}
+	}
+	return all
 }
 
 // forget drops the entries that concern nobody any more, and where that is not enough, the oldest. The caller holds mu.
 func (r *revocations) forget(now time.Time) {
 	for len(r.order) > 0 {
 		oldest := r.order[0]
-		over, outdated := now.Sub(oldest.at) > r.keep, r.entries[oldest.key] != oldest.at
+		over, outdated := now.Sub(oldest.at) > r.keep, !r.entries[oldest.key].Equal(oldest.at)
 		if !over && !outdated && len(r.order) <= maxRevocations {
 			return
 		}
 		if !over && !outdated {
-			r.notBefore = oldest.at
+			r.revokeEverybody(oldest.at)
 		}
 		if !outdated {
 			delete(r.entries, oldest.key)
@@ -91,9 +150,12 @@ func (r *revocations) has(s *Session) bool {
 	if len(r.entries) == 0 {
 		return false
 	}
+	named := keyOfProviderSession(s.Issuer, s.ProviderSession)
+	if s.ProviderSession == "" {
+		named = keyOfUnnamed(s.Issuer, s.Subject)
+	}
 	_, itself := r.entries[keyOfID(s.ID)]
-	return itself || r.began(s, keyOfSubject(s.Issuer, s.Subject)) ||
-		s.ProviderSession != "" && r.began(s, keyOfProviderSession(s.Issuer, s.ProviderSession))
+	return itself || r.began(s, named) || r.began(s, keyOfSubject(s.Issuer, s.Subject))
 }
 
 // began tells whether a session began before the not-before of a key. The caller holds mu.

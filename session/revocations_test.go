@@ -20,11 +20,12 @@ func TestRevocationsReachWhatTheyName(t *testing.T) {
 	for _, test := range []struct {
 		name   string
 		revoke func(m *Manager, s *Session)
-		ends   []string // of the sessions alice/1, alice/2, bob/3
+		ends   []string // of the sessions alice/1, alice/2, alice/ (without a sid), bob/3
 	}{
 		{"the session itself", func(m *Manager, s *Session) { m.Revoke(s) }, []string{"alice/1"}},
 		{"the provider's session", func(m *Manager, _ *Session) { m.RevokeProviderSession(issuer, "1") }, []string{"alice/1"}},
-		{"the person", func(m *Manager, _ *Session) { m.RevokeSubject(issuer, "alice") }, []string{"alice/1", "alice/2"}},
+		{"the person", func(m *Manager, _ *Session) { m.RevokeSubject(issuer, "alice") }, []string{"alice/1", "alice/2", "alice/"}},
+		{"the person's sessions without sid", func(m *Manager, _ *Session) { m.RevokeUnnamed(issuer, "alice") }, []string{"alice/"}},
 		{"another issuer's session", func(m *Manager, _ *Session) { m.RevokeProviderSession("https://other", "1") }, nil},
 		{"another issuer's person", func(m *Manager, _ *Session) { m.RevokeSubject("https://other", "alice") }, nil},
 		{"a session called like a person", func(m *Manager, _ *Session) { m.RevokeProviderSession(issuer, "alice") }, nil},
@@ -34,7 +35,7 @@ func TestRevocationsReachWhatTheyName(t *testing.T) {
 			m := newManager(t)
 			browsers := map[string]*browser{}
 			var first *Session
-			for _, who := range [][2]string{{"alice", "1"}, {"alice", "2"}, {"bob", "3"}} {
+			for _, who := range [][2]string{{"alice", "1"}, {"alice", "2"}, {"alice", ""}, {"bob", "3"}} {
 				s := person(who[0], who[1])
 				b := newBrowser(t)
 				b.login(m, s)

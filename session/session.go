@@ -99,10 +99,15 @@ func NewManager(o Options) (*Manager, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Manager{
-		options: o, names: newNames(o.CookieName), sessions: sessions, logins: logins, revoked: newRevocations(o.MaxAge),
-	}, nil
+	revoked, err := openRevocations(o)
+	if err != nil {
+		return nil, err
+	}
+	return &Manager{options: o, names: newNames(o.CookieName), sessions: sessions, logins: logins, revoked: revoked}, nil
 }
+
+// Close gives the file of revocations back, for the next process to have it.
+func (m *Manager) Close() error { return m.revoked.close() }
 
 // Get finds the session of a request. Its error is ErrNone, ErrExpired or ErrRevoked. With the latter two comes the session that
 // is over, which is good for nothing but telling the provider who leaves.
@@ -192,16 +197,24 @@ func (m *Manager) Destroy(h http.Header, r *http.Request) {
 	m.clearChunks(h, r, 1)
 }
 
-// Revoke ends one session wherever its cookies are, at once and for good.
-func (m *Manager) Revoke(s *Session) { m.revoked.add(keyOfID(s.ID)) }
+// Revoke ends one session wherever its cookies are, at once and for good. Its error, and that of its kin, says that the
+// session has ended, but that the file of revocations cannot be written: a restart would bring it back.
+func (m *Manager) Revoke(s *Session) error { return m.revoked.add(keyOfID(s.ID)) }
 
 // RevokeProviderSession ends all sessions that began before now in a session of the provider's (iss and sid).
-func (m *Manager) RevokeProviderSession(issuer, sid string) {
-	m.revoked.add(keyOfProviderSession(issuer, sid))
+func (m *Manager) RevokeProviderSession(issuer, sid string) error {
+	return m.revoked.add(keyOfProviderSession(issuer, sid))
 }
 
 // RevokeSubject ends all sessions of a person (iss and sub) that began before now.
-func (m *Manager) RevokeSubject(issuer, subject string) { m.revoked.add(keyOfSubject(issuer, subject)) }
+func (m *Manager) RevokeSubject(issuer, subject string) error {
+	return m.revoked.add(keyOfSubject(issuer, subject))
+}
+
+// RevokeUnnamed ends those sessions of a person that began before now and of which the provider never said their sid.
+func (m *Manager) RevokeUnnamed(issuer, subject string) error {
+	return m.revoked.add(keyOfUnnamed(issuer, subject))
+}
 
 // Revoked tells whether a session that was found earlier has been revoked since.
 func (m *Manager) Revoked(s *Session) bool { return m.revoked.has(s) }

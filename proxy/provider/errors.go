@@ -38,9 +38,11 @@ const (
 	KindInvalidAccessToken
 	// KindInvalidUserinfo: userinfo was needed and cannot be had, is malformed, or is about somebody else.
 	KindInvalidUserinfo
+	// KindInvalidLogoutToken: a logout token fails a check. No login ends so.
+	KindInvalidLogoutToken
 )
 
-// Kinds lists every kind, so that their metrics can exist from the start.
+// Kinds lists every kind of failing login, so that their metrics can exist from the start.
 func Kinds() []Kind {
 	kinds := make([]Kind, 0, KindInvalidUserinfo+1)
 	for k := range KindInvalidUserinfo + 1 {
@@ -84,6 +86,8 @@ func (k Kind) words() (label, doing string) {
 		return "invalid_access_token", "checking the access token"
 	case KindInvalidUserinfo:
 		return "invalid_userinfo", "asking for userinfo"
+	case KindInvalidLogoutToken:
+		return "invalid_logout_token", "checking the logout token"
 	}
 	return "unknown", "talking to the provider"
 }

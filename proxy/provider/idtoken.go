@@ -58,7 +58,7 @@ func (p *Provider) checkIDToken(ctx context.Context, m *metadata, raw, accessTok
 		{"RFC 7519 4.1.5", func() (string, error) { return t.checkNotBefore() }},
 		{"OIDC Back-Channel Logout 4.1", func() (string, error) { return t.checkNoLogout() }},
 		{"OIDC Core 3.1.3.6", func() (string, error) { return t.checkAccessTokenHash(accessToken) }},
-		{"OIDC Front-Channel Logout 3", func() (string, error) { _, err := t.claims.text("sid"); return "", err }},
+		{"OIDC Front-Channel Logout 3", func() (string, error) { return "", t.checkSessionID() }},
 	}
 	if err := l.run(rules); err != nil {
 		return t, l.made, err
@@ -69,6 +69,9 @@ func (p *Provider) checkIDToken(ctx context.Context, m *metadata, raw, accessTok
 		}
 		return "", nil
 	}}))
+	if err == nil {
+		p.signedBy.learn(t.raw)
+	}
 	return t, l.made, err
 }
 

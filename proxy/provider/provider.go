@@ -98,6 +98,7 @@ type Provider struct {
 	client    *client
 	metadata  *cached[*metadata]
 	keys      *keyring
+	signedBy  algorithms // that ID tokens were signed by
 
 	bearers       *memory // of JWTs that API clients brought
 	introspection *introspection

@@ -26,10 +26,10 @@ type grant struct {
 	spent       bool
 	idToken     string
 	accessToken string
-
-	sid       string
-	refreshes int  // that this grant has seen
-	over      bool // it is refreshed no more
+	subject     string // as the ID token names them
+	sid         string
+	refreshes   int  // that this grant has seen
+	over        bool // it is refreshed no more
 }
 
 // serveAuthorization answers at once for the person who is signed in (OIDC Core 3.1.2). What it finds wrong with a request
@@ -186,14 +186,14 @@ func (p *Provider) grantOf(accessToken string) *grant {
 	return nil
 }
 
-// issued reports whether this provider issued the ID token, byte for byte.
-func (p *Provider) issued(idToken string) bool {
+// issued finds the grant for which this provider issued the ID token, byte for byte.
+func (p *Provider) issued(idToken string) *grant {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, g := range p.grants {
 		if idToken != "" && g.idToken == idToken {
-			return true
+			return g
 		}
 	}
-	return false
+	return nil
 }

@@ -3,7 +3,6 @@ package providertest
 import (
 	"io"
 	"net/http"
-	"net/url"
 	"strings"
 )
 
@@ -26,6 +25,10 @@ func (p *Provider) serveMetadata(w http.ResponseWriter, r *http.Request) {
 		"code_challenge_methods_supported":      []string{"S256"},
 		"id_token_signing_alg_values_supported": strings.Fields("none RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES256K ES384 ES512 EdDSA"),
 		"scopes_supported":                      []string{"openid", "profile", "email", "groups"},
+		"backchannel_logout_supported":          true,
+		"backchannel_logout_session_supported":  true,
+		"frontchannel_logout_supported":         true,
+		"frontchannel_logout_session_supported": true,
 	}
 	p.clientMetadata(members)
 	p.pushMetadata(members)
@@ -84,29 +87,4 @@ func (p *Provider) serveUserinfo(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	p.send(w, r, a)
-}
-
-// serveEndSession is RP-initiated logout (OpenID Connect RP-Initiated Logout 2). The hint must be an ID token of ours; the
-// browser goes on to the post-logout address.
-func (p *Provider) serveEndSession(w http.ResponseWriter, r *http.Request) {
-	if err := r.ParseForm(); err != nil {
-		http.Error(w, "unreadable parameters", http.StatusBadRequest)
-		return
-	}
-	if !p.issued(r.Form.Get("id_token_hint")) {
-		p.refused(EndSession, "id_token_hint is no ID token that was issued")
-		http.Error(w, "unknown id_token_hint", http.StatusBadRequest)
-		return
-	}
-	target, err := url.Parse(r.Form.Get("post_logout_redirect_uri"))
-	if err != nil || !target.IsAbs() {
-		_, _ = w.Write([]byte("signed out"))
-		return
-	}
-	if state := r.Form.Get("state"); state != "" {
-		q := target.Query()
-		q.Set("state", state)
-		target.RawQuery = q.Encode()
-	}
-	http.Redirect(w, r, target.String(), http.StatusFound)
 }

@@ -49,6 +49,12 @@ type Mutation struct {
 	RefreshIDToken     func(p *Provider, j *JWT)
 	RefreshReply       func(p *Provider, a *Answer)
 	RefreshUserinfo    func(p *Provider, a *Answer)
+
+	// LogoutToken bends a logout token before it is signed, LogoutRequest the request that carries it.
+	LogoutToken   func(p *Provider, j *JWT)
+	LogoutRequest func(p *Provider, l *Logout)
+	// EndSession bends the parameters with which the browser comes back from the end-session endpoint.
+	EndSession func(p *Provider, parameters url.Values)
 }
 
 // Stage is the part of a login in which a sound client stops. Whatever comes after it must not happen.
@@ -65,10 +71,10 @@ const (
 	AtRefresh                // the login succeeds; the refresh ends the session, and userinfo is not asked
 )
 
-// Find is the mutation of that name among [Misbehaviours], [Shortcomings], [Oddities], [RefreshMisbehaviours] and
-// [RefreshOddities].
+// Find is the mutation of that name among all lists.
 func Find(name string) (Mutation, bool) {
-	for _, m := range slices.Concat(Misbehaviours(), Shortcomings(), Oddities(), RefreshMisbehaviours(), RefreshOddities()) {
+	for _, m := range slices.Concat(Misbehaviours(), Shortcomings(), Oddities(), RefreshMisbehaviours(), RefreshOddities(),
+		LogoutFaults(), LogoutOddities(), EndSessionOddities()) {
 		if m.Name == name {
 			return m, true
 		}

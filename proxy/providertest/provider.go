@@ -3,8 +3,9 @@
 // [New] starts a provider on loopback that does everything right: discovery, an authorization endpoint that answers at once for
 // the person who is signed in, a token endpoint that checks all that a good one checks, keys, userinfo, end of session. Each
 // [Mutation] given to it bends one thing. [Misbehaviours] lists those that a sound client must refuse, [Shortcomings] those
-// that it must refuse where it asked for a certain login, [Oddities] those that it must accept; they bear the names of the
-// modules of the OpenID Foundation's relying-party suite where one exists, and else of the rule that they break.
+// that it must refuse where it asked for a certain login, [Oddities] those that it must accept, [LogoutFaults] and the like do so
+// for logouts that the provider reports ([Provider.RegisterLogout]); they bear the names of the modules of the OpenID Foundation's
+// relying-party suite where one exists, and else of the rule that they break.
 //
 // What takes a clock (times at their very limits, refreshed metadata), certificates, or names that lead somewhere has no mutation: the
 // tests of package provider have those. Neither has what no setting allows, such as trusted audiences beside the client's own.
@@ -55,12 +56,14 @@ type Provider struct {
 	grants   map[string]*grant
 	requests map[Endpoint][]Request
 
-	client     Client
-	attempts   map[string]bool           // refused for who the client is, by code or state
-	assertions map[string]bool           // seen, by jti
-	pushed     map[string]url.Values     // requests that no browser has come for yet, by request_uri
-	apiTokens  map[string]map[string]any // claims by token
-	refresh    refreshing
+	client                    Client
+	attempts                  map[string]bool           // refused for who the client is, by code or state
+	assertions                map[string]bool           // seen, by jti
+	pushed                    map[string]url.Values     // requests that no browser has come for yet, by request_uri
+	apiTokens                 map[string]map[string]any // claims by token
+	refresh                   refreshing
+	backChannel, frontChannel string // where the client hears of logouts
+	logouts                   []LogoutAnswer
 }
 
 // New starts a provider with the users of [Users], alice being signed in, bent by the mutations in their order. It ends with

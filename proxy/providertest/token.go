@@ -75,7 +75,7 @@ func (p *Provider) issue(g *grant) map[string]any {
 	idToken := p.idToken(present, accessToken)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	g.accessToken, g.idToken = accessToken, idToken
+	g.accessToken, g.idToken, g.subject, g.sid = accessToken, idToken, present.subject, present.sid
 	members := map[string]any{
 		"access_token": accessToken,
 		"token_type":   "Bearer",
@@ -148,5 +148,7 @@ func (p *Provider) idToken(g *grant, accessToken string) string {
 	if algorithm, _ := j.Header["alg"].(string); j.Claims["at_hash"] == accessTokenHash("RS256", accessToken) {
 		j.Claims["at_hash"] = accessTokenHash(algorithm, accessToken)
 	}
+	g.subject, _ = j.Claims["sub"].(string)
+	g.sid, _ = j.Claims["sid"].(string)
 	return j.Compact()
 }

@@ -1,0 +1,58 @@
+package proxy
+
+import (
+	"hash/maphash"
+	"sync"
+)
+
+// maxSeenSessions bounds how many sessions of the provider are remembered; each takes some 50 bytes.
+const maxSeenSessions = 100_000
+
+// seenSessions remembers with which sessions of the provider (sid) people came to this process, since it started. When it is full the
+// oldest goes, and comes back with the next request.
+type seenSessions struct {
+	seed maphash.Seed
+
+	mu    sync.RWMutex
+	known map[uint64]bool // hashes that nobody else can make, so that an entry takes the same room whatever it stands for
+	order []uint64        // as they came, with some that were taken in between
+}
+
+func newSeenSessions() *seenSessions {
+	return &seenSessions{seed: maphash.MakeSeed(), known: map[uint64]bool{}}
+}
+
+// note remembers a session. It is called with every request.
+func (s *seenSessions) note(sid string) {
+	if sid == "" {
+		return
+	}
+	key := maphash.String(s.seed, sid)
+	s.mu.RLock()
+	known := s.known[key]
+	s.mu.RUnlock()
+	if known {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.known[key] {
+		return
+	}
+	s.known[key] = true
+	s.order = append(s.order, key)
+	if len(s.order) > maxSeenSessions {
+		delete(s.known, s.order[0])
+		s.order = s.order[1:]
+	}
+}
+
+// take says whether a session is known, and forgets it: it ends now.
+func (s *seenSessions) take(sid string) bool {
+	key := maphash.String(s.seed, sid)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	known := s.known[key]
+	delete(s.known, key)
+	return known
+}

@@ -1,0 +1,329 @@
+package session
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+const testIssuer = "https://id.example.com"
+
+// withFile makes a manager that keeps its revocations in a file.
+func withFile(t testing.TB, path string, change ...func(*Options)) *Manager {
+	t.Helper()
+	m := newManager(t, append([]func(*Options){func(o *Options) {
+		o.RevocationsPath = path
+		o.OnDamage = func(what error) { t.Errorf("damaged: %v", what) }
+	}}, change...)...)
+	t.Cleanup(func() { m.Close() })
+	return m
+}
+
+// crash gives the file as a process that ended just now would have left it, in a folder of its own, changed.
+func crash(t testing.TB, path string, change func([]byte) []byte) string {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if change != nil {
+		data = change(data)
+	}
+	left := filepath.Join(t.TempDir(), "revocations")
+	if err := os.WriteFile(left, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return left
+}
+
+func isRevoked(t *testing.T, m *Manager, s *Session, want bool) {
+	t.Helper()
+	if m.Revoked(s) != want {
+		t.Errorf("the session of %s/%s is revoked: %t", s.Subject, s.ProviderSession, !want)
+	}
+}
+
+func TestRevocationsSurviveARestart(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "revocations")
+	m := withFile(t, path)
+	itself, bySid, bySub, unnamed := person("alice", "1"), person("bob", "2"), person("carol", "3"), person("dave", "")
+	bystander := person("erin", "4")
+	itself.ID = "the-id-of-alice"
+	for _, err := range []error{m.Revoke(itself), m.RevokeProviderSession(testIssuer, "2"), m.RevokeSubject(testIssuer, "carol"), m.RevokeUnnamed(testIssuer, "dave")} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 3 { // each start writes the file anew
+		path = crash(t, path, nil)
+		m = withFile(t, path)
+		for _, s := range []*Session{itself, bySid, bySub, unnamed} {
+			isRevoked(t, m, s, true)
+		}
+		isRevoked(t, m, bystander, false)
+		isRevoked(t, m, person("alice", "1"), false)
+		isRevoked(t, m, person("bob", "2"), false)
+		isRevoked(t, m, person("carol", "3"), false)
+	}
+	data, _ := os.ReadFile(path)
+	for _, name := range []string{"alice", "bob", "carol", "dave", "example.com", itself.ID} {
+		if bytes.Contains(data, []byte(name)) {
+			t.Errorf("%q stands in the file", name)
+		}
+	}
+	if info, _ := os.Stat(path); info.Mode().Perm() != 0o600 {
+		t.Errorf("its mode is %v", info.Mode())
+	}
+}
+
+// A process that died in the middle of writing had not reported that revocation yet; all before it hold.
+func TestAFileThatACrashCutOff(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "revocations")
+	m := withFile(t, path)
+	reported, late := person("alice", "1"), person("bob", "2")
+	m.RevokeProviderSession(testIssuer, "1")
+	m.RevokeProviderSession(testIssuer, "2")
+	for _, cut := range []int{1, 3, 4, 5, 12, 13, recordSize / 2, recordSize - 1} {
+		left := crash(t, path, func(data []byte) []byte { return data[:len(data)-cut] })
+		m := withFile(t, left)
+		isRevoked(t, m, reported, true)
+		isRevoked(t, m, late, false)
+		if err := m.RevokeProviderSession(testIssuer, "2"); err != nil {
+			t.Fatal(err)
+		}
+		m.Close()
+		m = withFile(t, left)
+		isRevoked(t, m, reported, true)
+		isRevoked(t, m, late, true)
+		m.Close()
+	}
+}
+
+// Nobody knows whose revocation a damaged record was, so everybody signs in again, once.
+func TestADamagedFileEndsAllSessions(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "revocations")
+	m := withFile(t, path)
+	m.RevokeProviderSession(testIssuer, "1")
+	m.RevokeProviderSession(testIssuer, "2")
+	bystander := person("erin", "4")
+	for at := len(fileHead); at < len(fileHead)+2*recordSize; at += 7 {
+		left := crash(t, path, func(data []byte) []byte { data[at] ^= 1; return data })
+		var damage []error
+		open := func() *Manager {
+			return withFile(t, left, func(o *Options) { o.OnDamage = func(what error) { damage = append(damage, what) } })
+		}
+		m := open()
+		isRevoked(t, m, person("alice", "1"), false) // who signs in from now on
+		m.Close()
+		m = open()
+		isRevoked(t, m, bystander, true)
+		m.Close()
+		if len(damage) != 1 {
+			t.Fatalf("byte %d: reported as damage are %v", at, damage)
+		}
+	}
+}
+
+func TestAForeignFileIsLeftAlone(t *testing.T) {
+	for name, content := range map[string]string{
+		"another file":    "root:x:0:0::/root:/bin/bash\nand much more than that",
+		"a short file":    "x",
+		"a later version": strings.Replace(fileHead, "1", "2", 1),
+		"a line cut off":  fileHead[:len(fileHead)-1],
+	} {
+		path := filepath.Join(t.TempDir(), "revocations")
+		os.WriteFile(path, []byte(content), 0o600)
+		_, err := NewManager(Options{Secrets: [][]byte{secret(1)}, CookieName: "a", RevocationsPath: path})
+		if err == nil || !strings.HasPrefix(err.Error(), "DOORWARD_REVOCATIONS_PATH: ") {
+			t.Errorf("%s: %v", name, err)
+		}
+		if data, _ := os.ReadFile(path); string(data) != content {
+			t.Errorf("%s was changed", name)
+		}
+	}
+}
+
+func TestFilesThatCanBeBegun(t *testing.T) {
+	for name, prepare := range map[string]func(path string) error{
+		"none":                        func(string) error { return nil },
+		"empty":                       func(path string) error { return os.WriteFile(path, nil, 0o600) },
+		"one that was never finished": func(path string) error { return os.WriteFile(path+".new", []byte(fileHead+"junk"), 0o600) },
+		"a lock of a process that is gone": func(path string) error {
+			return os.WriteFile(path+".lock", nil, 0o600)
+		},
+	} {
+		path := filepath.Join(t.TempDir(), "revocations")
+		if err := prepare(path); err != nil {
+			t.Fatal(err)
+		}
+		s := person("alice", "1")
+		if err := withFile(t, path).Revoke(s); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		isRevoked(t, withFile(t, crash(t, path, nil)), s, true)
+	}
+}
+
+func TestPlacesWhereNoFileCanBe(t *testing.T) {
+	folder := t.TempDir()
+	os.WriteFile(filepath.Join(folder, "file"), nil, 0o600)
+	for _, path := range []string{filepath.Join(folder, "missing", "revocations"), filepath.Join(folder, "file", "revocations"), folder} {
+		_, err := NewManager(Options{Secrets: [][]byte{secret(1)}, CookieName: "a", RevocationsPath: path})
+		if err == nil || !strings.HasPrefix(err.Error(), "DOORWARD_REVOCATIONS_PATH: ") {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+}
+
+// Two processes would write over each other's revocations.
+func TestOneProcessHasTheFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "revocations")
+	first := withFile(t, path)
+	_, err := NewManager(Options{Secrets: [][]byte{secret(1)}, CookieName: "a", RevocationsPath: path})
+	if err == nil || !strings.Contains(err.Error(), "another process") {
+		t.Fatalf("got %v", err)
+	}
+	for range 2 {
+		if err := errors.Join(first.Close(), newManager(t).Close()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	second := withFile(t, path)
+	if err := first.RevokeSubject(testIssuer, "alice"); !errors.Is(err, os.ErrClosed) {
+		t.Errorf("the first still writes: %v", err)
+	}
+	if err := second.RevokeSubject(testIssuer, "bob"); err != nil {
+		t.Error(err)
+	}
+}
+
+// A disk that was full for a while has lost nothing for good.
+func TestWritingFailsAndRecovers(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "revocations")
+	m := withFile(t, path)
+	before, during, after := person("alice", "1"), person("bob", "2"), person("carol", "3")
+	before.ID, during.ID, after.ID = "1", "2", "3"
+	if err := m.Revoke(before); err != nil {
+		t.Fatal(err)
+	}
+	m.revoked.file.file.Write([]byte("half a rec"))
+	m.revoked.file.file.Close()
+	if err := m.Revoke(during); err == nil {
+		t.Error("a revocation that is not on the disk is reported as done")
+	}
+	isRevoked(t, m, during, true)
+	if err := m.Revoke(after); err != nil {
+		t.Fatal(err)
+	}
+	m = withFile(t, crash(t, path, nil))
+	for _, s := range []*Session{before, during, after} {
+		isRevoked(t, m, s, true)
+	}
+}
+
+// However often something is revoked, the file does not grow for ever.
+func TestTheFileIsBounded(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "revocations")
+	m := withFile(t, path)
+	s := person("alice", "1")
+	m.revoked.file.records = leastRecords - 5
+	for range 10 {
+		if err := m.RevokeSubject(testIssuer, "alice"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	info, err := os.Stat(path)
+	if err != nil || info.Size() != int64(len(fileHead)+5*recordSize) {
+		t.Errorf("%d bytes, %v", info.Size(), err)
+	}
+	isRevoked(t, withFile(t, crash(t, path, nil)), s, true)
+}
+
+// What a full set has forgotten by its moved not-before stays so.
+func TestTheNotBeforeOfAllSurvives(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "revocations")
+	m := withFile(t, path)
+	old := person("alice", "1")
+	m.revoked.mu.Lock()
+	m.revoked.revokeEverybody(time.Now())
+	m.revoked.mu.Unlock()
+	m.revoked.file.limit = 0 // written anew at the next one
+	m.RevokeSubject(testIssuer, "somebody")
+	m = withFile(t, crash(t, path, nil))
+	isRevoked(t, m, old, true)
+	isRevoked(t, m, person("alice", "1"), false)
+}
+
+// A clock that was set back must not keep those out for long who sign in again.
+func TestTimesFromTheFuture(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "revocations")
+	m := withFile(t, path)
+	m.revoked.file.save(revocation{keyOfSubject(testIssuer, "alice"), time.Now().Add(24 * time.Hour)}, m.revoked.all)
+	m = withFile(t, crash(t, path, nil))
+	isRevoked(t, m, person("alice", "1"), true)
+	later := person("alice", "1")
+	later.CreatedAt = later.CreatedAt.Add(leeway + time.Second)
+	isRevoked(t, m, later, false)
+}
+
+func TestManyRevocationsAtOnce(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "revocations")
+	m := withFile(t, path)
+	m.revoked.file.limit = 10
+	var people []*Session
+	var all sync.WaitGroup
+	for i := range 60 {
+		s := person(fmt.Sprint("person-", i), fmt.Sprint(i))
+		people = append(people, s)
+		all.Go(func() {
+			if err := m.RevokeProviderSession(testIssuer, s.ProviderSession); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	m = withFile(t, crash(t, path, nil))
+	for _, s := range people {
+		isRevoked(t, m, s, true)
+	}
+}
+
+// FuzzRevocationFile reads whatever a disk makes of a file: it is refused, or everybody whose revocation it may have held is out.
+func FuzzRevocationFile(f *testing.F) {
+	path := filepath.Join(f.TempDir(), "revocations")
+	m := withFile(f, path)
+	s := person("alice", "1")
+	m.RevokeSubject(testIssuer, "bob")
+	m.RevokeProviderSession(testIssuer, "1")
+	m.RevokeSubject(testIssuer, "carol")
+	good, err := os.ReadFile(path)
+	if err != nil {
+		f.Fatal(err)
+	}
+	whole := len(fileHead) + 2*recordSize // up to the end of the record that counts
+	f.Add(uint(0), []byte("x"))
+	f.Add(uint(whole-1), []byte{0})
+	f.Add(uint(whole), []byte("tail"))
+	f.Add(uint(len(fileHead)), []byte{})
+	f.Fuzz(func(t *testing.T, at uint, put []byte) {
+		at %= uint(len(good))
+		data := bytes.Clone(good)
+		copy(data[at:], put)
+		left := filepath.Join(t.TempDir(), "revocations")
+		if err := os.WriteFile(left, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		m, err := NewManager(Options{Secrets: [][]byte{secret(1)}, CookieName: "a", RevocationsPath: left})
+		if err != nil {
+			return
+		}
+		defer m.Close()
+		isRevoked(t, m, s, true)
+	})
+}
