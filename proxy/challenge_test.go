@@ -65,6 +65,7 @@ func TestChallengesAreParsed(t *testing.T) {
 		"Bearer =":                           "malformed",
 		"Bearer ==":                          "malformed",
 		"Bearer a=(b)":                       "malformed",
+		"Bearer/abc":                         "malformed",
 		strings.Repeat("x", maxChallenges+1): "malformed",
 	} {
 		if got := parsed([]string{header}); got != want {

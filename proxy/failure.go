@@ -170,10 +170,11 @@ func denied(route *access.Route, refusal *access.Refusal, who *identity) *failur
 }
 
 // tooOldAlready is a refusal by a rule whose max-age was over as soon as the login was through.
-func tooOldAlready(refused *failure) *failure {
+func tooOldAlready(refused *failure, page string) *failure {
 	refused.text = []string{"You signed in just now, and for this page that is too long ago already. Either its rule allows less time than " +
 		"signing in takes, or the clocks of doorward and the provider differ.",
 		"If it happens again, send the lines below, with the request id, to whoever runs this application."}
+	refused.actions = append([]action{{Label: "Try again", Address: page}}, refused.actions...)
 	return refused
 }
 

@@ -44,7 +44,7 @@ func (p *Proxy) login(x *exchange, r *http.Request, login *session.Login, hint s
 
 	location, err := p.provider.AuthorizationURL(r.Context(), request)
 	if err != nil {
-		return p.loginFailure(err, login.ReturnTo)
+		return loginAskedFor(login, p.loginFailure(err, login.ReturnTo))
 	}
 	login.State, login.Nonce, login.Verifier = request.State, request.Nonce, request.Verifier
 	login.RedirectURI = request.RedirectURI
@@ -79,10 +79,9 @@ func (p *Proxy) callback(x *exchange, r *http.Request) error {
 	}
 	p.sessions.EndLogin(x.Header(), login)
 
-	asks := askedFor(login)
-
 	// Steps 4 and 5 are a conversation with the provider: provider.Complete looks at iss and error, exchanges the code, and
 	// checks both tokens. What comes back is a person of whom every claim has been verified.
+	asks := askedFor(login)
 	began := time.Now()
 	person, err := p.provider.Complete(r.Context(), provider.Request{
 		State:       login.State,

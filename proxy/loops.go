@@ -14,7 +14,8 @@ import (
 //
 // The count is the browser's to carry (session.Manager.CountRound), since another browser of the same person is no loop.
 // But a browser that has just logged in should hold its session's cookies and nothing else. So the count begins with the
-// second login: when the session of the first was not used in between, which is remembered here, for a minute.
+// second login: when the session of the first was not used in between, which is remembered here, for a minute. A request that
+// only led to another login (stepup.go) is no use of it.
 
 const (
 	// loopLimit is how many logins for one address may be completed in a row before the next page is an explanation.

@@ -72,7 +72,7 @@ func (p *Proxy) stepUp(x *exchange, r *http.Request, who *identity, refusal *acc
 	case asks.IsZero():
 		return refused
 	case isNavigation(r) && asGoodAsItGets(who.session, asks):
-		return tooOldAlready(refused)
+		return tooOldAlready(refused, p.returnAddress(requested(x, r), x.origin))
 	}
 	f := loginInsufficient(asks)
 	f.reason, f.cause = refused.reason, refused.cause

@@ -62,12 +62,27 @@ func TestStepUpByARule(t *testing.T) {
 				t.Fatalf("the walk ends with %d at %s: %s\n%s", p.StatusCode, s.Upstream.last(t).URI, p.Text, s.Log)
 			}
 			wasAsked(t, s, 2, want.acr, want.maxAge)
+			if step := stepped(t, s); len(step) != 1 || step[0]["reason"] != rule[:strings.Index(rule, ":")] && !strings.Contains(rule, " ") {
+				t.Errorf("the log has the step-ups %v", step)
+			}
 			if now := b.cookieHeader(s); now == before || strings.Contains(now, "; ") {
 				t.Errorf("the browser holds %s", now)
 			}
 			hasNoSecret(t, s)
 		})
 	}
+}
+
+// stepped are the requests that led to another login, as the log has them.
+func stepped(t *testing.T, s *site) []map[string]any {
+	t.Helper()
+	var all []map[string]any
+	for _, e := range s.Log.events(t, "request") {
+		if e["outcome"] == "step_up" {
+			all = append(all, e)
+		}
+	}
+	return all
 }
 
 // What is there need not be asked for again.
@@ -333,12 +348,26 @@ func TestLoginIsTooOldAtOnce(t *testing.T) {
 				}
 				if !c.allowed {
 					isPage(t, p)
-					if p.StatusCode != http.StatusForbidden || !strings.Contains(p.Text, "too long ago already") {
+					if p.StatusCode != http.StatusForbidden || !strings.Contains(p.Text, "too long ago already") || !strings.Contains(p.Text, `href="/strong/"`) {
 						t.Errorf("the answer is %d: %s", p.StatusCode, p.Text)
 					}
 				}
 			}
 		})
+	}
+}
+
+// A provider that is away when it is needed for a step-up: the page leads back to the one that asks for it.
+func TestStepUpWithoutProvider(t *testing.T) {
+	s := newSite(t, rules("/strong/ acr:mfa"))
+	b := s.browser()
+	s.Provider.Stop()
+
+	p := b.open(s.URL + "/strong/x")
+
+	isPage(t, p)
+	if p.StatusCode != http.StatusServiceUnavailable || !strings.Contains(p.Text, `href="/strong/x"`) {
+		t.Errorf("the answer is %d: %s", p.StatusCode, p.Text)
 	}
 }
 

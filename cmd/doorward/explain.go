@@ -154,17 +154,43 @@ func explainVerdict(q *question, route *access.Route, out io.Writer) bool {
 		return false
 	}
 	if refusal := route.Check(&q.person); refusal != nil {
-		line(out, "verdict", "denied: the rule "+refusal.Rule+" asks for "+refusal.Asks+" (403)")
-		if refusal.NeedsGroups {
-			line(out, "", "the person has no groups; give them with --group")
-		}
+		explainRefusal(refusal, out)
 		return false
 	}
 	line(out, "verdict", "allowed: this person, signed in"+within(route, q.person)+without(route))
 	return true
 }
 
-// within says how old the login of a person who is allowed may be.
+// explainRefusal says what is missing, and whether another login would mend it.
+func explainRefusal(refusal *access.Refusal, out io.Writer) {
+	asks := "the rule " + refusal.Rule + " asks for " + refusal.Asks
+	switch {
+	case !refusal.StepUp.IsZero():
+		line(out, "verdict", "denied with this login: "+asks)
+		line(out, "", "another would do: "+loginThatWouldDo(refusal.StepUp)+". People are sent to sign in again; others get 401")
+	default:
+		line(out, "verdict", "denied: "+asks+" (403)")
+	}
+	if refusal.Conflict {
+		line(out, "", "other rules hold there as well, and no login is what all of them ask for (acr)")
+	}
+	if refusal.NeedsGroups {
+		line(out, "", "the person has no groups; give them with --group")
+	}
+}
+
+func loginThatWouldDo(asked access.StepUp) string {
+	var words []string
+	if len(asked.ACR) > 0 {
+		words = append(words, "with acr "+strings.Join(asked.ACR, " or "))
+	}
+	if asked.MaxAge != nil {
+		words = append(words, "not older than "+shortDuration(*asked.MaxAge))
+	}
+	return "one " + strings.Join(words, ", ")
+}
+
+// within says how old the login of a person who is allowed may be, and what becomes of an older one.
 func within(route *access.Route, person access.Subject) string {
 	for _, age := range route.MaxAges() {
 		person.AuthTime = time.Time{}
@@ -173,7 +199,7 @@ func within(route *access.Route, person access.Subject) string {
 		}
 		person.AuthTime = person.Now.Add(-age)
 		if route.Check(&person) == nil {
-			return ", for a login not older than " + shortDuration(age)
+			return ", for a login not older than " + shortDuration(age) + "; people with an older one are sent to sign in again, others get 401"
 		}
 	}
 	return ""

@@ -14,6 +14,8 @@ GET /status       public
 /mail/            email:*@example.com
 /net/             ip:10.0.0.0/8
 /strong/          acr:mfa max-age:15m
+/{room}/locked/   acr:mfa
+/safe/            acr:hwk
 /either/          group:Admin | max-age:90m | group:Dev max-age:8h
 /api/             group:Writers
 /git/             upstream-auth
@@ -46,8 +48,10 @@ func TestExplain(t *testing.T) {
 		{"/net/ --ip 10.1.2.3", exitOK, nil},
 		{"/net/ --ip 11.1.2.3", exitFailed, nil},
 		{"/strong/ --acr mfa", exitOK, []string{"for a login not older than 15m;"}},
-		{"/strong/ --acr mfa --age 14m", exitOK, []string{"not older than 15m;"}},
-		{"/strong/ --acr mfa --age 16m", exitFailed, []string{"max-age:15m"}},
+		{"/strong/ --acr mfa --age 14m", exitOK, []string{"not older than 15m; people with an older one are sent to sign in again"}},
+		{"/strong/ --acr mfa --age 16m", exitFailed, []string{"denied with this login", "max-age:15m", "one with acr mfa, not older than 15m. People are sent"}},
+		{"/strong/ --acr pwd", exitFailed, []string{"denied with this login", "one with acr mfa, not older than 15m. People are sent"}},
+		{"/safe/locked/ --acr hwk", exitFailed, []string{"denied: the rule", "no login is what all of them ask for"}},
 		{"/either/", exitOK, []string{"not older than 1h30m;"}},
 		{"/either/ --group Dev", exitOK, []string{"not older than 8h;"}},
 		{"/either/ --group Admin", exitOK, []string{"signed in;"}},
