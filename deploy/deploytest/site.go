@@ -90,7 +90,11 @@ func (s *Site) Call(t testing.TB, path, token string) *Sheet {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return read(t, answer)
+	sheet, err := read(answer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return sheet
 }
 
 // Backend is the demo's application, which looks for itself at the access token of every request: a JWT of the issuer for

@@ -3,13 +3,17 @@ package deploytest
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
+	"fmt"
 	"html"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -68,11 +72,22 @@ type Sheet struct {
 // Open goes to an address, as if typed into the address bar.
 func (v *Visitor) Open(address string) *Sheet {
 	v.t.Helper()
-	r, err := http.NewRequestWithContext(v.t.Context(), http.MethodGet, address, nil)
-	if err != nil {
+	return v.OpenTabs(address, 1)[0]
+}
+
+// OpenTabs goes to an address in several tabs at once.
+func (v *Visitor) OpenTabs(address string, n int) []*Sheet {
+	v.t.Helper()
+	sheets, errs := make([]*Sheet, n), make([]error, n)
+	var tabs sync.WaitGroup
+	for i := range n {
+		tabs.Go(func() { sheets[i], errs[i] = v.visit(http.MethodGet, address, nil, nil) })
+	}
+	tabs.Wait()
+	if err := errors.Join(errs...); err != nil {
 		v.t.Fatal(err)
 	}
-	return v.visit(r)
+	return sheets
 }
 
 // Send sends the page's form, the hidden fields and those given, as a click on its button would.
@@ -82,35 +97,39 @@ func (v *Visitor) Send(s *Sheet, fields url.Values) *Sheet {
 	for name := range fields {
 		hidden[name] = fields[name]
 	}
-	r, err := http.NewRequestWithContext(v.t.Context(), http.MethodPost, action.String(), strings.NewReader(hidden.Encode()))
+	sent, err := v.visit(http.MethodPost, action.String(), strings.NewReader(hidden.Encode()), http.Header{
+		"Content-Type": {"application/x-www-form-urlencoded"}, "Origin": {s.URL.Scheme + "://" + s.URL.Host},
+	})
 	if err != nil {
 		v.t.Fatal(err)
 	}
-	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	r.Header.Set("Origin", s.URL.Scheme+"://"+s.URL.Host)
-	return v.visit(r)
+	return sent
 }
 
-func (v *Visitor) visit(r *http.Request) *Sheet {
-	v.t.Helper()
+// visit makes a person's request and follows where it leads.
+func (v *Visitor) visit(method, address string, body io.Reader, header http.Header) (*Sheet, error) {
+	r, err := http.NewRequestWithContext(v.t.Context(), method, address, body)
+	if err != nil {
+		return nil, err
+	}
+	maps.Copy(r.Header, header)
 	r.Header.Set("Accept", "text/html")
 	r.Header.Set("Sec-Fetch-Mode", "navigate")
 	r.Header.Set("Sec-Fetch-Dest", "document")
 	answer, err := v.http.Do(r)
 	if err != nil {
-		v.t.Fatalf("%s %s: %v", r.Method, r.URL.Path, err)
+		return nil, err
 	}
-	return read(v.t, answer)
+	return read(answer)
 }
 
-func read(t testing.TB, answer *http.Response) *Sheet {
-	t.Helper()
+func read(answer *http.Response) (*Sheet, error) {
 	defer answer.Body.Close()
 	body, err := io.ReadAll(answer.Body)
 	if err != nil {
-		t.Fatalf("reading %s: %v", answer.Request.URL.Path, err)
+		return nil, fmt.Errorf("reading %s: %w", answer.Request.URL.Path, err)
 	}
-	return &Sheet{answer.StatusCode, answer.Request.URL, string(body)}
+	return &Sheet{answer.StatusCode, answer.Request.URL, string(body)}, nil
 }
 
 var (

@@ -4,11 +4,6 @@
 package keycloak
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"encoding/pem"
 	"net/http"
 	"net/url"
 	"strings"
@@ -32,9 +27,16 @@ func TestKeycloak(t *testing.T) {
 	t.Run("sign-in", k.testSignIn)
 	t.Run("form_post", k.testFormPost)
 	t.Run("iss of another", k.testAnswerOfAnotherIssuer)
-	t.Run("acr_values", k.testACRValues)
 	t.Run("key and pushed requests", k.testKeyAndPushedRequests)
+	t.Run("private_key_jwt", k.testPrivateKeyJWT)
+	t.Run("acr_values", k.testACRValues)
+	t.Run("step-up", k.testStepUp)
 	t.Run("sign-out", k.testSignOut)
+	t.Run("bearer tokens", k.testBearerTokens)
+	// These wait for time to pass, together.
+	t.Run("max-age", k.testMaxAge)
+	t.Run("refresh", k.testRefresh)
+	t.Run("refresh refused", k.testRefreshRefused)
 }
 
 // fillIn fills in Keycloak's page; the passwords are the names.
@@ -122,45 +124,4 @@ func (k *keycloak) testSignOut(t *testing.T) {
 	if page := v.Open(s.Origin + "/"); !strings.HasPrefix(page.URL.String(), k.url) {
 		t.Errorf("after signing out, alice is let in again without being asked: %s", page.URL)
 	}
-}
-
-// testKeyAndPushedRequests has a client that proves itself by a signature and whose requests must be pushed.
-func (k *keycloak) testKeyAndPushedRequests(t *testing.T) {
-	key := newKey(t)
-	public := (&config.Config{ClientKey: key}).ClientPublicKey() // what `doorward check` prints, to be registered
-	s := k.newSite(t, deploytest.NewSite(t), func(client map[string]any) {
-		delete(client, "secret")
-		client["clientAuthenticatorType"] = "client-jwt"
-		attributes := client["attributes"].(map[string]any)
-		attributes["use.jwks.string"], attributes["jwks.string"] = "true", `{"keys":[`+string(public)+`]}`
-		attributes["token.endpoint.auth.signing.alg"] = "ES256"
-		attributes["require.pushed.authorization.requests"] = "true"
-	}, func(c *config.Config) {
-		c.ClientSecret, c.ClientAuth, c.ClientKey = "", "private_key_jwt", key
-		c.PAR = "always" // Keycloak demands it of this client alone, which no metadata tell
-	})
-	v := s.Visitor(t)
-	pushed := false
-	v.Intercept(k.issuer+"/protocol/openid-connect/auth", func(u *url.URL) {
-		query := u.Query()
-		pushed = query.Get("request_uri") != "" && !query.Has("state")
-	})
-	signIn(v, s.Origin+"/admin/", "alice").Want(t, s.Origin+"/admin/", http.StatusOK)
-	if !pushed {
-		t.Error("the browser carried the request itself")
-	}
-}
-
-// newKey is a private key in PEM.
-func newKey(t *testing.T) string {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	der, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
 }
