@@ -331,8 +331,7 @@ func TestLogoutTokensAndIDTokensAreNotConfused(t *testing.T) {
 	isAnswered(t, s.Provider.PostLogout(tokensOf(t, s)["access_token"]), http.StatusBadRequest)
 	inSession(t, s, "alice", alice, true)
 
-	var other *site
-	other = newSite(t, nil, providertest.Mutation{Name: "logout-token-for-id-token", IDToken: func(p *providertest.Provider, j *providertest.JWT) {
+	other := newSite(t, nil, providertest.Mutation{Name: "logout-token-for-id-token", IDToken: func(p *providertest.Provider, j *providertest.JWT) {
 		nonce := j.Claims["nonce"]
 		*j = providertest.JWT{Header: j.Header, Key: j.Key, Claims: claimsOf(t, p.LogoutToken("alice", "1"))}
 		j.Claims["nonce"] = nonce

@@ -24,6 +24,8 @@ type report struct {
 type register struct {
 	RedirectURIs           []string `json:"redirect_uris"`
 	PostLogoutRedirectURIs []string `json:"post_logout_redirect_uris"`
+	BackChannelLogoutURI   string   `json:"backchannel_logout_uri,omitempty"`
+	FrontChannelLogoutURI  string   `json:"frontchannel_logout_uri,omitempty"`
 	// ClientKey is the public half of the client's key, a JWK.
 	ClientKey json.RawMessage `json:"client_key,omitempty"`
 }
@@ -60,6 +62,7 @@ func newReport(c *config.Config, err error) *report {
 	if u := c.LogoutURL(); u != "" && len(r.Problems.Of("POST_LOGOUT_URL")) == 0 {
 		r.Register.PostLogoutRedirectURIs = []string{u}
 	}
+	r.Register.BackChannelLogoutURI, r.Register.FrontChannelLogoutURI = c.BackChannelLogoutURL(), c.FrontChannelLogoutURL()
 	r.Register.ClientKey = c.ClientPublicKey()
 	if err == nil {
 		r.Notes = append(r.Notes, c.Notes()...)
@@ -85,6 +88,10 @@ func (r *report) writeText(w io.Writer) {
 	}
 	writeList(w, "Register at the provider as redirect URIs (sign-in):", r.Register.RedirectURIs)
 	writeList(w, "Register at the provider as post-logout redirect URI (sign-out):", r.Register.PostLogoutRedirectURIs)
+	if r.Register.BackChannelLogoutURI != "" {
+		writeList(w, "Register at the provider as back-channel logout URI, or where it has none, as front-channel logout URI (its sign-outs end sessions here):",
+			[]string{r.Register.BackChannelLogoutURI, r.Register.FrontChannelLogoutURI})
+	}
 	if r.Register.ClientKey != nil {
 		writeList(w, "Register at the provider as the client's public key (a JWK):", []string{string(r.Register.ClientKey)})
 	}
