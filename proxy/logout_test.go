@@ -298,8 +298,7 @@ func TestANewLoginAfterALogoutCounts(t *testing.T) {
 
 // A login whose code was being exchanged when the logout came is over before it began.
 func TestALogoutDuringALogin(t *testing.T) {
-	var s *site
-	s = newLogoutSite(t, nil, inOneSession(), providertest.Mutation{Name: "logout-meanwhile", TokenReply: func(p *providertest.Provider, _ *providertest.Answer) {
+	s := newLogoutSite(t, nil, inOneSession(), providertest.Mutation{Name: "logout-meanwhile", TokenReply: func(p *providertest.Provider, _ *providertest.Answer) {
 		p.PostLogout(p.LogoutToken("", "the-one"))
 	}})
 	b := s.browser()
