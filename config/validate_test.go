@@ -10,6 +10,8 @@ import (
 	"encoding/pem"
 	"errors"
 	"math/big"
+	"os"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -80,9 +82,36 @@ func TestCallbackAndLogoutURLs(t *testing.T) {
 	if got := c.LogoutURL(); got != "https://app.example.com/_auth/sign_out" {
 		t.Errorf("default logout URL %q", got)
 	}
+	if back, front := c.BackChannelLogoutURL(), c.FrontChannelLogoutURL(); back != "https://app.example.com/_auth/backchannel-logout" ||
+		front != "https://app.example.com/_auth/frontchannel-logout" {
+		t.Errorf("logouts are reported to %q and %q", back, front)
+	}
 	c.PostLogoutURL = "https://example.com/bye"
 	if got := c.LogoutURL(); got != c.PostLogoutURL {
 		t.Errorf("logout URL %q", got)
+	}
+}
+
+// The file of revocations needs a folder in which files can be made; nothing stays behind of the attempt.
+func TestRevocationsPath(t *testing.T) {
+	folder := t.TempDir()
+	file := filepath.Join(folder, "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for path, good := range map[string]bool{
+		"": true, file: true, filepath.Join(folder, "new"): true,
+		folder: false, filepath.Join(folder, "missing", "new"): false, filepath.Join(file, "new"): false, "/proc/new": false,
+	} {
+		c := valid()
+		c.RevocationsPath = path
+		ps, _ := errors.AsType[config.Problems](c.Validate())
+		if found := ps.Of("REVOCATIONS_PATH"); (len(found) == 0) != good || len(ps) != len(found) || !good && found[0].Mend == "" {
+			t.Errorf("%q: %v", path, ps)
+		}
+	}
+	if left, _ := os.ReadDir(folder); len(left) != 1 {
+		t.Errorf("the folder holds %v", left)
 	}
 }
 

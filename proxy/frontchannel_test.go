@@ -102,6 +102,21 @@ func TestFrontChannelLogoutAfterARestart(t *testing.T) {
 	inSession(t, other, "afterwards", alice, false)
 }
 
+// A browser that brings its session needs no request before, and the log says whose it was.
+func TestFrontChannelLogoutIsTheFirstRequest(t *testing.T) {
+	secrets := []string{config.NewSecret()}
+	s := newSite(t, func(c *config.Config) { c.CookieSecrets = secrets })
+	alice := s.signedIn("alice").cookieHeader(s)
+	other := newSite(t, func(c *config.Config) { c.CookieSecrets, c.IssuerURL = secrets, s.Provider.Issuer })
+
+	other.rawGet(strings.TrimPrefix(s.frameAddress(s.Provider.Issuer, sidOf(t, s)), s.URL), "Cookie: "+alice)
+
+	inSession(t, other, "afterwards", alice, false)
+	if events := other.Log.events(t, "logout"); len(events) != 1 || events[0]["user"] != "alice" {
+		t.Errorf("the log says %v", events)
+	}
+}
+
 // What does not name a session of our provider's ends none, and looks like what does.
 func TestFrontChannelLogoutsThatEndNothing(t *testing.T) {
 	s := newSite(t, nil)

@@ -18,8 +18,9 @@ import (
 //   - The session here ends whatever the provider says (ASVS 7.4.1), then the provider is asked to end its own
 //     (OpenID Connect RP-Initiated Logout 1.0). It sends people back with the state that we sent, another, or none; nothing is done
 //     when they come, so state is tied to nothing.
-//   - "Everywhere" ends all sessions of whoever can show one of their own, though it be over: somebody who finds their session
-//     expired must not believe that the others have ended.
+//   - "Everywhere" ends all sessions of whoever can show one of their own, though its token be over: somebody who finds their session
+//     expired must not believe that the others have ended. One that was revoked or is past its absolute end does not do: old
+//     cookies that somebody found must not sign their owner out for ever.
 
 // The kinds of sign-out, for the metric: here alone, at the provider as well, all sessions of a person.
 const (
@@ -60,7 +61,7 @@ func (p *Proxy) askToSignOut(x *exchange, r *http.Request, everywhere bool) erro
 	return p.page(x, r, http.StatusOK, page{
 		Title: "Sign out?",
 		Text: []string{"This ends your session here and, where the provider supports it, there as well.",
-			"Everywhere: it also ends those that you have here with other browsers and devices."},
+			"Signing out everywhere also ends your sessions here in other browsers and on other devices."},
 		Details: []detail{{"You are", who.session.User}},
 		Actions: []action{
 			{Label: "Sign out", Address: here + back, Post: true},
@@ -80,7 +81,7 @@ func withReturn(address string) string {
 // leave ends the session, or all of the person's, here and at the provider.
 func (p *Proxy) leave(x *exchange, r *http.Request, everywhere bool) error {
 	s, err := p.sessions.Get(r)
-	if everywhere && (s == nil || errors.Is(err, session.ErrRevoked)) {
+	if everywhere && (s == nil || p.sessions.Revoked(s) || !time.Now().Before(s.ExpiresAt)) {
 		return nobodyToSignOut()
 	}
 	p.sessions.Destroy(x.Header(), r)

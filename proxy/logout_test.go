@@ -1,6 +1,7 @@
 package proxy_test
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -9,12 +10,14 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"doorward/config"
 	"doorward/proxy"
 	"doorward/proxy/providertest"
+	"doorward/session"
 )
 
 // newLogoutSite is a site whose provider tells it of logouts, directly and through the browser.
@@ -372,9 +375,10 @@ func TestALogoutThatNeverArrives(t *testing.T) {
 
 // What cannot be checked now may be sent again: the token has not been used.
 func TestALogoutWhileTheKeysAreAway(t *testing.T) {
-	away := true
+	var away atomic.Bool
+	away.Store(true)
 	s := newLogoutSite(t, nil, providertest.Mutation{Name: "jwks-away", KeySetReply: func(_ *providertest.Provider, a *providertest.Answer) {
-		if away {
+		if away.Load() {
 			a.Status = http.StatusInternalServerError
 		}
 	}})
@@ -384,7 +388,7 @@ func TestALogoutWhileTheKeysAreAway(t *testing.T) {
 	if answer.Header.Get("Retry-After") == "" {
 		t.Error("there is no Retry-After")
 	}
-	away = false
+	away.Store(false)
 	again := time.NewTicker(250 * time.Millisecond)
 	defer again.Stop()
 	for range 40 {
@@ -521,12 +525,13 @@ func TestSignOutHereAlone(t *testing.T) {
 
 // Who finds their session expired can still end the others; who has none, or was signed out, is told that nothing was done.
 func TestSignOutEverywhereWithoutASession(t *testing.T) {
-	lives := 3600
+	var lives atomic.Int64
+	lives.Store(3600)
 	s := newSite(t, nil, providertest.Mutation{Name: "short", TokenReply: func(_ *providertest.Provider, a *providertest.Answer) {
-		a.Members["expires_in"] = lives
+		a.Members["expires_in"] = lives.Load()
 	}})
 	there := s.signedIn("alice").cookieHeader(s)
-	lives = 1
+	lives.Store(1)
 	expired := s.browser()
 	expired.open(expired.callbackAddress(s, "/"))
 	for again := time.NewTicker(50 * time.Millisecond); s.status(expired.cookieHeader(s)) == http.StatusOK; <-again.C {
@@ -545,12 +550,45 @@ func TestSignOutEverywhereWithoutASession(t *testing.T) {
 	}
 	inSession(t, s, "there, afterwards", there, false)
 
-	lives = 3600
+	lives.Store(3600)
 	third := s.signedIn("alice").cookieHeader(s)
 	if p := s.rawRequest("POST", "/oauth2/sign_out?everywhere", "Cookie: "+there, "Sec-Fetch-Site: same-origin", "Content-Length: 0"); p.StatusCode != http.StatusForbidden {
 		t.Errorf("the one who was signed out is answered %d", p.StatusCode)
 	}
 	inSession(t, s, "the third session", third, true)
+}
+
+// A cookie of a session that is over for good, found somewhere, does not sign its owner out again and again.
+func TestSignOutEverywhereWithAnOldCookie(t *testing.T) {
+	secret := config.NewSecret()
+	s := newSite(t, func(c *config.Config) { c.CookieSecrets = []string{secret} })
+	there := s.signedIn("alice").cookieHeader(s)
+	raw, err := base64.StdEncoding.DecodeString(secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sessions, err := session.NewManager(session.Options{Secrets: [][]byte{raw}, CookieName: "doorward", Audience: s.Provider.Issuer + " " + providertest.ClientID})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for age, want := range map[time.Duration]int{13 * time.Hour: http.StatusForbidden, 11 * time.Hour: http.StatusSeeOther} {
+		began := time.Now().Add(-age)
+		w := httptest.NewRecorder()
+		if err := sessions.Create(w.Header(), httptest.NewRequest(http.MethodGet, "/", nil), &session.Session{
+			Issuer: s.Provider.Issuer, Subject: "alice", User: "alice", CreatedAt: began, ExpiresAt: began.Add(12 * time.Hour), TokenExpiresAt: began.Add(time.Hour),
+		}); err != nil {
+			t.Fatal(err)
+		}
+		cookie := w.Result().Cookies()[0]
+		p := s.rawRequest("POST", "/oauth2/sign_out?everywhere", "Cookie: "+cookie.Name+"="+cookie.Value, "Sec-Fetch-Site: same-origin", "Content-Length: 0")
+		if p.StatusCode != want {
+			t.Errorf("one of %s ago is answered %d", age, p.StatusCode)
+		}
+		if want == http.StatusForbidden {
+			inSession(t, s, "a living session", there, true)
+		}
+		there = s.signedIn("alice").cookieHeader(s)
+	}
 }
 
 // The page offers both, and a link to everywhere asks first, wherever it stands.

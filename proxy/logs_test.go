@@ -84,6 +84,11 @@ func everything(s *site) {
 	s.rawGet("http://user:canary-query@evil.example/x?q=canary-query")
 	s.rawGet("/oauth2/callback?code=canary-query&state=canary-query&state=canary-query")
 	s.rawGet("/oauth2/callback?error=access_denied&error_description=canary-query&state=canary-query")
+	s.rawGet("/oauth2/frontchannel-logout?iss=canary-query&sid=canary-query")
+	s.rawGet("/oauth2/frontchannel-logout?sid=canary-query")
+	for _, form := range []string{"logout_token=canary-query", "logout_token=canary-query.canary-query.canary-query", "logout_token=%zzcanary-query"} {
+		nobody.request("POST", s.URL+"/oauth2/backchannel-logout?q=canary-query", headers("Content-Type", "application/x-www-form-urlencoded"), form)
+	}
 	alice.request("POST", s.URL+"/oauth2/sign_out?rd=/x", headers("Sec-Fetch-Site", "same-origin"), "")
 }
 
@@ -190,6 +195,7 @@ func TestSeriesExistFromTheStart(t *testing.T) {
 	for _, name := range []string{
 		"doorward_in_flight_requests", "doorward_ambiguous_paths_total", "doorward_logins_started_total", "doorward_login_loops_total",
 		"doorward_provider_up", "doorward_jwks_last_success_timestamp_seconds", `doorward_logouts_total{kind="local"}`, `doorward_logouts_total{kind="rp_initiated"}`,
+		`doorward_logouts_total{kind="back_channel"}`, `doorward_logouts_total{kind="front_channel"}`, `doorward_logouts_total{kind="everywhere"}`,
 		`doorward_logins_total{result="ok"}`, `doorward_logins_total{result="invalid_id_token"}`, `doorward_session_key_uses_total{key="1"}`,
 		`doorward_session_loads_total{result="ok"}`, "doorward_session_cookie_bytes_count", `doorward_open_connections{kind="websocket"}`,
 	} {
@@ -208,6 +214,8 @@ func TestClientsMakeNoSeries(t *testing.T) {
 		s.rawRequest(fmt.Sprintf("METHOD%d", i), "/public/x")
 		s.rawGet(fmt.Sprintf("/oauth2/%d", i))
 		s.rawGet(fmt.Sprintf("/oauth2/callback?code=%d&state=%d", i, i))
+		s.rawGet(fmt.Sprintf("/oauth2/frontchannel-logout?iss=%d&sid=%d", i, i))
+		s.rawRequest("POST", fmt.Sprintf("/oauth2/backchannel-logout?%d", i), "Content-Length: 0")
 		s.rawGet(fmt.Sprintf("/public/..%%2fadmin/%d", i))
 	}
 	for i := range 20 {

@@ -10,8 +10,8 @@ import (
 const maxUsedTokens = 50_000
 
 // usedTokens remembers identifiers of tokens that are good for one use, as long as they would be good. Only tokens that were
-// verified come here, so that nobody but the provider can fill it. When it is full the oldest is forgotten: that one token could be used
-// again, which is better than to refuse a new one.
+// verified come here, so that nobody but the provider can fill it. When it is full the oldest is forgotten, at a restart all are: such a
+// token could end sessions once more, which is better than to refuse a new one.
 type usedTokens struct {
 	mu    sync.Mutex
 	until map[[sha256.Size]byte]time.Time

@@ -89,8 +89,10 @@ func (r *report) writeText(w io.Writer) {
 	writeList(w, "Register at the provider as redirect URIs (sign-in):", r.Register.RedirectURIs)
 	writeList(w, "Register at the provider as post-logout redirect URI (sign-out):", r.Register.PostLogoutRedirectURIs)
 	if r.Register.BackChannelLogoutURI != "" {
-		writeList(w, "Register at the provider as back-channel logout URI, or where it has none, as front-channel logout URI (its sign-outs end sessions here):",
-			[]string{r.Register.BackChannelLogoutURI, r.Register.FrontChannelLogoutURI})
+		writeList(w, "Register at the provider, where it can tell that it has signed somebody out, with their session (sid):", []string{
+			r.Register.BackChannelLogoutURI + "  (back-channel: the better one)",
+			r.Register.FrontChannelLogoutURI + "  (front-channel: where there is no other)",
+		})
 	}
 	if r.Register.ClientKey != nil {
 		writeList(w, "Register at the provider as the client's public key (a JWK):", []string{string(r.Register.ClientKey)})

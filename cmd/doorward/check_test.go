@@ -20,6 +20,7 @@ func TestCheckOfAGoodConfiguration(t *testing.T) {
 	for _, want := range []string{
 		"https://app.example.com/oauth2/callback", "https://b.example.com/oauth2/callback",
 		"https://app.example.com/oauth2/sign_out", "DOORWARD_AUDIENCE is unset",
+		"https://app.example.com/oauth2/backchannel-logout", "https://app.example.com/oauth2/frontchannel-logout",
 	} {
 		if !strings.Contains(out, want) {
 			t.Errorf("%q is missing in\n%s", want, out)
@@ -57,6 +58,8 @@ func TestCheckJSON(t *testing.T) {
 			Register struct {
 				Redirects []string `json:"redirect_uris"`
 				Logouts   []string `json:"post_logout_redirect_uris"`
+				Back      string   `json:"backchannel_logout_uri"`
+				Front     string   `json:"frontchannel_logout_uri"`
 			}
 			Notes []string
 		}
@@ -66,7 +69,7 @@ func TestCheckJSON(t *testing.T) {
 		if status != c.status || r.OK != (c.status == exitOK) || len(r.Problems) != c.problems || r.Notes == nil {
 			t.Errorf("status %d, report %+v", status, r)
 		}
-		if len(r.Register.Redirects) != 1 || len(r.Register.Logouts) != 1 {
+		if len(r.Register.Redirects) != 1 || len(r.Register.Logouts) != 1 || r.Register.Back == "" || r.Register.Front == "" {
 			t.Errorf("to register: %+v", r.Register)
 		}
 	}

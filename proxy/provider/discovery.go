@@ -25,10 +25,18 @@ const (
 	failurePause   = 2 * time.Second // after a failed fetch, before the next; people who ask meanwhile are told at once
 )
 
+// The members by which a provider says that it reports logouts (Back-Channel Logout 2.1, Front-Channel Logout 3).
+const (
+	backChannel     = "backchannel_logout_supported"
+	backChannelSID  = "backchannel_logout_session_supported"
+	frontChannelSID = "frontchannel_logout_session_supported"
+)
+
 // metadata is what the provider publishes about itself, checked.
 type metadata struct {
 	oidc.ProviderConfig // endpoints as published; Algorithms are those that we accept
 
+	reports      []string // how it says that it reports logouts, members that are true; advice alone depends on it
 	endSession   string   // "" when the provider has no end_session_endpoint
 	revocation   string   // "" when the provider has no revocation_endpoint
 	announcesIss bool     // each answer to the callback carries iss (RFC 9207 3)
@@ -105,6 +113,11 @@ func (p *Provider) readMetadata(o object) (*metadata, error) {
 	}
 	if m.scopes, err = o.texts("scopes_supported"); err != nil {
 		return nil, err
+	}
+	for _, name := range []string{backChannel, backChannelSID, frontChannelSID} {
+		if o[name] == true {
+			m.reports = append(m.reports, name)
+		}
 	}
 	if m.pkce, err = o.texts("code_challenge_methods_supported"); err != nil {
 		return nil, err

@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -290,6 +291,31 @@ func TestProviderOverTLS(t *testing.T) {
 	}
 	if _, err := o.login(t, o.client(t, func(options *Options) { options.CA = certificate(tls) })); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestInspectSaysHowLogoutsAreReported(t *testing.T) {
+	for says, announced := range map[string][]string{
+		"not announced": nil,
+		"with sid":      {backChannel, backChannelSID, frontChannelSID},
+		"without sid":   {backChannel, frontChannelSID},
+		"front-channel": {backChannelSID, frontChannelSID},
+	} {
+		o := newOP(t, "ES256")
+		o.metadata = func(m map[string]any) {
+			m[backChannel], m[frontChannelSID] = "true", false
+			for _, name := range announced {
+				m[name] = true
+			}
+		}
+		findings, err := o.client(t, nil).Inspect(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		i := slices.IndexFunc(findings, func(f Finding) bool { return f.Subject == "logouts elsewhere" })
+		if i < 0 || !findings[i].OK || !strings.Contains(findings[i].Says, says) {
+			t.Errorf("%v: %+v", announced, findings)
+		}
 	}
 }
 

@@ -34,7 +34,7 @@ func (p *Provider) Inspect(ctx context.Context) ([]Finding, error) {
 	}
 	findings = append(findings, p.inspectClient(m)...)
 	findings = append(findings, p.inspectScopes(m)...)
-	findings = append(findings, p.inspectRefresh(m), p.inspectUserinfo(m), inspectLogout(m), inspectIssuerParameter(m))
+	findings = append(findings, p.inspectRefresh(m), p.inspectUserinfo(m), inspectLogout(m), inspectReports(m), inspectIssuerParameter(m))
 	if p.options.IntrospectTokens {
 		findings = append(findings, inspectIntrospection(m))
 	}
@@ -149,6 +149,22 @@ func inspectIntrospection(m *metadata) Finding {
 			Mend: "unset DOORWARD_INTROSPECT_TOKENS, and let the provider issue access tokens that are JWTs"}
 	}
 	return Finding{OK: true, Subject: "introspection", Says: "there is an introspection_endpoint"}
+}
+
+// inspectReports looks for how the provider can tell us that it has signed somebody out.
+func inspectReports(m *metadata) Finding {
+	f := Finding{OK: true, Subject: "logouts elsewhere"}
+	switch {
+	case slices.Contains(m.reports, backChannel) && slices.Contains(m.reports, backChannelSID):
+		f.Says = "the provider can report them (back-channel, with sid)"
+	case slices.Contains(m.reports, backChannel):
+		f.Says = "the provider can report them (back-channel, without sid): each ends all of a person's sessions here"
+	case slices.Contains(m.reports, frontChannelSID):
+		f.Says = "the provider can report them through the browser alone (front-channel)"
+	default:
+		f.Says = "not announced: who is signed out at the provider stays signed in here until the session ends"
+	}
+	return f
 }
 
 func inspectIssuerParameter(m *metadata) Finding {
