@@ -137,13 +137,17 @@ func pauseAfter(tries int) time.Duration {
 	return longest/2 + rand.N(longest/2)
 }
 
-// forget drops a session that is over. One whose refresh is under way is dropped by whoever finishes that.
-func (g *generations) forget(id string) {
+// forget drops a session that is over, and tells whether it was there. One whose refresh is under way is dropped by whoever finishes
+// that.
+func (g *generations) forget(id string) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if l := g.lineages[id]; l != nil && l.refresh == nil {
-		g.drop(l)
+	l := g.lineages[id]
+	if l == nil || l.refresh != nil {
+		return false
 	}
+	g.drop(l)
+	return true
 }
 
 // changed makes room for a lineage that has just changed. The caller holds mu.

@@ -146,13 +146,10 @@ func (f *refresher) run(ctx context.Context, s *session.Session) {
 		_ = f.sessions.Revoke(s)
 	}
 	tries := f.generations.finish(s.ID, r.next, r.outcome)
-	// Only now: whoever signs out from here on finds the new refresh token.
-	if f.sessions.Revoked(s) {
-		f.generations.forget(s.ID)
-		if r.next != nil {
-			r.result = afterLogout
-			f.revoke(r.next.RefreshToken)
-		}
+	// Only now: whoever signs out from here on finds the new refresh token, and forgets it.
+	if f.sessions.Revoked(s) && f.generations.forget(s.ID) && r.next != nil {
+		r.result = afterLogout
+		f.revoke(r.next.RefreshToken)
 	}
 	f.report(s, r, tries)
 }

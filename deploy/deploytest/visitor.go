@@ -62,6 +62,11 @@ func (v *Visitor) Intercept(address string, change func(*url.URL)) {
 	}
 }
 
+// Forbid makes it an error that a redirect leads to an address.
+func (v *Visitor) Forbid(address string) {
+	v.Intercept(address, func(*url.URL) { v.t.Errorf("a redirect led to %s", address) })
+}
+
 // Sheet is a page as a Visitor sees it, after all redirects.
 type Sheet struct {
 	Status int

@@ -32,6 +32,8 @@ func TestKeycloak(t *testing.T) {
 	t.Run("acr_values", k.testACRValues)
 	t.Run("step-up", k.testStepUp)
 	t.Run("sign-out", k.testSignOut)
+	t.Run("back-channel logout", k.testBackchannelLogout)
+	t.Run("front-channel logout", k.testFrontchannelLogout)
 	t.Run("bearer tokens", k.testBearerTokens)
 	// These wait for time to pass, together.
 	t.Run("max-age", k.testMaxAge)

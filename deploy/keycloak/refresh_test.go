@@ -35,6 +35,7 @@ func (k *keycloak) testRefresh(t *testing.T) {
 	s := k.refreshing(t)
 	v := s.Visitor(t)
 	signIn(v, s.Origin+"/", "alice").Want(t, s.Origin+"/", http.StatusOK)
+	v.Forbid(k.issuer + "/protocol/openid-connect/auth") // where single sign-on would hide that a refresh failed
 	last := whoami(t, v, s)
 	for range 2 {
 		var now me

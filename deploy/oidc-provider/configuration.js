@@ -32,6 +32,8 @@ export function configuration(env) {
     rotateRefreshToken: () => true,
     extraTokenClaims: (ctx, { accountId }) => ({ groups: accountId ? groupsOf(accountId) : ['Dev'] }),
     assertJwtClientAuthClaimsAndHeader: issuerIsTheAudience,
+    // The guard that comes along as dispatcher keeps oidc-provider from reporting logouts to loopback, where doorward is here.
+    fetch: (url, { dispatcher, ...options }) => fetch(url, options),
     ttl: {
       AccessToken: Number(env.ACCESS_TOKEN_SECONDS ?? 3600),
       IdToken: 3600, RefreshToken: 86400, Grant: 86400, Session: 86400, Interaction: 3600,

@@ -29,6 +29,7 @@ func TestRefresh(t *testing.T) {
 	s := refreshing(t)
 	v := s.Visitor(t)
 	token := signIn(v, s.Origin+"/", "alice").AccessToken(t)
+	v.Forbid(s.issuer + "/auth") // where single sign-on would hide that a refresh failed
 	for range 2 {
 		last := token
 		deploytest.Await(t, "a new access token", func() bool {
@@ -47,6 +48,7 @@ func TestRefreshForMany(t *testing.T) {
 	s := refreshing(t)
 	v := s.Visitor(t)
 	seen := map[string]bool{signIn(v, s.Origin+"/", "alice").AccessToken(t): true}
+	v.Forbid(s.issuer + "/auth")
 	deploytest.Await(t, "two new access tokens", func() bool {
 		for _, tab := range v.OpenTabs(s.Origin+"/", 20) {
 			seen[tab.AccessToken(t)] = true

@@ -19,7 +19,7 @@ for (const event of ['authorization.error', 'grant.error', 'pushed_authorization
   provider.on(event, (ctx, error) => console.error(`${event}: ${error.message} ${error.error_description ?? ''} ${error.error_detail ?? ''}`));
 }
 provider.on('backchannel.success', (ctx, client, account) => console.error(`backchannel.success: ${account}`));
-provider.on('backchannel.error', (ctx, error) => console.error(`backchannel.error: ${error.message}`));
+provider.on('backchannel.error', (ctx, error) => console.error(`backchannel.error: ${error.message} ${error.cause ?? ''}`));
 
 createServer(answer).listen(port, '127.0.0.1', () => console.error(`${issuer} is ready`));
 

@@ -54,3 +54,11 @@ func TestMaxAge(t *testing.T) {
 	})
 	v.Send(asked, url.Values{"user": {"alice"}}).Want(t, s.Origin+"/admin/", http.StatusOK)
 }
+
+// TestACRValues asks for the second factor at every login.
+func TestACRValues(t *testing.T) {
+	s := newSite(t, func(c *config.Config) { c.AuthParams = append(c.AuthParams, "acr_values=mfa") })
+	signIn(s.Visitor(t), s.Origin+"/", "alice").Want(t, s.Origin+"/oauth2/callback", http.StatusForbidden)
+	v := s.Visitor(t)
+	v.Send(v.Open(s.Origin+"/"), secondFactor("alice")).Want(t, s.Origin+"/", http.StatusOK)
+}

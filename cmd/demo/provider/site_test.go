@@ -1,10 +1,12 @@
 package provider_test
 
 import (
+	"encoding/json"
 	"net/http"
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"doorward/cmd/demo/provider"
 	"doorward/config"
@@ -75,5 +77,69 @@ func TestDoorwardSignsOut(t *testing.T) {
 	v.Send(v.Open(s.Origin+"/oauth2/sign_out"), nil).Want(t, s.Origin+"/oauth2/sign_out", http.StatusOK, "signed out")
 	if page := v.Open(s.Origin + "/"); !strings.HasPrefix(page.URL.String(), s.issuer) {
 		t.Errorf("after signing out, alice is let in again without being asked: %s", page.URL)
+	}
+}
+
+// TestDoorwardRefreshes lives through three access tokens; the provider takes each refresh token once.
+func TestDoorwardRefreshes(t *testing.T) {
+	t.Parallel()
+	s := start(t, deploytest.NewSite(t), func(o *provider.Options) { o.AccessTokenLifetime = 3 * time.Second }, func(c *config.Config) {
+		c.Scopes = "openid profile email groups offline_access"
+		c.RefreshBefore = time.Second
+	})
+	v := s.Visitor(t)
+	signIn(v, s.Origin+"/", "alice").Want(t, s.Origin+"/", http.StatusOK)
+	v.Forbid(s.issuer + "/authorize") // where single sign-on would hide that a refresh failed
+	last := whoami(t, v, s)
+	for range 2 {
+		var now me
+		deploytest.Await(t, "a new access token", func() bool {
+			now = whoami(t, v, s)
+			return now.Claims.ID != last.Claims.ID
+		})
+		last = now
+	}
+}
+
+// me is a part of what the demo's application says of the token that reached it.
+type me struct {
+	Claims struct {
+		ID string `json:"jti"`
+	}
+}
+
+func whoami(t *testing.T, v *deploytest.Visitor, s site) (said me) {
+	t.Helper()
+	sheet := v.Open(s.Origin + "/api/me")
+	sheet.Want(t, s.Origin+"/api/me", http.StatusOK)
+	if err := json.Unmarshal([]byte(sheet.Body), &said); err != nil {
+		t.Fatal(err)
+	}
+	return said
+}
+
+// TestDoorwardAsksForANewLogin where a rule does not want an old one.
+func TestDoorwardAsksForANewLogin(t *testing.T) {
+	t.Parallel()
+	s := start(t, deploytest.NewSite(t), nil, func(c *config.Config) { c.AccessRules = "/ authenticated; /admin/ group:Admin max-age:2s" })
+	v := s.Visitor(t)
+	signIn(v, s.Origin+"/", "alice").Want(t, s.Origin+"/", http.StatusOK)
+	var asked *deploytest.Sheet
+	deploytest.Await(t, "the provider's login page", func() bool {
+		asked = v.Open(s.Origin + "/admin/")
+		return strings.HasPrefix(asked.URL.String(), s.issuer)
+	})
+	v.Send(asked, url.Values{"user": {"alice"}}).Want(t, s.Origin+"/admin/", http.StatusOK)
+}
+
+// TestDoorwardTakesBearerTokens that the provider issued for the API, here those of a login of doorward's own.
+func TestDoorwardTakesBearerTokens(t *testing.T) {
+	s := start(t, deploytest.NewSite(t), nil, func(c *config.Config) { c.Upstreams = deploytest.Echo(t) })
+	for user, admin := range map[string]int{"alice": http.StatusOK, "bob": http.StatusForbidden} {
+		shown := signIn(s.Visitor(t), s.Origin+"/", user)
+		token := shown.AccessToken(t)
+		s.Call(t, "/", token).Want(t, s.Origin+"/", http.StatusOK, `"X-Forwarded-User":["`+user+`"]`)
+		s.Call(t, "/admin/", token).Want(t, s.Origin+"/admin/", admin)
+		s.Call(t, "/", token[:len(token)-4]).Want(t, s.Origin+"/", http.StatusUnauthorized, "invalid_token")
 	}
 }
