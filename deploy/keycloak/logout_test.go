@@ -16,6 +16,7 @@ func (k *keycloak) testBackchannelLogout(t *testing.T) {
 	alice, bob := s.Visitor(t), s.Visitor(t)
 	signIn(alice, s.Origin+"/", "alice").Want(t, s.Origin+"/", http.StatusOK)
 	signIn(bob, s.Origin+"/", "bob").Want(t, s.Origin+"/", http.StatusOK)
+	bob.Forbid(k.issuer + "/protocol/openid-connect/auth")
 
 	k.administer(t, http.MethodPost, "/users/"+k.userID(t, "alice")+"/logout", nil)
 	if page := alice.Open(s.Origin + "/"); !strings.HasPrefix(page.URL.String(), k.url) {

@@ -17,6 +17,7 @@ func TestBackchannelLogout(t *testing.T) {
 	v, other := s.Visitor(t), s.Visitor(t)
 	signIn(v, s.Origin+"/", "alice").Want(t, s.Origin+"/", http.StatusOK)
 	signIn(other, s.Origin+"/", "alice").Want(t, s.Origin+"/", http.StatusOK)
+	other.Forbid(s.issuer + "/auth")
 
 	leave(v, s.issuer)
 	if page := v.Open(s.Origin + "/"); !strings.HasPrefix(page.URL.String(), s.issuer+"/interaction/") {
