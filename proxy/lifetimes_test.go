@@ -335,13 +335,46 @@ func TestLoginEndsTheSessionOfSomebodyElse(t *testing.T) {
 	}
 }
 
-// The same person in another tab: requests that are on their way are answered.
-func TestLoginOfTheSamePersonTurnsNoRequestAway(t *testing.T) {
-	s := newLivingSite(t, nil)
-	b := s.signedIn("alice")
-	cookie := b.cookieHeader(s)
-	b.walk(s.URL+"/oauth2/start?rd=/x").wants(t, http.StatusOK)
-	arrives(t, s, s.asking(cookie, "/x")).wants(t, http.StatusOK)
+// After a login of the same person, as after one that steps up, the session before is over: copies of its cookies open nothing, a
+// late answer brings none back, and a sign-out leaves nothing behind.
+func TestALoginEndsTheSessionBefore(t *testing.T) {
+	for name, configure := range map[string]func(*config.Config){
+		"lax": nil,
+		// The callback comes from the provider's site, and without the session's cookies.
+		"strict": func(c *config.Config) { c.CookieSamesite = "strict" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newLivingSite(t, configure)
+			b := s.signedIn("alice")
+			before := b.age(s, untilDead)
+			entered, goOn := make(chan struct{}), make(chan struct{})
+			s.Upstream.Answer = func(w http.ResponseWriter, r *http.Request) {
+				if r.URL.Path == "/slow" {
+					close(entered)
+					<-goOn
+				}
+			}
+			slow := s.asking(before, "/slow")
+			<-entered
+			callback := b.callbackAddress(s, "/oauth2/start?rd=/x")
+			for _, c := range b.cookies(s.URL) {
+				if name == "strict" && !strings.Contains(c.Name, "-login-") {
+					b.forget(s, c.Name)
+				}
+			}
+			b.open(callback)
+			close(goOn)
+
+			if p := arrives(t, s, slow); p.sessionCookie() != "" {
+				t.Error("a late answer brings the cookies of before back")
+			}
+			s.rawAs(before, "/x").wants(t, http.StatusUnauthorized)
+			if len(s.Provider.Revoked()) != 0 {
+				t.Error("the refresh token was revoked, which may end the new session, too")
+			}
+			b.api(s, "/x").wants(t, http.StatusOK)
+		})
+	}
 }
 
 // replica is a second doorward before the same upstream, with the same settings, that shares nothing else.

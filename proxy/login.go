@@ -48,6 +48,9 @@ func (p *Proxy) login(x *exchange, r *http.Request, login *session.Login, hint s
 	}
 	login.State, login.Nonce, login.Verifier = request.State, request.Nonce, request.Verifier
 	login.RedirectURI = request.RedirectURI
+	if before, _ := p.sessions.Get(r); before != nil {
+		login.Before = before.ID
+	}
 	if err := p.sessions.BeginLogin(x.Header(), r, login); err != nil {
 		return broken(err)
 	}
@@ -152,11 +155,11 @@ func (p *Proxy) welcome(x *exchange, r *http.Request, login *session.Login, pers
 	if err != nil {
 		return p.loginFailed("unusable_claims", login.ReturnTo, unusableClaims(err))
 	}
+	p.replaceSession(r, login, s)
 	if err := p.sessions.Create(x.Header(), r, s); err != nil {
 		p.sessions.Destroy(x.Header(), r) // whoever was signed in before is not who has just logged in
 		return p.sessionFailure(err, login.ReturnTo)
 	}
-	p.replaceSession(r, s)
 	x.belongsTo(s)
 	p.remember(s)
 	x.outcome = "login"

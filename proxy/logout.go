@@ -115,24 +115,23 @@ func (p *Proxy) endTokens(s *session.Session) (*session.Session, error) {
 	return newest, err
 }
 
-// replacedFor is how long the session before a login is still good: for requests that are on their way.
-const replacedFor = time.Minute
-
-// replaceSession ends the session that the browser had before a login (ASVS 7.2.4), somebody else's at once: a late answer to a request
-// of theirs must not bring their cookies back. Whether a restart could do so matters to nobody: the browser has other cookies.
-func (p *Proxy) replaceSession(r *http.Request, s *session.Session) {
+// replaceSession ends the session that the browser had before a login (ASVS 7.2.4), at once: a late answer to a request of its time
+// must not bring its cookies back, and after a sign-out no older session may be left. The callback may have come without its
+// cookies (SameSite), but the login knows what it began with. Somebody else's refresh token is revoked; the same person's is not,
+// since a provider may count both sessions as one.
+func (p *Proxy) replaceSession(r *http.Request, login *session.Login, s *session.Session) {
 	before, err := p.sessions.Get(r)
-	if err != nil {
-		return
+	if before == nil || errors.Is(err, session.ErrRevoked) {
+		before = &session.Session{ID: login.Before, Issuer: s.Issuer, Subject: s.Subject}
 	}
-	if before.Issuer != s.Issuer || before.Subject != s.Subject {
+	switch {
+	case before.ID == "":
+	case before.Issuer != s.Issuer || before.Subject != s.Subject:
 		_, _ = p.endTokens(before)
-		return
-	}
-	time.AfterFunc(replacedFor, func() {
+	default:
 		_ = p.sessions.Revoke(before)
 		p.refreshes.generations.forget(before.ID)
-	})
+	}
 }
 
 // end notes that a session has ended, and ends all of the person's where that is asked for.

@@ -132,8 +132,10 @@ func (m *model) step() {
 func (m *model) logIn(i int) {
 	person := []string{"alice", "bob", "carol"}[m.random.IntN(3)]
 	m.tell("%s logs in, in browser %d", person, i)
-	if c := m.held[i]; c != nil && m.opens(c) && !m.ends(c) && !c.session.revoked && c.session.person != person {
+	if c := m.held[i]; c != nil && m.opens(c) && !c.session.revoked {
+		over := c.session.over || c.session.person != person // the same person's refresh token is not revoked
 		m.end(c.session)
+		c.session.over = over
 	}
 	b := m.browsers[i]
 	b.Person = person

@@ -48,6 +48,9 @@ type Login struct {
 	// Rounds is how many logins for the same return address were completed in a row when this one began, as Manager.Rounds
 	// tells.
 	Rounds int
+
+	// Before is the identifier of the session that the browser had when the login began; empty when it had none.
+	Before string
 }
 
 // loginCookie is a login cookie as a request carries it.

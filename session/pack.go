@@ -66,7 +66,7 @@ func (s *Session) layout(c coder) {
 }
 
 func (l *Login) layout(c coder) {
-	for _, text := range []*string{&l.State, &l.Nonce, &l.Verifier, &l.RedirectURI, &l.ReturnTo, &l.ACRValues, &l.MaxAge} {
+	for _, text := range []*string{&l.State, &l.Nonce, &l.Verifier, &l.RedirectURI, &l.ReturnTo, &l.ACRValues, &l.MaxAge, &l.Before} {
 		c.text(text)
 	}
 	c.moment(&l.StartedAt)

@@ -166,6 +166,12 @@ func (p *Provider) refreshRules(t *token, known Known, before *token) []rule {
 		{source, func() (string, error) { return t.checkSameOrNone("nonce", before) }},
 		{source, func() (string, error) { return t.checkSameOrNone("azp", before) }},
 		{source, func() (string, error) { return t.checkSameAuthTime(known.AuthTime) }},
+		{"OIDC Back-Channel Logout 2.1", func() (string, error) {
+			if !before.claims.has("sid") {
+				return "", nil
+			}
+			return t.checkSameOrNone("sid", before) // by the one that came first its sign-out will be reported
+		}},
 		{"OIDC Core 3.1.3.7 (12)", func() (string, error) {
 			if t.claims["acr"] == before.claims["acr"] || !t.claims.has("acr") {
 				return "", nil // the login was asked for it, perhaps by a rule
