@@ -6,9 +6,11 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os/exec"
+	"strconv"
 	"syscall"
 	"testing"
 	"time"
@@ -75,13 +77,17 @@ func fetch(ctx context.Context, issuer string) error {
 	return nil
 }
 
-// FreePort is a port that was free a moment ago.
+// FreePort is a port that was free a moment ago. It is below those that Linux gives to whoever asks for any: until the program
+// listens there, no server of another test that runs at the same time shall have it.
 func FreePort(t testing.TB) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 100 {
+		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(20000+rand.IntN(12000))))
+		if err == nil {
+			defer l.Close()
+			return port(l)
+		}
 	}
-	defer l.Close()
-	return port(l)
+	t.Fatal("no port is free")
+	return ""
 }
