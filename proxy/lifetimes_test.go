@@ -28,6 +28,21 @@ func TestAbsoluteLifetimeDoesNotMove(t *testing.T) {
 	b.api(s, "/x").wants(t, http.StatusUnauthorized)
 }
 
+// A session that was made under a shorter SESSION_MAX_AGE keeps its end when it is refreshed under a longer one.
+func TestRefreshKeepsTheEndOfTheLogin(t *testing.T) {
+	var settings *config.Config
+	one := newLivingSite(t, func(c *config.Config) { c.SessionMaxAge, settings = 3*time.Hour, c })
+	b := one.signedIn("alice")
+	end := b.carried(one).ExpiresAt
+	longer := *settings
+	longer.SessionMaxAge = 12 * time.Hour
+	two := one.replica(&longer)
+	b.keep(one, two.rawAs(b.age(one, untilDead), "/x").wants(t, http.StatusOK).Header)
+	if got := b.carried(two).ExpiresAt; !got.Equal(end.Add(-untilDead)) {
+		t.Errorf("the end moved by %v", got.Sub(end.Add(-untilDead)))
+	}
+}
+
 // A session that nobody uses ends, and use keeps it: within a tenth of the limit nothing is written anew.
 func TestIdleSessionsEnd(t *testing.T) {
 	idle := func(c *config.Config) { c.SessionIdleTimeout = 20 * time.Minute }
@@ -297,6 +312,9 @@ func TestProviderWithoutRevocation(t *testing.T) {
 	s.Proxy.Rest()
 	if n := len(s.Provider.Requests(providertest.Revocation)); n != 0 {
 		t.Errorf("it was told %d times", n)
+	}
+	if failed := s.Log.events(t, "revocation_failed"); len(failed) > 0 {
+		t.Errorf("the log complains: %v", failed)
 	}
 }
 

@@ -671,6 +671,18 @@ func without(claim string) func(*providertest.Provider, *providertest.JWT) {
 	return func(_ *providertest.Provider, j *providertest.JWT) { delete(j.Claims, claim) }
 }
 
+// Without a new ID token, and with a userinfo that says no more, the claims are those of the ID token of before.
+func TestRefreshWithoutIDTokenKeepsItsClaims(t *testing.T) {
+	s := newLivingSite(t, nil, providertest.Mutation{Name: "refresh-without-id-token-and-groups",
+		AccessToken:  without("groups"),
+		RefreshReply: func(_ *providertest.Provider, a *providertest.Answer) { delete(a.Members, "id_token") },
+		Userinfo:     func(_ *providertest.Provider, a *providertest.Answer) { delete(a.Members, "groups") }})
+	b := s.signedIn("alice")
+	b.age(s, untilDue)
+	b.api(s, "/admin/x").wants(t, http.StatusOK)
+	s.wantResults(map[string]float64{"ok": 1})
+}
+
 // The request is exactly as the standard says (RFC 6749 6).
 func TestRefreshRequest(t *testing.T) {
 	s := newLivingSite(t, nil)

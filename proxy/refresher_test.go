@@ -355,10 +355,52 @@ func TestGenerationsOfOthers(t *testing.T) {
 		if got, err := f.fresh(t.Context(), &branch); got != &branch || err != nil {
 			t.Errorf("a branch: %v, %v", got, err)
 		}
+		if l := f.generations.of(&branch); l.place != nil {
+			t.Errorf("a branch is taken for ours: %+v", l)
+		}
 		if n := p.asked.Load(); n != 2 {
 			t.Errorf("the provider was asked %d times", n)
 		}
 	})
+}
+
+// Who looked before a refresh was over, and asks for another after it, looks again: the older token is spent.
+func TestJoiningTooLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &standIn{}
+		f, s := newRefresher(t, p), sessionWith("s", -time.Second)
+		if _, err := f.fresh(t.Context(), s); err != nil {
+			t.Fatal(err)
+		}
+		if running, mine := f.generations.join(s); running != nil || mine {
+			t.Error("a spent refresh token is asked with")
+		}
+	})
+}
+
+// Close waits for what is under way, and not for ever.
+func TestBackgroundEnds(t *testing.T) {
+	for takes, want := range map[time.Duration]time.Duration{time.Second: time.Second, time.Hour: 2 * time.Second} {
+		synctest.Test(t, func(t *testing.T) {
+			b, ended := newBackground(), false
+			b.run(func(ctx context.Context) {
+				select {
+				case <-time.After(takes):
+				case <-ctx.Done():
+				}
+				ended = true
+			})
+			began := time.Now()
+			b.close(2 * time.Second)
+			if took := time.Since(began); took != want {
+				t.Errorf("with a task of %v it takes %v", takes, took)
+			}
+			b.tasks.Wait()
+			if !ended {
+				t.Error("the task goes on")
+			}
+		})
+	}
 }
 
 // What another instance has refreshed joins the refresh of an older generation that is under way, and is not turned away when that

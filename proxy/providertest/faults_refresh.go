@@ -77,6 +77,7 @@ func refreshReplyFaults() []Mutation {
 		{Name: "refresh-refresh-token-line-break", Does: "sends a refresh token with a line break", RefreshReply: member("refresh_token", "a\nb")},
 		{Name: "refresh-refresh-token-huge", Does: "sends a refresh token of 100 KB", RefreshReply: member("refresh_token", strings.Repeat("x", 100_000))},
 		{Name: "refresh-refresh-token-twice", Does: "sends two refresh tokens", RefreshReply: duplicate("refresh_token", "other")},
+		{Name: "refresh-refresh-token-case", Does: "spells a second refresh token in upper case", RefreshReply: member("REFRESH_TOKEN", "other")},
 		{Name: "refresh-html", Does: "answers a refresh with a page", RefreshReply: body(http.StatusOK, "text/html", "<h1>Welcome</h1>")},
 		{Name: "refresh-empty", Does: "answers a refresh with nothing", RefreshReply: body(http.StatusOK, "application/json", "")},
 	}
