@@ -185,7 +185,9 @@ func (p *Proxy) renewSession(ctx context.Context, s *session.Session) renewal {
 	r.result = r.outcome.String()
 	switch {
 	case err == nil:
-		return p.nextGeneration(s, person, began)
+		if r = p.nextGeneration(s, person, began); r.next == nil {
+			p.revokeToken(person.RefreshToken) // nobody will hold it
+		}
 	case person != nil && person.RefreshToken != s.RefreshToken:
 		next := *s // the old refresh token is spent, the new access token is not checked to the end
 		next.RefreshToken, next.Generation = person.RefreshToken, s.Generation+1

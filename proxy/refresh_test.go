@@ -526,6 +526,9 @@ func TestSessionOutgrowsItsCookies(t *testing.T) {
 	}
 	s.wantRefreshes(1)
 	s.wantResults(map[string]float64{"session_too_large": 1})
+	if !slices.Contains(s.Provider.Revoked(), tokensOf(t, s)["refresh_token"]) {
+		t.Error("the new refresh token is not revoked")
+	}
 	p := b.walk(s.URL+"/x").wants(t, http.StatusInternalServerError)
 	if !strings.Contains(p.Text, "DOORWARD_SESSION_COOKIE_MAX_BYTES") {
 		t.Errorf("the page says %s", p.Text)
@@ -540,6 +543,9 @@ func TestRefreshWithUnusableClaims(t *testing.T) {
 	s.Provider.AddUser(providertest.User{Subject: "alice", Claims: map[string]any{"groups": 7}})
 	b.api(s, "/x").wants(t, http.StatusUnauthorized)
 	s.wantResults(map[string]float64{"unusable_claims": 1})
+	if !slices.Contains(s.Provider.Revoked(), tokensOf(t, s)["refresh_token"]) {
+		t.Error("the new refresh token is not revoked")
+	}
 }
 
 // Whatever is wrong with what comes with refreshed tokens ends the session: nothing of it is used, and userinfo is not asked.
