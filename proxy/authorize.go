@@ -38,8 +38,9 @@ func (p *Proxy) pass(x *exchange, r *http.Request) error {
 			return err
 		}
 	}
-	err = p.forward(x, r, route, who)
-	p.arrived(who, err)
+	if err = p.forward(x, r, route, who); err != nil {
+		p.arrived(who, err) // otherwise known since the answer began
+	}
 	return err
 }
 

@@ -73,7 +73,7 @@ func (p *Proxy) leaveByFrame(x *exchange, r *http.Request, own *session.Session,
 	}
 	switch {
 	case sid == "" && own != nil && inFrame(r):
-		err = p.sessions.Revoke(own)
+		_, err = p.endSession(own)
 	case sid != "" && (own == nil || own.ProviderSession == sid) && p.seen.take(sid):
 		err = p.sessions.RevokeProviderSession(p.config.IssuerURL, sid)
 	default:

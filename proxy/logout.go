@@ -81,13 +81,14 @@ func withReturn(address string) string {
 // leave ends the session, or all of the person's, here and at the provider.
 func (p *Proxy) leave(x *exchange, r *http.Request, everywhere bool) error {
 	s, err := p.sessions.Get(r)
-	if everywhere && (s == nil || p.sessions.Revoked(s) || !time.Now().Before(s.ExpiresAt)) {
+	nobody := s == nil || p.sessions.Revoked(s)
+	if everywhere && (nobody || !time.Now().Before(s.ExpiresAt)) {
 		return nobodyToSignOut()
 	}
 	p.sessions.Destroy(x.Header(), r)
 	p.sessions.ForgetRounds(x.Header(), r)
 	x.outcome = "signed_out"
-	if s != nil && !p.sessions.Revoked(s) {
+	if !nobody {
 		s, x.cause = p.endTokens(s)
 	}
 	ends := err == nil || everywhere
@@ -105,12 +106,18 @@ func (p *Proxy) leave(x *exchange, r *http.Request, everywhere bool) error {
 	return nil
 }
 
-// endTokens ends a session and, at the provider and on the side, its refresh token. It gives the newest generation, whose ID token
-// is the one to show to the provider. Its error is that a restart may bring the session back: it has ended now.
-func (p *Proxy) endTokens(s *session.Session) (*session.Session, error) {
+// endSession ends a session here. It gives the newest generation, whose ID token is the one to show to the provider. Its error is that
+// a restart may bring the session back: it has ended now.
+func (p *Proxy) endSession(s *session.Session) (*session.Session, error) {
 	err := p.sessions.Revoke(s)
 	newest := p.refreshes.generations.of(s).newest
 	p.refreshes.generations.forget(s.ID)
+	return newest, err
+}
+
+// endTokens does so and, at the provider and on the side, ends its refresh token.
+func (p *Proxy) endTokens(s *session.Session) (*session.Session, error) {
+	newest, err := p.endSession(s)
 	p.revokeToken(newest.RefreshToken)
 	return newest, err
 }
@@ -129,8 +136,7 @@ func (p *Proxy) replaceSession(r *http.Request, login *session.Login, s *session
 	case before.Issuer != s.Issuer || before.Subject != s.Subject:
 		_, _ = p.endTokens(before)
 	default:
-		_ = p.sessions.Revoke(before)
-		p.refreshes.generations.forget(before.ID)
+		_, _ = p.endSession(before)
 	}
 }
 

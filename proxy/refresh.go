@@ -89,7 +89,10 @@ func (f *refresher) fresh(ctx context.Context, carried *session.Session) (*sessi
 // current gives the newest generation of a session, as it is. Its error is errNoSession.
 func (f *refresher) current(carried *session.Session) (*session.Session, error) {
 	known := f.generations.of(carried)
-	if known.ended() || f.sessions.Revoked(carried) || f.sessions.Revoked(known.newest) { // a refresh may have brought another sid
+	if known.ended() || f.sessions.Revoked(carried) {
+		return nil, errNoSession
+	}
+	if known.newest != carried && f.sessions.Revoked(known.newest) { // a refresh may have brought a sid
 		return nil, errNoSession
 	}
 	return known.newest, nil
