@@ -169,23 +169,18 @@ func isLetThrough(t *testing.T, s *site, p *page, token string) {
 }
 
 func TestIntrospectedTokensThatAreRefused(t *testing.T) {
-	for _, m := range providertest.IntrospectionFaults() {
-		t.Run(m.Name, func(t *testing.T) {
-			t.Parallel()
-			s := newSite(t, introspecting, m)
-			token := s.Provider.OpaqueToken("alice")
-
-			p := s.bears("/api?q=canary-query", token)
-
-			isRefusedBearer(t, s, p, token, "invalid")
-			wasAskedOnce(t, s, token)
-		})
-	}
+	introspectionRefuses(t, providertest.IntrospectionFaults(), "invalid")
 }
 
 // An answer that is none is an outage: 503, and not 401, for which clients throw tokens away.
 func TestIntrospectionOutages(t *testing.T) {
-	for _, m := range providertest.IntrospectionOutages() {
+	introspectionRefuses(t, providertest.IntrospectionOutages(), "unavailable")
+}
+
+// introspectionRefuses checks that each mutation has a token refused, with a result, after one question.
+func introspectionRefuses(t *testing.T, mutations []providertest.Mutation, result string) {
+	t.Helper()
+	for _, m := range mutations {
 		t.Run(m.Name, func(t *testing.T) {
 			t.Parallel()
 			s := newSite(t, introspecting, m)
@@ -193,7 +188,7 @@ func TestIntrospectionOutages(t *testing.T) {
 
 			p := s.bears("/api?q=canary-query", token)
 
-			isRefusedBearer(t, s, p, token, "unavailable")
+			isRefusedBearer(t, s, p, token, result)
 			wasAskedOnce(t, s, token)
 		})
 	}

@@ -137,24 +137,24 @@ func read(answer *http.Response) (*Sheet, error) {
 	return &Sheet{answer.StatusCode, answer.Request.URL, string(body)}, nil
 }
 
-var (
-	formTag  = regexp.MustCompile(`(?is)<form\b[^>]*>`)
-	inputTag = regexp.MustCompile(`(?is)<input\b[^>]*>`)
-)
+// tags are the page's tags of a name, in their order.
+func (s *Sheet) tags(name string) []string {
+	return regexp.MustCompile(`(?is)<`+name+`\b[^>]*>`).FindAllString(s.Body, -1)
+}
 
 // form is where the page's first form goes, and its hidden fields.
 func (s *Sheet) form(t testing.TB) (*url.URL, url.Values) {
 	t.Helper()
-	tag := formTag.FindString(s.Body)
-	if tag == "" {
+	forms := s.tags("form")
+	if len(forms) == 0 {
 		t.Fatalf("%s answers %d without a form:\n%s", s.URL, s.Status, s.Body)
 	}
-	action, err := s.URL.Parse(attribute(tag, "action"))
+	action, err := s.URL.Parse(attribute(forms[0], "action"))
 	if err != nil {
 		t.Fatalf("the form's action: %v", err)
 	}
 	hidden := url.Values{}
-	for _, input := range inputTag.FindAllString(s.Body, -1) {
+	for _, input := range s.tags("input") {
 		if strings.EqualFold(attribute(input, "type"), "hidden") {
 			hidden.Add(attribute(input, "name"), attribute(input, "value"))
 		}

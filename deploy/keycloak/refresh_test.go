@@ -13,14 +13,6 @@ import (
 	"doorward/deploy/deploytest"
 )
 
-// me is a part of what the demo's application says of the token that reached it.
-type me struct {
-	Claims struct {
-		ID string `json:"jti"`
-	}
-	Groups []string
-}
-
 // refreshing is a doorward whose access tokens live for three seconds.
 func (k *keycloak) refreshing(t *testing.T) *deploytest.Site {
 	t.Helper()
@@ -36,25 +28,7 @@ func (k *keycloak) testRefresh(t *testing.T) {
 	v := s.Visitor(t)
 	signIn(v, s.Origin+"/", "alice").Want(t, s.Origin+"/", http.StatusOK)
 	v.Forbid(k.issuer + "/protocol/openid-connect/auth") // where single sign-on would hide that a refresh failed
-	last := whoami(t, v, s)
-	for range 2 {
-		var now me
-		deploytest.Await(t, "a new access token", func() bool {
-			now = whoami(t, v, s)
-			return now.Claims.ID != last.Claims.ID
-		})
-		last = now
-	}
-}
-
-func whoami(t *testing.T, v *deploytest.Visitor, s *deploytest.Site) (said me) {
-	t.Helper()
-	sheet := v.Open(s.Origin + "/api/me")
-	sheet.Want(t, s.Origin+"/api/me", http.StatusOK)
-	if err := json.Unmarshal([]byte(sheet.Body), &said); err != nil {
-		t.Fatal(err)
-	}
-	return said
+	v.AwaitNewTokens(s.Origin, 2)
 }
 
 // testRefreshRefused disables bob: his session ends with his access token.

@@ -290,11 +290,13 @@ func TestForgedLogoutTokensCostFewRequests(t *testing.T) {
 	}
 }
 
-// Nothing is a logout token but what a current key signed as one, by the algorithm of ID tokens.
-func FuzzLogoutToken(f *testing.F) {
-	o := &op{issuer: "https://idp.example.com", nonce: "nonce", instead: map[string]http.HandlerFunc{}}
+// logoutFuzzing is a provider that announces more algorithms than it signs ID tokens with, its other key, a client that has seen an
+// ID token, and that token.
+func logoutFuzzing(f *testing.F) (o *op, second signer, p *Provider, id string) {
+	f.Helper()
+	o = &op{issuer: "https://idp.example.com", nonce: "nonce", instead: map[string]http.HandlerFunc{}}
 	o.rotate("RS256", "key-1") // its signatures have one form only, so that a good token is good in one spelling
-	second := newSigner("ES256", "key-2")
+	second = newSigner("ES256", "key-2")
 	o.metadata = set("id_token_signing_alg_values_supported", []string{"RS256", "ES256"})
 	o.published = append(o.published, second.jwk())
 	p, err := New(Options{Issuer: o.issuer, ClientID: testClient, ClientSecret: func() string { return "s" }, Scopes: []string{"openid"}})
@@ -302,8 +304,14 @@ func FuzzLogoutToken(f *testing.F) {
 		f.Fatal(err)
 	}
 	p.client.transport = inProcess{o}
-	id := o.tokens()["id_token"].(string)
+	id = o.tokens()["id_token"].(string)
 	p.LearnAlgorithm(id)
+	return o, second, p, id
+}
+
+// Nothing is a logout token but what a current key signed as one, by the algorithm of ID tokens.
+func FuzzLogoutToken(f *testing.F) {
+	o, second, p, id := logoutFuzzing(f)
 	good := o.logoutToken(nil, in("exp", 1000*time.Hour))
 	f.Add(good)
 	f.Add(id)
@@ -321,18 +329,8 @@ func FuzzLogoutToken(f *testing.F) {
 // FuzzLogoutClaims signs whatever header and claims it is given, by one of several keys, and reads what was accepted once more
 // with another reader.
 func FuzzLogoutClaims(f *testing.F) {
-	o := &op{issuer: "https://idp.example.com", instead: map[string]http.HandlerFunc{}}
-	o.rotate("RS256", "key-1")
-	second, stranger := newSigner("ES256", "key-2"), newSigner("ES256", "key-1")
-	o.metadata = set("id_token_signing_alg_values_supported", []string{"RS256", "ES256"})
-	o.published = append(o.published, second.jwk())
-	p, err := New(Options{Issuer: o.issuer, ClientID: testClient, ClientSecret: func() string { return "s" }, Scopes: []string{"openid"}})
-	if err != nil {
-		f.Fatal(err)
-	}
-	p.client.transport = inProcess{o}
-	id := o.tokens()["id_token"].(string)
-	p.LearnAlgorithm(id)
+	o, second, p, id := logoutFuzzing(f)
+	stranger := newSigner("ES256", "key-1")
 	payload, err := base64.RawURLEncoding.DecodeString(strings.Split(id, ".")[1])
 	if err != nil {
 		f.Fatal(err)

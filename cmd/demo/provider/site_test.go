@@ -1,7 +1,6 @@
 package provider_test
 
 import (
-	"encoding/json"
 	"net/http"
 	"net/url"
 	"strings"
@@ -90,32 +89,7 @@ func TestDoorwardRefreshes(t *testing.T) {
 	v := s.Visitor(t)
 	signIn(v, s.Origin+"/", "alice").Want(t, s.Origin+"/", http.StatusOK)
 	v.Forbid(s.issuer + "/authorize") // where single sign-on would hide that a refresh failed
-	last := whoami(t, v, s)
-	for range 2 {
-		var now me
-		deploytest.Await(t, "a new access token", func() bool {
-			now = whoami(t, v, s)
-			return now.Claims.ID != last.Claims.ID
-		})
-		last = now
-	}
-}
-
-// me is a part of what the demo's application says of the token that reached it.
-type me struct {
-	Claims struct {
-		ID string `json:"jti"`
-	}
-}
-
-func whoami(t *testing.T, v *deploytest.Visitor, s site) (said me) {
-	t.Helper()
-	sheet := v.Open(s.Origin + "/api/me")
-	sheet.Want(t, s.Origin+"/api/me", http.StatusOK)
-	if err := json.Unmarshal([]byte(sheet.Body), &said); err != nil {
-		t.Fatal(err)
-	}
-	return said
+	v.AwaitNewTokens(s.Origin, 2)
 }
 
 // TestDoorwardAsksForANewLogin where a rule does not want an old one.
