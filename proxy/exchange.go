@@ -3,8 +3,6 @@ package proxy
 import (
 	"bufio"
 	"crypto/rand"
-	"crypto/sha256"
-	"encoding/hex"
 	"net"
 	"net/http"
 	"time"
@@ -45,12 +43,7 @@ func newExchange(w http.ResponseWriter, r *http.Request) *exchange {
 
 // belongsTo notes whose request this is. The session is told by a hash, which opens nothing.
 func (x *exchange) belongsTo(s *session.Session) {
-	x.user, x.session = s.User, sessionHash(s)
-}
-
-func sessionHash(s *session.Session) string {
-	sum := sha256.Sum256([]byte(s.ID))
-	return hex.EncodeToString(sum[:6])
+	x.user, x.session = s.User, s.Hash()
 }
 
 // WriteHeader notes the final status. An informational answer is not final: what belongs to the answer is not in its head, and

@@ -232,7 +232,7 @@ func (p *Proxy) refreshed(s *session.Session, r renewal, tries int) {
 	case tries > 1:
 		level = slog.LevelDebug
 	}
-	attributes := []slog.Attr{slog.String("reason", r.result), slog.String("user", cut(s.User)), slog.String("session", sessionHash(s))}
+	attributes := []slog.Attr{slog.String("reason", r.result), slog.String("user", cut(s.User)), slog.String("session", s.Hash())}
 	if r.err != nil {
 		attributes = append(attributes, slog.String("error", cut(r.err.Error())))
 	}
@@ -249,7 +249,7 @@ func (p *Proxy) saveNewest(h http.Header, r *http.Request, carried *session.Sess
 	saved := *newest
 	saved.UsedAt = time.Now()
 	if err := p.sessions.Create(h, r, &saved); err != nil {
-		p.log.Warn("session_not_saved", "session", sessionHash(carried), "error", cut(err.Error()))
+		p.log.Warn("session_not_saved", "session", carried.Hash(), "error", cut(err.Error()))
 		return
 	}
 	keepFromCaches(h)

@@ -12,6 +12,7 @@ import (
 //   - A session that was signed out is known by its identifier.
 //   - A sign-out that the provider reports names its session (iss and sid) or its user (iss and sub). All sessions end whose code
 //     exchange began before the report came. A new login, even one that the provider gives the same sid, counts.
+//   - An administrator names a user as upstreams know them, or a session as the log does.
 //   - One that names both ends that session alone, and the person's sessions of which the provider never said which they are.
 //   - All times are by our own clock: the session's CreatedAt and the moment of the revocation.
 //   - The set is bounded and forgets nothing. An entry goes when every session that it could concern is over by itself; where there
@@ -72,6 +73,22 @@ func keyOfSubject(issuer, subject string) revocationKey {
 func keyOfUnnamed(issuer, subject string) revocationKey {
 	return sha256.Sum256([]byte("unnamed\x00" + issuer + "\x00" + subject))
 }
+
+// keyOfUser is of the person that upstreams are told of, which need not be sub.
+func keyOfUser(issuer, user string) revocationKey {
+	return sha256.Sum256([]byte("user\x00" + issuer + "\x00" + user))
+}
+
+// keyOfLogged is of a session as the log tells it: by the beginning of its identifier's key. What follows there makes it like no hash,
+// and not that of everybody.
+func keyOfLogged(hash loggedHash) (key revocationKey) {
+	copy(key[:], hash[:])
+	key[len(key)-1] = 1
+	return key
+}
+
+// loggedHash is by what the log tells sessions apart. It opens nothing.
+type loggedHash [6]byte
 
 // keyOfEverybody stands for all sessions; no hash is like it.
 func keyOfEverybody() revocationKey { return revocationKey{} }
@@ -154,8 +171,10 @@ func (r *revocations) has(s *Session) bool {
 	if s.ProviderSession == "" {
 		named = keyOfUnnamed(s.Issuer, s.Subject)
 	}
-	_, itself := r.entries[keyOfID(s.ID)]
-	return itself || r.began(s, named) || r.began(s, keyOfSubject(s.Issuer, s.Subject))
+	id := keyOfID(s.ID)
+	_, itself := r.entries[id]
+	_, logged := r.entries[keyOfLogged(loggedHash(id[:]))]
+	return itself || logged || r.began(s, named) || r.began(s, keyOfSubject(s.Issuer, s.Subject)) || r.began(s, keyOfUser(s.Issuer, s.User))
 }
 
 // began tells whether a session began before the not-before of a key. The caller holds mu.

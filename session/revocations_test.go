@@ -26,6 +26,12 @@ func TestRevocationsReachWhatTheyName(t *testing.T) {
 		{"the provider's session", func(m *Manager, _ *Session) { m.RevokeProviderSession(issuer, "1") }, []string{"alice/1"}},
 		{"the person", func(m *Manager, _ *Session) { m.RevokeSubject(issuer, "alice") }, []string{"alice/1", "alice/2", "alice/"}},
 		{"the person's sessions without sid", func(m *Manager, _ *Session) { m.RevokeUnnamed(issuer, "alice") }, []string{"alice/"}},
+		{"the user", func(m *Manager, _ *Session) { m.RevokeUser(issuer, "alice@example.com") }, []string{"alice/1", "alice/2", "alice/"}},
+		{"the session by its hash", func(m *Manager, s *Session) { m.RevokeLogged(s.Hash()) }, []string{"alice/1"}},
+		{"a session by the hash that everybody's would have", func(m *Manager, _ *Session) { m.RevokeLogged("000000000000") }, nil},
+		{"another issuer's user", func(m *Manager, _ *Session) { m.RevokeUser("https://other", "alice@example.com") }, nil},
+		{"a user called like a sub", func(m *Manager, _ *Session) { m.RevokeUser(issuer, "alice") }, nil},
+		{"a person called like a user", func(m *Manager, _ *Session) { m.RevokeSubject(issuer, "alice@example.com") }, nil},
 		{"another issuer's session", func(m *Manager, _ *Session) { m.RevokeProviderSession("https://other", "1") }, nil},
 		{"another issuer's person", func(m *Manager, _ *Session) { m.RevokeSubject("https://other", "alice") }, nil},
 		{"a session called like a person", func(m *Manager, _ *Session) { m.RevokeProviderSession(issuer, "alice") }, nil},
@@ -37,6 +43,7 @@ func TestRevocationsReachWhatTheyName(t *testing.T) {
 			var first *Session
 			for _, who := range [][2]string{{"alice", "1"}, {"alice", "2"}, {"alice", ""}, {"bob", "3"}} {
 				s := person(who[0], who[1])
+				s.User = who[0] + "@example.com"
 				b := newBrowser(t)
 				b.login(m, s)
 				browsers[who[0]+"/"+who[1]] = b
@@ -129,6 +136,18 @@ func TestRepeatedRevocationsOfOneNameEndNobodyElse(t *testing.T) {
 			t.Errorf("the other is revoked: %t; %d in order", m.Revoked(bystander), len(m.revoked.order))
 		}
 	})
+}
+
+func TestWhatIsNoHashEndsNobody(t *testing.T) {
+	m := newManager(t)
+	for _, hash := range []string{"", "alice", "zzzzzzzzzzzz", "0123456789a", "0123456789", "0123456789abcd"} {
+		if err := m.RevokeLogged(hash); !errors.Is(err, ErrNoHash) {
+			t.Errorf("%q: %v", hash, err)
+		}
+	}
+	if len(m.revoked.all()) != 0 {
+		t.Error("something is revoked")
+	}
 }
 
 func BenchmarkRevoked(b *testing.B) {

@@ -12,6 +12,7 @@ package session
 
 import (
 	"crypto/rand"
+	"encoding/hex"
 	"errors"
 	"net/http"
 	"time"
@@ -26,6 +27,9 @@ var ErrExpired = errors.New("session has ended")
 
 // ErrRevoked says that a session was genuine and was ended before its time.
 var ErrRevoked = errors.New("session was revoked")
+
+// ErrNoHash says that a text is not what Hash gives, for any session.
+var ErrNoHash = errors.New("no hash of a session: the log has 12 hexadecimal digits")
 
 // leeway is how far the clock that wrote a time may have run ahead of the one that reads it.
 const leeway = time.Minute
@@ -72,6 +76,12 @@ type Session struct {
 	// access token was asked for and when it ends. UsedAt is when the session was last known to be in use; Create fills it when it
 	// is zero. See lifetimes.go for what follows from them.
 	CreatedAt, ExpiresAt, TokenIssuedAt, TokenExpiresAt, UsedAt time.Time
+}
+
+// Hash is by what the log tells sessions apart; RevokeLogged takes it. It opens nothing.
+func (s *Session) Hash() string {
+	id := keyOfID(s.ID)
+	return hex.EncodeToString(id[:len(loggedHash{})])
 }
 
 // Manager makes, finds and ends sessions and logins. It is safe for concurrent use. Of people it holds nothing but what was
@@ -214,6 +224,20 @@ func (m *Manager) RevokeSubject(issuer, subject string) error {
 // RevokeUnnamed ends those sessions of a person that began before now and of which the provider never said their sid.
 func (m *Manager) RevokeUnnamed(issuer, subject string) error {
 	return m.revoked.add(keyOfUnnamed(issuer, subject))
+}
+
+// RevokeUser ends all sessions that began before now of whoever upstreams are told is this user (iss and User).
+func (m *Manager) RevokeUser(issuer, user string) error {
+	return m.revoked.add(keyOfUser(issuer, user))
+}
+
+// RevokeLogged ends the session that has this hash in the log. Its error may be ErrNoHash too.
+func (m *Manager) RevokeLogged(hash string) error {
+	raw, err := hex.DecodeString(hash)
+	if err != nil || len(raw) != len(loggedHash{}) {
+		return ErrNoHash
+	}
+	return m.revoked.add(keyOfLogged(loggedHash(raw)))
 }
 
 // Revoked tells whether a session that was found earlier has been revoked since.
