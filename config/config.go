@@ -57,7 +57,8 @@ type Config struct {
 	ForwardGroups           string        `split_words:"true" default:"all" values:"all,matched" desc:"Which groups X-Forwarded-Groups carries: all, or only those that a rule names. 8 KiB at most."`
 	Headers                 []string      `split_words:"true" desc:"Further identity headers, Name=claim."`
 	ListenAddr              string        `split_words:"true" default:":4180" desc:"Address of the public listener, host:port."`
-	MetricsAddr             string        `split_words:"true" default:":9180" desc:"Address of the listener with /metrics, /healthz and /readyz, host:port."`
+	MetricsAddr             string        `split_words:"true" default:":9180" desc:"Address of the listener with /metrics, /healthz and /readyz, and with what ADMIN_TOKEN opens, host:port."`
+	AdminToken              string        `split_words:"true" secret:"true" desc:"Opens POST /sessions/revoke on METRICS_ADDR, which ends sessions, to whoever brings it as a bearer token; 16 characters or more. It travels in the clear: keep that address inside your network. Unset: there is no such path."`
 	RevocationsPath         string        `split_words:"true" desc:"File in which it survives a restart who was signed out before their session's end. doorward makes it, and files beside it, in a folder that must be there; each process needs its own. Unset: a restart forgets."`
 	ReadyRequires           []string      `split_words:"true" values:"provider" desc:"What must have been reached before /readyz says ready. Unset: ready once listening."`
 	EndpointPrefix          string        `split_words:"true" default:"/oauth2" desc:"Path under which doorward's own endpoints live, for applications that use that path themselves."`
@@ -110,7 +111,7 @@ func (c *Config) problems() Problems {
 		checkIssuer, checkInternalURL, checkClientID, checkClientAuth, checkScopes, checkResponseMode, checkAuthParams,
 		checkBearerTokens, checkClaims, checkProviderCA,
 		checkSecrets, checkCookie, checkSessionMaxAge, checkHeaders,
-		checkAddresses, checkRevocationsPath, checkEndpointPrefix, checkPostLogoutURL,
+		checkAddresses, checkAdminToken, checkRevocationsPath, checkEndpointPrefix, checkPostLogoutURL,
 	} {
 		all = append(all, check(c)...)
 	}

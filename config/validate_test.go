@@ -115,6 +115,25 @@ func TestRevocationsPath(t *testing.T) {
 	}
 }
 
+func TestAdminToken(t *testing.T) {
+	for token, good := range map[string]bool{
+		"": true, "0123456789abcdef": true, "abcDEF0189-._~+/=": true, config.NewSecret(): true,
+		"0123456789abcde": false, "0123456789 abcdef": false, "0123456789abcdef\n": false, "0123456789abcdéf": false,
+		"0123456789,abcdef": false, "<the admin token>": false, "................": false, "aaaaaaaaaaaaaaaaaaaaaaaa": false,
+	} {
+		c := valid()
+		c.AdminToken = token
+		ps, _ := errors.AsType[config.Problems](c.Validate())
+		found := ps.Of("ADMIN_TOKEN")
+		if (len(found) == 0) != good || len(ps) != len(found) || !good && !strings.Contains(found[0].Mend, "openssl rand -hex 32") {
+			t.Errorf("%q: %v", token, ps)
+		}
+		if !good && strings.Contains(ps.Error(), token) {
+			t.Errorf("%q is in its problem: %v", token, ps)
+		}
+	}
+}
+
 func TestCookieNameLosesItsPrefixOnPlainHTTP(t *testing.T) {
 	for _, n := range []struct{ origin, name, want string }{
 		{"https://app.example.com", "__Host-doorward", "__Host-doorward"},

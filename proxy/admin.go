@@ -8,13 +8,16 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// Admin is the handler of the metrics listener: /metrics, /healthz (the process runs) and /readyz (send it traffic).
-// Neither says why not: causes are in the log.
+// Admin is the handler of the metrics listener: /metrics, /healthz (the process runs) and /readyz (send it traffic), neither of which
+// says why not: causes are in the log. With ADMIN_TOKEN it has /sessions/revoke too (revoke.go).
 func (p *Proxy) Admin() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(p.metrics.registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4}))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { health(w, true) })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) { health(w, p.ready(r)) })
+	if p.config.AdminToken != "" {
+		mux.HandleFunc("/sessions/revoke", p.revokeSessions)
+	}
 	return mux
 }
 

@@ -430,6 +430,22 @@ func logoutNotKept(err error) *failure {
 	return tryLogoutAgain("The logout may not survive a restart", "The sessions have ended, but that cannot be written down. Send it again.", err)
 }
 
+// notEnded tells a name that is at fault from what could not be written down.
+func notEnded(err error) *failure {
+	if f, ok := errors.AsType[*failure](err); ok {
+		return notALogout(f)
+	}
+	return logoutNotKept(err)
+}
+
+// notAnAdmin says nothing of what was wrong with the token.
+func notAnAdmin() *failure {
+	return forPrograms(&failure{status: http.StatusUnauthorized, code: "unauthenticated", event: "admin_refused",
+		title: "This is for administrators", text: []string{"It needs DOORWARD_ADMIN_TOKEN as a bearer token, in one Authorization header."},
+		header: http.Header{"Www-Authenticate": {`Bearer realm="doorward-admin"`}},
+		cause:  errors.New("the request brings not exactly one Authorization header, or not DOORWARD_ADMIN_TOKEN in it")})
+}
+
 func tryLogoutAgain(title, text string, err error) *failure {
 	f := &failure{status: http.StatusServiceUnavailable, code: "temporarily_unavailable", event: "logout_failed",
 		title: title, text: []string{text}, cause: err}

@@ -416,9 +416,14 @@ func TestForgedLogoutsAreCheap(t *testing.T) {
 }
 
 // keeping is a site that keeps its revocations in a file, and what the next process needs to be the same installation.
-func keeping(t *testing.T) (s *site, next func() *site) {
+func keeping(t *testing.T, configure ...func(*config.Config)) (s *site, next func() *site) {
 	path, secrets := filepath.Join(t.TempDir(), "revocations"), []string{config.NewSecret()}
-	s = newLogoutSite(t, func(c *config.Config) { c.RevocationsPath, c.CookieSecrets = path, secrets })
+	s = newLogoutSite(t, func(c *config.Config) {
+		c.RevocationsPath, c.CookieSecrets = path, secrets
+		for _, more := range configure {
+			more(c)
+		}
+	})
 	return s, func() *site {
 		return newSite(t, func(c *config.Config) {
 			c.RevocationsPath, c.CookieSecrets, c.IssuerURL = path, secrets, s.Provider.Issuer

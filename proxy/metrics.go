@@ -87,7 +87,7 @@ func (m *metrics) start(p *Proxy) {
 	}
 	touch(m.logins, results...)
 	touch(m.refreshes, refreshResults()...)
-	touch(m.logouts, logoutHere, logoutAtProvider, logoutEverywhere, logoutBackChannel, logoutFrontChannel)
+	touch(m.logouts, logoutHere, logoutAtProvider, logoutEverywhere, logoutBackChannel, logoutFrontChannel, logoutByAdmin)
 	touch(m.bearerTokens, bearerResults()...)
 	touch(m.sessionLoads, "ok", "none", "invalid", "expired", "revoked")
 	for key := range p.config.CookieSecrets {

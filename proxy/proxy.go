@@ -31,6 +31,7 @@
 //	usedtokens.go    which of its tokens came before
 //	frontchannel.go  the provider says so through the browser
 //	seensessions.go  which of its sessions anybody came with
+//	revoke.go        an administrator ends sessions
 //
 // Every part answers by returning an error or nil. What an error looks like from outside is decided in one place:
 //
