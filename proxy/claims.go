@@ -1,8 +1,10 @@
 package proxy
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"time"
@@ -40,6 +42,7 @@ func (p *Proxy) keptClaims() []string {
 // CVE-2026-34454 cannot happen), and people are told apart by issuer and subject alone (OIDC Core 5.7). began is when the code
 // exchange did: what was revoked meanwhile is revoked.
 func (p *Proxy) newSession(person *provider.Person, began time.Time) (*session.Session, error) {
+	p.noteRefusal(person)
 	s := &session.Session{
 		Issuer:            person.Issuer,
 		Subject:           person.Subject,
@@ -62,7 +65,7 @@ func (p *Proxy) newSession(person *provider.Person, began time.Time) (*session.S
 		return nil, fmt.Errorf("naming the user: the provider sent no usable claim %q; set DOORWARD_USER_CLAIM to one that it sends", p.config.UserClaim)
 	}
 	for _, path := range p.keptClaims() {
-		if value, found := person.Claim(path); found {
+		if value, found := person.Claim(path); found || person.Withheld(path) {
 			s.Claims[path] = value
 		}
 	}
@@ -113,14 +116,30 @@ func groupsOf(claim any) ([]string, error) {
 	return nil, errors.New("it is neither a string nor an array of strings")
 }
 
-// leftOut says whether the provider left the groups out because there are too many for a token (OIDC Core 5.6.2, as Entra ID does
-// it). Where they are to be had instead is not looked up: the address is in the token, and would be asked with our credentials.
+// leftOut says whether the provider left the groups out: because there are too many for a token (OIDC Core 5.6.2, as Entra ID does
+// it), or because they are in no token and userinfo refused. Where they are to be had instead is not looked up: the address is in the token, and would be asked with our credentials.
 func (p *Proxy) leftOut(person *provider.Person) bool {
 	names, _ := person.Claim("_claim_names")
 	elsewhere, _ := names.(map[string]any)
 	_, groups := elsewhere[p.config.GroupsClaim]
 	overage, _ := person.Claim("hasgroups")
-	return groups || overage == true
+	return groups || overage == true || person.Withheld(p.config.GroupsClaim)
+}
+
+// noteRefusal logs that userinfo refused an access token, and what is therefore not known of people. It is the same for everybody who
+// signs in, so that only the first is a warning.
+func (p *Proxy) noteRefusal(person *provider.Person) {
+	if !person.UserinfoRefused {
+		return
+	}
+	level := slog.LevelDebug
+	if p.userinfoRefused.CompareAndSwap(false, true) {
+		level = slog.LevelWarn
+	}
+	withheld := slices.DeleteFunc(p.neededClaims(), func(claim string) bool { return !person.Withheld(claim) })
+	p.log.Log(context.Background(), level, "userinfo_refused", "claims", withheld,
+		"says", "userinfo does not take the access token, most likely since it is for an API alone, and these claims are in no token; "+
+			"let the provider put them into the ID token or the access token")
 }
 
 func nonEmpty(groups []string) []string {

@@ -155,8 +155,9 @@ func denied(route *access.Route, refusal *access.Refusal, who *identity) *failur
 		"If you should have it, send the lines below, with the request id, to whoever runs this application."}
 	if refusal.NeedsGroups && who.session.GroupsUnknown {
 		f.reason = "groups_left_out"
-		f.text = append(f.text, "The rule asks for a group. You are in so many that the provider leaves them out of its tokens, "+
-			"so doorward does not know any. Whoever runs the provider can let it send only the groups that this application needs.")
+		f.text = append(f.text, "The rule asks for a group, and the provider left yours out: you are in too many for its tokens, or it keeps them at its "+
+			"userinfo, which refuses doorward's access token (the log says userinfo_refused). Whoever runs the provider can let it put into "+
+			"its tokens the groups that this application needs, and no others.")
 	} else if refusal.NeedsGroups {
 		f.text = append(f.text, "The rule asks for a group, and the provider sent no groups for you. Either you are in none, or the provider "+
 			"was not asked for them: see DOORWARD_SCOPES and DOORWARD_GROUPS_CLAIM.")

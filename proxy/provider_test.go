@@ -871,10 +871,67 @@ func TestGroupsThatWereLeftOut(t *testing.T) {
 			if p := b.open(s.URL + "/fin/"); p.StatusCode != http.StatusForbidden {
 				t.Errorf("a rule that forbids a group is answered %d", p.StatusCode)
 			}
-			if p := b.open(s.URL + "/admin/"); p.StatusCode != http.StatusForbidden || !strings.Contains(p.Text, "leaves them out") {
+			if p := b.open(s.URL + "/admin/"); p.StatusCode != http.StatusForbidden || !strings.Contains(p.Text, "left yours out") {
 				t.Errorf("the denied page does not say that groups were left out: %s", p.Text)
 			}
 		})
+	}
+}
+
+// withTeam is a site whose rules forbid a group and a team, and whose upstreams are told the team.
+func withTeam(c *config.Config) {
+	c.AccessRules += "\n/fin/ !group:Contractors\n/red/ !claim:team=blue"
+	c.Headers = []string{"X-Team=team"}
+}
+
+// Userinfo does not take the access token: people sign in all the same, and whatever they then are not known to be counts against
+// them. One warning tells the mend.
+func TestUserinfoRefusesTheToken(t *testing.T) {
+	for _, m := range providertest.UserinfoRefusals() {
+		t.Run(m.Name, func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t, withTeam, m)
+			s.signedIn("bob")
+			b := s.signedIn("alice")
+			for path, status := range map[string]int{"/x": 200, "/admin/": 403, "/fin/": 403, "/red/": 403} {
+				b.open(s.URL+path).wants(t, status)
+			}
+			if p := b.open(s.URL + "/admin/"); !strings.Contains(p.Text, "userinfo_refused") {
+				t.Errorf("the denied page says %s", p.Text)
+			}
+			got := s.Upstream.last(t).Header
+			if got.Get("X-Forwarded-User") != "alice" || got.Get("X-Forwarded-Groups")+got.Get("X-Team") != "" {
+				t.Errorf("the upstream is told %v", got)
+			}
+			warned := s.Log.events(t, "userinfo_refused")
+			if len(warned) != 2 || warned[0]["level"] != "warn" || warned[1]["level"] != "debug" || fmt.Sprint(warned[0]["claims"]) != "[groups team]" {
+				t.Errorf("the log says %v", warned)
+			}
+			hasNoSecret(t, s)
+		})
+		t.Run(m.Name+", always wanted", func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t, func(c *config.Config) { c.Userinfo = "always" }, m)
+			b := s.browser()
+			b.walk(s.URL+"/x").wants(t, http.StatusBadGateway)
+			hasNoSession(t, s, b)
+			failedWith(t, s, "invalid_userinfo")
+		})
+	}
+}
+
+// What the tokens tell is known, whatever userinfo says.
+func TestUserinfoRefusesTheTokenAndTokensTell(t *testing.T) {
+	m := providertest.UserinfoRefusals()[0]
+	m.IDToken, m.AccessToken = nil, nil
+	s := newSite(t, withTeam, m)
+	s.Provider.AddUser(providertest.User{Subject: "dan", Groups: []string{"Admin"}, Claims: map[string]any{"preferred_username": nil, "team": "red"}})
+	b := s.signedIn("dan")
+	for _, path := range []string{"/x", "/admin/", "/fin/", "/red/"} {
+		b.open(s.URL+path).wants(t, http.StatusOK)
+	}
+	if len(s.Log.events(t, "userinfo_refused")) != 1 || s.Upstream.last(t).Header.Get("X-Team") != "red" {
+		t.Errorf("userinfo was not asked, or the upstream is told %v", s.Upstream.last(t).Header)
 	}
 }
 

@@ -102,6 +102,8 @@ type Proxy struct {
 	onLogin   func(*http.Request, *provider.Person)
 	draining  atomic.Bool
 
+	userinfoRefused atomic.Bool // and somebody was told
+
 	background *background
 }
 

@@ -673,6 +673,35 @@ func TestOutageInTheMiddleOfARefresh(t *testing.T) {
 	s.wantResults(map[string]float64{"unavailable": 1, "ok": 1})
 }
 
+// Userinfo takes the access token of the login and not the next: whoever was in a group is not known to be in it any more, nor not to
+// be in another.
+func TestUserinfoRefusesTheRefreshedToken(t *testing.T) {
+	for _, m := range providertest.UserinfoRefusals() {
+		m.RefreshUserinfo, m.Userinfo = m.Userinfo, nil
+		s := newLivingSite(t, withTeam, m)
+		b := s.signedIn("alice")
+		b.open(s.URL+"/admin/x").wants(t, http.StatusOK)
+		b.open(s.URL+"/fin/x").wants(t, http.StatusOK)
+		b.age(s, untilDue)
+		b.api(s, "/x").wants(t, http.StatusOK)
+		for _, path := range []string{"/admin/x", "/fin/x", "/red/x"} {
+			b.open(s.URL+path).wants(t, http.StatusForbidden)
+		}
+		s.wantResults(map[string]float64{"ok": 1})
+	}
+}
+
+// Where it is wanted always, that ends the session.
+func TestUserinfoThatIsWantedRefusesTheRefreshedToken(t *testing.T) {
+	m := providertest.UserinfoRefusals()[0]
+	m.RefreshUserinfo, m.Userinfo = m.Userinfo, nil
+	s := newLivingSite(t, func(c *config.Config) { c.Userinfo = "always" }, m)
+	b := s.signedIn("alice")
+	b.age(s, untilDue)
+	b.api(s, "/x").wants(t, http.StatusUnauthorized)
+	s.wantResults(map[string]float64{"invalid": 1})
+}
+
 func without(claim string) func(*providertest.Provider, *providertest.JWT) {
 	return func(_ *providertest.Provider, j *providertest.JWT) { delete(j.Claims, claim) }
 }

@@ -53,11 +53,11 @@ type Session struct {
 	// Groups are the person's groups as the provider named them; nil when there are none.
 	Groups []string
 
-	// GroupsUnknown says that the provider left the groups out because there are too many, so that Groups says nothing.
+	// GroupsUnknown says that the provider left the groups out, so that Groups says nothing.
 	GroupsUnknown bool
 
 	// Claims are the claims that rules or headers name, by the path as it is written there. Numbers come back as
-	// json.Number, so that no digit is lost.
+	// json.Number, so that no digit is lost. One that is there and nil is not known: the provider may have one, and did not say.
 	Claims map[string]any
 
 	// ACR and AuthTime are how and when the person proved who they are.

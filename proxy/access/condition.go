@@ -81,7 +81,10 @@ type hasClaim struct {
 	values []template
 }
 
-func (c hasClaim) known(*Subject) bool { return true }
+func (c hasClaim) known(s *Subject) bool {
+	value, found := s.Claims[c.path]
+	return !found || value != nil
+}
 
 func (c hasClaim) holds(s *Subject, b bindings) bool {
 	return slices.ContainsFunc(claimTexts(s.Claims[c.path]), func(text string) bool {

@@ -135,6 +135,20 @@ func TestRequirementsOfNobody(t *testing.T) {
 	}
 }
 
+// What the provider left out, a person is known neither to have nor not to have.
+func TestRequirementsOfSomebodyOfWhomNotAllIsKnown(t *testing.T) {
+	s := &Subject{GroupsUnknown: true, Claims: map[string]any{"team": nil}}
+	for _, c := range []struct{ requirement, reason string }{
+		{"group:Admin", "group"},
+		{"!group:Admin", "negated"},
+		{"claim:team=red", "claim"},
+		{"!claim:team=red", "negated"},
+		{"!claim:other=red", ""},
+	} {
+		t.Run(c.requirement, func(t *testing.T) { checkReason(t, "/x/", c.requirement, "/x/", s, c.reason) })
+	}
+}
+
 func TestEmptyValuesNeverMatch(t *testing.T) {
 	s := &Subject{Groups: []string{"", " "}, Claims: map[string]any{"c": "", "d": []any{""}}}
 	for _, requirement := range []string{"group:{rest}", "user:{rest}", "claim:c={rest}", "claim:d={rest}"} {

@@ -14,7 +14,8 @@ type Subject struct {
 	// GroupsUnknown says that the provider left the groups out, as some do where there are too many: nobody is known not to be in one.
 	GroupsUnknown bool
 
-	// Claims holds decoded JSON values by the claim's name or dotted path, as the rules write it (see Policy.ClaimPaths).
+	// Claims holds decoded JSON values by the claim's name or dotted path, as the rules write it (see Policy.ClaimPaths). One
+	// that is there and nil is not known, so that nobody is known not to have it.
 	Claims map[string]any
 
 	ACR      string

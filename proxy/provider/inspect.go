@@ -131,6 +131,8 @@ func (p *Provider) inspectUserinfo(m *metadata) Finding {
 		f.Says = "there is no endpoint: every claim that is needed must be in a token"
 	case p.options.AlwaysUserinfo:
 		f.Says = "there is an endpoint, and each login asks it"
+	case len(p.options.Audience) > 0:
+		f.Says = "there is an endpoint; if it refuses access tokens for DOORWARD_AUDIENCE, every claim that is needed must be in a token"
 	}
 	return f
 }

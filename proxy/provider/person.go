@@ -20,6 +20,9 @@ type Person struct {
 	// token's, else an hour after it came.
 	TokenExpiry time.Time
 
+	// UserinfoRefused says that a claim was needed, and that userinfo did not take the access token.
+	UserinfoRefused bool
+
 	// Checks are all checks that were made, in their order.
 	Checks []Check
 
@@ -46,6 +49,13 @@ func (p *Person) Claim(path string) (any, bool) {
 		}
 	}
 	return nil, false
+}
+
+// Withheld says that a claim is absent and that the provider might have said it, had userinfo taken the access token: nothing follows
+// from its absence.
+func (p *Person) Withheld(path string) bool {
+	_, ok := p.Claim(path)
+	return p.UserinfoRefused && !ok && !ofIDToken(path)
 }
 
 // Email gives the claim at path, an e-mail address, and whether the provider vouches for it: whether a source whose claim email is

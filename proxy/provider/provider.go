@@ -78,9 +78,10 @@ type Options struct {
 	Audience []string
 	// IntrospectTokens lets Bearer ask the provider about tokens that are no JWT (RFC 7662). It needs an Audience.
 	IntrospectTokens bool
-	// NeededClaims are names or dotted paths of claims that will be asked for. When one is in no token, userinfo is asked.
+	// NeededClaims are names or dotted paths of claims that will be asked for. When one is in no token, userinfo is asked; see
+	// Person.Withheld for what follows when that refuses.
 	NeededClaims []string
-	// AlwaysUserinfo asks userinfo at each login, needed or not. Without a userinfo endpoint there is no login.
+	// AlwaysUserinfo asks userinfo at each login, needed or not. Without a userinfo endpoint, or one that answers, there is no login.
 	AlwaysUserinfo bool
 
 	// OnRequest is told of each request to the provider: endpoint is "discovery", "jwks", "par", "token", "userinfo",
@@ -275,6 +276,10 @@ func (p *Provider) describe(ctx context.Context, m *metadata, got *tokens, id *t
 		return person, nil
 	}
 	claims, asked, err := p.askUserinfo(ctx, m, got.access, id)
+	if isTokenRefused(err) && !p.options.AlwaysUserinfo {
+		person.UserinfoRefused = true
+		return person, nil
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -11,6 +11,8 @@ import (
 //   - It is asked only after both tokens have passed every check, at the login and never again, and unless Options.AlwaysUserinfo
 //     only when a needed claim is in no token.
 //   - The access token goes into the Authorization header (RFC 6750 2.1).
+//   - An access token that is for an API alone (RFC 8707) userinfo refuses, with 401 or 403 (RFC 6750 3.1). That says nothing of the
+//     person: unless userinfo is wanted always, the login goes on, and what is in no token is not known to be so or otherwise.
 //   - The answer is about the person of the ID token, or it is not used at all and the login fails (5.3.2, 5.3.4).
 //   - An answer that is a JWT is verified like one.
 //   - Claims that live elsewhere (_claim_sources) are never fetched: the provider would choose the address.
@@ -57,7 +59,18 @@ func (p *Provider) fetchUserinfo(ctx context.Context, m *metadata, accessToken s
 	if err != nil {
 		return nil, err
 	}
+	if got.status == http.StatusUnauthorized || got.status == http.StatusForbidden {
+		return nil, tokenRefused{got.ok()}
+	}
 	return got, got.ok()
+}
+
+// tokenRefused is userinfo's refusal of the access token.
+type tokenRefused struct{ error }
+
+func isTokenRefused(err error) bool {
+	_, ok := errors.AsType[tokenRefused](err)
+	return ok
 }
 
 // readSignedUserinfo verifies userinfo that came as a JWT. It should have iss and aud; what it has must be right (5.3.2, 5.3.4).

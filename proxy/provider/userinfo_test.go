@@ -29,7 +29,9 @@ func TestUserinfoThatIsRefused(t *testing.T) {
 		"array":              plain(200, "application/json", `[{"sub":"alice"}]`),
 		"sub twice":          plain(200, "application/json", `{"sub":"bob","sub":"alice"}`),
 		"trailing data":      plain(200, "application/json", `{"sub":"alice"}{}`),
-		"401":                plain(401, "application/json", `{"sub":"alice"}`),
+		"400":                plain(400, "application/json", `{"sub":"alice"}`),
+		"404":                plain(404, "application/json", `{"sub":"alice"}`),
+		"429":                plain(429, "application/json", `{"sub":"alice"}`),
 		"500":                plain(500, "application/json", `{"sub":"alice"}`),
 		"gzip bomb":          func(o *op) { o.instead = handlers("/userinfo", bomb) },
 		"signed by another":  signed(&stranger, nil),
@@ -47,6 +49,34 @@ func TestUserinfoThatIsRefused(t *testing.T) {
 			_, err := o.login(t, o.client(t, nil))
 			o.wantKind(t, err, KindInvalidUserinfo)
 		})
+	}
+}
+
+// An access token that userinfo does not take proves nothing about the person: what is in no token stays unknown. Who always wants
+// userinfo has no login without.
+func TestUserinfoThatRefusesTheToken(t *testing.T) {
+	for _, status := range []int{http.StatusUnauthorized, http.StatusForbidden} {
+		for _, always := range []bool{false, true} {
+			o := newOP(t, "ES256")
+			o.instead = handlers("/userinfo", says(status, "application/json", `{"sub":"alice","groups":["Admin"]}`))
+			o.idClaims = set("team", "red")
+			person, err := o.login(t, o.client(t, func(o *Options) {
+				o.AlwaysUserinfo, o.NeededClaims = always, []string{"groups", "team", "amr"}
+			}))
+			if always {
+				o.wantKind(t, err, KindInvalidUserinfo)
+				continue
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, found := person.Claim("groups"); found || !person.UserinfoRefused || !person.Withheld("groups") {
+				t.Errorf("%d: groups are there, or not withheld", status)
+			}
+			if person.Withheld("team") || person.Withheld("amr") {
+				t.Errorf("%d: what the ID token says, and what it alone may say, is withheld", status)
+			}
+		}
 	}
 }
 

@@ -74,8 +74,6 @@ func userinfoFaults() []Mutation {
 		}},
 		{Name: "userinfo-groups-twice", Does: "lists groups twice at userinfo", Userinfo: duplicate("groups", []string{"Admin"})},
 		{Name: "userinfo-groups-in-two-cases", Does: "lists other groups as GROUPS at userinfo", Userinfo: duplicate("GROUPS", []string{"Admin"})},
-		{Name: "userinfo-401", Does: "refuses its own access token",
-			Userinfo: body(http.StatusUnauthorized, "application/json", `{"error":"invalid_token"}`)},
 		{Name: "userinfo-500", Does: "fails at userinfo", Userinfo: body(http.StatusInternalServerError, "text/html", `<h1>out of order</h1>`)},
 		{Name: "userinfo-redirect", Does: "redirects the access token to another origin", Userinfo: redirect(http.StatusTemporaryRedirect)},
 		{Name: "userinfo-huge", Does: "answers userinfo with 8 MiB", Userinfo: pad},
@@ -104,6 +102,19 @@ func userinfoFaults() []Mutation {
 		faults[i].IDToken, faults[i].AccessToken = idWithout("groups"), idWithout("groups")
 	}
 	return faults
+}
+
+// UserinfoRefusals do not take the access token at userinfo, as where it is for an API alone (RFC 8707). Groups, and whatever else the
+// tokens do not tell, are then not to be had; who wants userinfo in any case ends the login there.
+func UserinfoRefusals() []Mutation {
+	return []Mutation{
+		{Name: "userinfo-401", Does: "refuses the access token at userinfo as invalid (RFC 6750 3.1)",
+			IDToken: idWithout("groups", "team"), AccessToken: idWithout("groups"),
+			Userinfo: body(http.StatusUnauthorized, "application/json", `{"error":"invalid_token"}`)},
+		{Name: "userinfo-403", Does: "forbids the access token at userinfo, with a page",
+			IDToken: idWithout("groups", "team"), AccessToken: idWithout("groups"),
+			Userinfo: body(http.StatusForbidden, "text/html", `<h1>insufficient scope</h1>`)},
+	}
 }
 
 // signedUserinfo answers with a JWT (OIDC Core 5.3.2), bent by the hook.
