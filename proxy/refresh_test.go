@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -700,6 +701,51 @@ func TestUserinfoThatIsWantedRefusesTheRefreshedToken(t *testing.T) {
 	b.age(s, untilDue)
 	b.api(s, "/x").wants(t, http.StatusUnauthorized)
 	s.wantResults(map[string]float64{"invalid": 1})
+}
+
+// The provider's keys cannot be had while a session is refreshed, right after they changed, or since nobody asked for them yet: that
+// proves nothing against the new tokens, and ends no session.
+func TestKeysAreAwayDuringARefresh(t *testing.T) {
+	t.Parallel()
+	var away atomic.Bool
+	changed, _ := providertest.Find("refresh-key-rotation")
+	changed.KeySetReply = func(_ *providertest.Provider, a *providertest.Answer) {
+		if away.Load() {
+			providertest.Fail(http.StatusServiceUnavailable, "")(a)
+		}
+	}
+	secrets := []string{config.NewSecret()}
+	for _, started := range []bool{false, true} {
+		away.Store(false)
+		first := newLivingSite(t, func(c *config.Config) { c.CookieSecrets = secrets }, changed)
+		b := first.signedIn("alice")
+		old, cookie := b.carried(first), b.age(first, untilDue)
+		s := first
+		if started {
+			s = newSite(t, func(c *config.Config) { c.CookieSecrets, c.IssuerURL = secrets, first.Provider.Issuer })
+		}
+
+		away.Store(true)
+		arrives(t, s, s.asking(cookie, "/x")).wants(t, http.StatusOK)
+		if s.Upstream.last(t).token() != old.AccessToken {
+			t.Error("a token is used that could not be checked")
+		}
+		s.wantResults(map[string]float64{"unavailable": 1})
+
+		away.Store(false)
+		again := time.NewTicker(250 * time.Millisecond) // the session, and then the keys, are tried again after a pause
+		for range 60 {
+			arrives(t, s, s.asking(cookie, "/x")).wants(t, http.StatusOK)
+			if s.Upstream.last(t).token() != old.AccessToken {
+				break
+			}
+			<-again.C
+		}
+		again.Stop()
+		if s.Upstream.last(t).token() == old.AccessToken {
+			t.Error("the token was not refreshed")
+		}
+	}
 }
 
 func without(claim string) func(*providertest.Provider, *providertest.JWT) {

@@ -319,7 +319,7 @@ func (k *keyring) verify(ctx context.Context, t *token) ([]byte, error) {
 		}
 		// Twice: a fetch that was under way already may have begun before the provider changed its keys.
 		if renewed == 2 {
-			return nil, set.unverified(t, known)
+			return nil, k.unverified(set, t, known)
 		}
 		reason := "unknown key " + t.header.keyID
 		if known {
@@ -329,7 +329,16 @@ func (k *keyring) verify(ctx context.Context, t *token) ([]byte, error) {
 	}
 }
 
-// unverified says why no key has verified the token.
+// unverified says why no key has verified the token. Of a key that is not known nothing is said while the set cannot be had anew: the
+// provider may have changed its keys, and a session whose tokens they sign is not to end for that.
+func (k *keyring) unverified(set keySet, t *token, known bool) error {
+	if _, err := k.cached.state(); err != nil && !known {
+		return fail(KindUnavailable, "%w, and its keys cannot be had anew: %w", set.unverified(t, known), err)
+	}
+	return set.unverified(t, known)
+}
+
+// unverified says why no key of the set has verified the token.
 func (s keySet) unverified(t *token, known bool) error {
 	if known {
 		return errors.New("the signature is wrong: no key of the provider made it")

@@ -311,7 +311,7 @@ func TestHungFetchBlocksNobody(t *testing.T) {
 		}
 		o.idHeader = set("kid", "unknown")
 		_, err := o.login(t, p)
-		o.wantKind(t, err, KindInvalidIDToken)
+		o.wantKind(t, err, KindUnavailable) // a new key may have made it
 		if took := time.Since(began); took > 2*fetchTimeout {
 			t.Errorf("an unknown key took %s", took)
 		}
