@@ -79,6 +79,18 @@ func (p *Proxy) newSession(person *provider.Person, began time.Time) (*session.S
 	return s, err
 }
 
+// claimsMissing are those that the session would keep if the person had them.
+func (p *Proxy) claimsMissing(s *session.Session) []string {
+	missing := slices.DeleteFunc(p.keptClaims(), func(path string) bool {
+		_, kept := s.Claims[path]
+		return kept
+	})
+	if len(s.Groups) == 0 {
+		missing = append(missing, p.config.GroupsClaim)
+	}
+	return missing
+}
+
 // emailOf is the e-mail address, if the provider vouches for it (OIDC Core 5.7: anybody may claim an address).
 func (p *Proxy) emailOf(person *provider.Person) string {
 	if _, verified := person.Email(p.config.EmailClaim); !verified && !p.config.InsecureUnverifiedEmail {

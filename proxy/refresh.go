@@ -182,7 +182,8 @@ func refreshResults() []string {
 func (p *Proxy) renewSession(ctx context.Context, s *session.Session) renewal {
 	began := time.Now()
 	person, err := p.provider.Refresh(ctx, provider.Known{
-		Subject: s.Subject, AuthTime: s.AuthTime, IDToken: s.IDToken, RefreshToken: s.RefreshToken,
+		Subject: s.Subject, AuthTime: s.AuthTime, IDToken: s.IDToken, AccessToken: s.AccessToken, RefreshToken: s.RefreshToken,
+		Without: p.claimsMissing(s),
 	})
 	r := renewal{outcome: provider.OutcomeOf(err), err: err}
 	r.result = r.outcome.String()

@@ -764,6 +764,58 @@ func TestRefreshWithoutIDTokenKeepsItsClaims(t *testing.T) {
 	s.wantResults(map[string]float64{"ok": 1})
 }
 
+// Groups that were taken away do not linger, though no new ID token says so: wherever they came from, that is asked again.
+func TestGroupsThatWereTakenAwayWithoutANewIDToken(t *testing.T) {
+	noIDToken := func(_ *providertest.Provider, a *providertest.Answer) { delete(a.Members, "id_token") }
+	for name, m := range map[string]providertest.Mutation{
+		"from userinfo alone":              {IDToken: without("groups"), AccessToken: without("groups")},
+		"from the access token alone":      {IDToken: without("groups")},
+		"from the ID and the access token": {},
+		"from the ID token and userinfo":   {AccessToken: without("groups")},
+		"from the ID token, and somewhere deeper": {
+			IDToken:     deeper,
+			AccessToken: deeper,
+			Userinfo:    func(_ *providertest.Provider, a *providertest.Answer) { a.Members["realm"] = map[string]any{"x": 1} },
+		},
+	} {
+		for what, left := range map[string][]string{"all but one": {"Dev"}, "all": nil} {
+			if what == "all" && name == "from the ID token and userinfo" {
+				continue // nothing says then whether userinfo ever named groups
+			}
+			t.Run(what+" "+name, func(t *testing.T) {
+				m.Name, m.RefreshReply = "refresh-without-id-token", noIDToken
+				s := newLivingSite(t, func(c *config.Config) {
+					if m.Userinfo != nil {
+						c.GroupsClaim = "realm.groups"
+					}
+				}, m)
+				b := s.signedIn("alice")
+				b.open(s.URL+"/admin/x").wants(t, http.StatusOK)
+				s.Provider.AddUser(providertest.User{Subject: "alice", Email: "alice@example.com", Groups: left})
+				for range 2 {
+					b.age(s, untilDue)
+					b.api(s, "/x").wants(t, http.StatusOK)
+					b.open(s.URL+"/admin/x").wants(t, http.StatusForbidden)
+				}
+				if got := b.carried(s); strings.Join(got.Groups, ",") != strings.Join(left, ",") || got.Email != "alice@example.com" {
+					t.Errorf("the session has %v, %s", got.Groups, got.Email)
+				}
+				s.wantResults(map[string]float64{"ok": 2})
+			})
+		}
+	}
+}
+
+// deeper tells groups as a member of another claim, which stays when they go.
+func deeper(_ *providertest.Provider, j *providertest.JWT) {
+	realm := map[string]any{"x": 1}
+	if groups, told := j.Claims["groups"]; told {
+		realm["groups"] = groups
+	}
+	delete(j.Claims, "groups")
+	j.Claims["realm"] = realm
+}
+
 // The request is exactly as the standard says (RFC 6749 6).
 func TestRefreshRequest(t *testing.T) {
 	s := newLivingSite(t, nil)

@@ -27,6 +27,7 @@ type Person struct {
 	Checks []Check
 
 	id      object   // the ID token's claims
+	gone    []string // claims that were there before a refresh and are not now, whatever an older source says
 	sources []object // of further claims, the first that has one counts: ID token, verified access token, userinfo
 }
 
@@ -42,6 +43,9 @@ const defaultLifetime = time.Hour
 func (p *Person) Claim(path string) (any, bool) {
 	if ofIDToken(path) {
 		return p.id.lookup(path)
+	}
+	if slices.Contains(p.gone, path) {
+		return nil, false
 	}
 	for _, source := range p.sources {
 		if value, ok := source.lookup(path); ok {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -19,7 +20,8 @@ import (
 //   - The access token is checked for its audience, and belongs to the person of the login.
 //   - Claims are taken from what is new: ID token, access token, userinfo. Only what none of them names is looked for in the ID token
 //     of before. So without a new ID token the claims of the old one stay, as far as the new access token, when it is checked, and
-//     userinfo do not name them.
+//     userinfo do not name them. One that the access token of before named as well, and nothing new does, is gone for good: many
+//     providers name no groups where there are none.
 //   - What makes a session end is told from what will pass. When in doubt, it has ended.
 
 // Known is what a session knows of the person for whom it was made.
@@ -27,7 +29,9 @@ type Known struct {
 	Subject      string    // sub
 	AuthTime     time.Time // auth_time; zero when the provider never said
 	IDToken      string    // the latest one, which was checked when it came
+	AccessToken  string    // the latest one; checked when it came if there is an audience
 	RefreshToken string
+	Without      []string // claims that are needed and that the session has not: where the ID token names one, it went at an earlier refresh
 }
 
 // Outcome says what became of a refresh. Its String is a fixed word that suits a metric label.
@@ -124,9 +128,23 @@ func (p *Provider) describeAgain(ctx context.Context, m *metadata, got *tokens, 
 		return nil, fail(KindInvalidAccessToken, "it has expired before it arrived; if the clocks differ, mend them")
 	}
 	if got.id == "" {
+		person.gone = p.gone(person, known)
 		person.learn(before.claims)
 	}
 	return person, nil
+}
+
+// gone are the claims that are needed, that the access token of before named or that were gone already, and that nothing new names.
+func (p *Provider) gone(person *Person, known Known) []string {
+	before, err := payloadOf(known.AccessToken)
+	if len(p.options.Audience) == 0 || err != nil {
+		return nil
+	}
+	return slices.DeleteFunc(slices.Clone(p.options.NeededClaims), func(path string) bool {
+		_, now := person.Claim(path)
+		_, then := before.lookup(path)
+		return now || !then && !slices.Contains(known.Without, path)
+	})
 }
 
 // refreshTokens exchanges a refresh token for new tokens. x/oauth2 keeps it where no other comes back.
@@ -139,22 +157,28 @@ func (p *Provider) refreshTokens(ctx context.Context, m *metadata, refreshToken 
 
 // idToken reads the ID token that was checked when it came.
 func (k Known) idToken() (*token, error) {
-	t := &token{raw: k.IDToken}
-	parts := strings.Split(k.IDToken, ".")
-	if len(parts) != 3 {
-		return nil, fail(KindInvalidIDToken, "the session has no ID token")
-	}
-	payload, err := base64.RawURLEncoding.DecodeString(parts[1])
+	claims, err := payloadOf(k.IDToken)
 	if err != nil {
-		return nil, fail(KindInvalidIDToken, "the session's ID token is not base64url")
-	}
-	if t.claims, err = parseObject(payload); err != nil {
 		return nil, fail(KindInvalidIDToken, "the session's ID token: %w", err)
 	}
+	t := &token{raw: k.IDToken, claims: claims}
 	if k.Subject == "" || t.claims["sub"] != k.Subject {
 		return nil, fail(KindInvalidIDToken, "the session's ID token is about somebody else")
 	}
 	return t, nil
+}
+
+// payloadOf reads a token that was checked when it came.
+func payloadOf(raw string) (object, error) {
+	parts := strings.Split(raw, ".")
+	if len(parts) != 3 {
+		return nil, errors.New("it is no JWT")
+	}
+	payload, err := base64.RawURLEncoding.DecodeString(parts[1])
+	if err != nil {
+		return nil, errors.New("it is not base64url")
+	}
+	return parseObject(payload)
 }
 
 // refreshRules are what OIDC Core 12.2 asks of an ID token beside the rules for all of them: that iss is ours, aud names us, and
