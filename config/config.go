@@ -49,6 +49,12 @@ type Config struct {
 	CookieName              string        `split_words:"true" default:"__Host-doorward" desc:"Name of the session cookie. On plain http its __Host- or __Secure- is left out."`
 	CookieSamesite          string        `split_words:"true" default:"lax" values:"lax,strict,none" desc:"SameSite of the session cookie; none needs https."`
 	SessionCookieMaxBytes   int           `split_words:"true" default:"8192" kind:"bytes" desc:"Total bytes of the session's cookies, names and values. A larger session refuses the login and says so."`
+	SessionStore            string        `split_words:"true" values:"cookie,redis" unset:"redis when REDIS_URL is set, else cookie" desc:"Where sessions live. With REDIS_URL, replicas share sign-outs and refresh locks through Redis in both."`
+	RedisURL                string        `split_words:"true" secret:"true" example:"redis://redis:6379" desc:"Redis: redis://[user:password@]host[:port][/database], or rediss:// for TLS. For Sentinel, a sentinel's address with ?master_set=NAME; for Cluster, ?addr=host:port for each further server. Secret, since it may hold a password."`
+	RedisPassword           string        `split_words:"true" secret:"true" desc:"The password, where REDIS_URL has none."`
+	RedisCA                 string        `split_words:"true" kind:"PEM" desc:"Certificates trusted for Redis (rediss://) beside the system's. Usually given as REDIS_CA_FILE."`
+	RedisPrefix             string        `split_words:"true" default:"doorward:" desc:"What the name of every key begins with. Two installations on one Redis need different ones."`
+	RedisOutageGrace        time.Duration `split_words:"true" default:"1m" desc:"How long sessions that are open already are served from memory while Redis is away; everybody else gets 503. 0s: not at all."`
 	SessionMaxAge           time.Duration `split_words:"true" default:"12h" desc:"How long a session lives at most, however it is used. No more than 9600h (400 days)."`
 	SessionIdleTimeout      time.Duration `split_words:"true" default:"0s" desc:"How long a session lives that nobody uses; 0s: that does not matter. Use is noted once in a tenth of it."`
 	SessionWithoutRefresh   string        `split_words:"true" default:"end" values:"end,keep" desc:"What happens when the access token expires and cannot be refreshed: the session ends (people pass through the provider again, unseen with single sign-on), or is kept until SESSION_MAX_AGE and forwards no token."`
@@ -60,7 +66,7 @@ type Config struct {
 	MetricsAddr             string        `split_words:"true" default:":9180" desc:"Address of the listener with /metrics, /healthz and /readyz, and with what ADMIN_TOKEN opens, host:port."`
 	AdminToken              string        `split_words:"true" secret:"true" desc:"Opens POST /sessions/revoke on METRICS_ADDR, which ends sessions, to whoever brings it as a bearer token; 16 characters or more. It travels in the clear: keep that address inside your network. Unset: there is no such path."`
 	RevocationsPath         string        `split_words:"true" desc:"File in which it survives a restart who was signed out before their session's end. doorward makes it, and files beside it, in a folder that must be there; each process needs its own. Unset: a restart forgets."`
-	ReadyRequires           []string      `split_words:"true" values:"provider" desc:"What must have been reached before /readyz says ready. Unset: ready once listening."`
+	ReadyRequires           []string      `split_words:"true" values:"provider,redis" desc:"What must have been reached before /readyz says ready. Unset: ready once listening."`
 	EndpointPrefix          string        `split_words:"true" default:"/oauth2" desc:"Path under which doorward's own endpoints live, for applications that use that path themselves."`
 	PostLogoutURL           string        `split_words:"true" unset:"ENDPOINT_PREFIX/sign_out of the first PUBLIC_URL" desc:"Where the provider sends people after logout. Register it at the provider."`
 	ShutdownDelay           time.Duration `split_words:"true" default:"5s" desc:"How long /readyz says not ready at shutdown before the listener closes."`
@@ -110,7 +116,7 @@ func (c *Config) problems() Problems {
 		checkOrigins, checkPolicy,
 		checkIssuer, checkInternalURL, checkClientID, checkClientAuth, checkScopes, checkResponseMode, checkAuthParams,
 		checkBearerTokens, checkClaims, checkProviderCA,
-		checkSecrets, checkCookie, checkSessionMaxAge, checkHeaders,
+		checkSecrets, checkCookie, checkRedis, checkSessionMaxAge, checkHeaders,
 		checkAddresses, checkAdminToken, checkRevocationsPath, checkEndpointPrefix, checkPostLogoutURL,
 	} {
 		all = append(all, check(c)...)

@@ -365,7 +365,7 @@ var wrongValues = []struct {
 	{"LISTEN_ADDR", ":70000", "no host:port", ":4180"},
 	{"METRICS_ADDR", ":4180", "LISTEN_ADDR too", "another port"},
 	{"METRICS_ADDR", "127.0.0.1:4180", "LISTEN_ADDR too", "another port"},
-	{"READY_REQUIRES", "redis", "does not know", "provider"},
+	{"READY_REQUIRES", "upstream", "does not know", "provider or redis"},
 	{"ENDPOINT_PREFIX", "oauth2", "no path", "/oauth2"},
 	{"ENDPOINT_PREFIX", "/", "no path", "/oauth2"},
 	{"ENDPOINT_PREFIX", "/oauth2/", "slash", "/oauth2"},
@@ -572,7 +572,7 @@ func TestEveryProblemOfOneVariable(t *testing.T) {
 }
 
 func TestUnknownVariableFarFromAllNamesNone(t *testing.T) {
-	for _, name := range []string{"FOO", "REDIS_URL", "FAST_TRANSPORT", "X"} {
+	for _, name := range []string{"FOO", "FAST_TRANSPORT", "X"} {
 		if ps := problems(t, map[string]string{name: "x"}); len(ps) != 1 || strings.Contains(ps[0].Mend, "nearest") || ps[0].Mend == "" {
 			t.Errorf("%s: %v", name, ps)
 		}
@@ -593,7 +593,7 @@ func TestAFreshSecretIsPrintedOnlyWhereNoneIsSet(t *testing.T) {
 // Settings whose feature does not exist must not be accepted and ignored.
 func TestSettingsOfFeaturesThatDoNotExistAreUnknown(t *testing.T) {
 	for _, name := range []string{
-		"COOKIE_DOMAIN", "SESSION_STORE", "REDIS_URL", "GROUP_ALIASES", "ASSERTION_KEYS", "FORWARD_AUTH",
+		"COOKIE_DOMAIN", "GROUP_ALIASES", "ASSERTION_KEYS", "FORWARD_AUTH",
 		"TRUSTED_PROXIES", "ALLOWED_ORIGINS", "CSRF_PROTECTION", "ADMIN_TOKEN", "TLS_CERT",
 		"PAGES_DIR", "BRAND_NAME", "MAX_HEADER_BYTES", "MAX_CONNECTIONS", "FAST_TRANSPORT",
 	} {

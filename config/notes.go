@@ -25,6 +25,7 @@ func (c *Config) Notes() []string {
 		notes = append(notes, Prefix+"_AUDIENCE is unset: access tokens are forwarded unchecked, and groups are not looked for in them")
 	}
 	notes = append(notes, c.bearerNotes()...)
+	notes = append(notes, c.redisNotes()...)
 	return append(notes, c.policyNotes()...)
 }
 

@@ -54,7 +54,7 @@ func TestEverySettingIsDocumented(t *testing.T) {
 
 func TestTableForATerminal(t *testing.T) {
 	text := table(false)
-	for _, want := range []string{"list of secrets, with commas;", "list of provider, with commas;", "DOORWARD_PUBLIC_URL\n    list, with commas; default: required\n", "DOORWARD_SHUTDOWN_DELAY\n    duration; default: 5s\n", "X_FILE"} {
+	for _, want := range []string{"list of secrets, with commas;", "list of provider or redis, with commas;", "DOORWARD_PUBLIC_URL\n    list, with commas; default: required\n", "DOORWARD_SHUTDOWN_DELAY\n    duration; default: 5s\n", "X_FILE"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q is missing in\n%s", want, text)
 		}

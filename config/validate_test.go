@@ -276,15 +276,20 @@ func TestPolicyKnowsRulesAndUpstreams(t *testing.T) {
 }
 
 func TestProviderCATakesCertificates(t *testing.T) {
+	certificate := testCertificate(t)
+	if c := load(t, map[string]string{"PROVIDER_CA_FILE": writeFile(t, certificate+certificate)}); strings.Count(c.ProviderCA, "BEGIN") != 2 {
+		t.Errorf("ProviderCA = %q", c.ProviderCA)
+	}
+}
+
+func testCertificate(t *testing.T) string {
+	t.Helper()
 	key, _ := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	der, err := x509.CreateCertificate(rand.Reader, &x509.Certificate{SerialNumber: big.NewInt(1)}, &x509.Certificate{SerialNumber: big.NewInt(1)}, &key.PublicKey, key)
 	if err != nil {
 		t.Fatal(err)
 	}
-	certificate := string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
-	if c := load(t, map[string]string{"PROVIDER_CA_FILE": writeFile(t, certificate+certificate)}); strings.Count(c.ProviderCA, "BEGIN") != 2 {
-		t.Errorf("ProviderCA = %q", c.ProviderCA)
-	}
+	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
 }
 
 func TestNotes(t *testing.T) {

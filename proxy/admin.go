@@ -26,6 +26,9 @@ func (p *Proxy) ready(r *http.Request) bool {
 	if p.draining.Load() {
 		return false
 	}
+	if slices.Contains(p.config.ReadyRequires, "redis") && !p.sessions.Reachable() {
+		return false
+	}
 	return !slices.Contains(p.config.ReadyRequires, "provider") || p.provider.Ready(r.Context()) == nil
 }
 

@@ -70,12 +70,20 @@ func (p *Proxy) byToken(x *exchange, r *http.Request) (who *identity, brought bo
 	return who, true, err
 }
 
-// carriedSession is the session in a request's cookies. A cookie that does not open, whatever the reason, is no session.
+// noSession is what it means that a session does not count: that there is none, or that nobody knows. A login would not mend the latter.
+func noSession(err error) error {
+	if errors.Is(err, session.ErrUnavailable) {
+		return sessionsUnavailable(err)
+	}
+	return errNoSession
+}
+
+// carriedSession is the session that a request's cookies stand for. A cookie that does not open, whatever the reason, is no session.
 func (p *Proxy) carriedSession(x *exchange, r *http.Request) (*session.Session, error) {
 	s, err := p.sessions.Get(r)
 	p.metrics.sessionLoaded(err, err != nil && p.sessions.Carries(r))
 	if err != nil {
-		return nil, errNoSession
+		return nil, noSession(err)
 	}
 	x.belongsTo(s)
 	p.remember(s)

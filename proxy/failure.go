@@ -362,6 +362,9 @@ func tooManyGroups(groups, bytes int) *failure {
 
 // sessionFailure tells a session that does not fit from whatever else keeps one from being made.
 func (p *Proxy) sessionFailure(err error, returnTo string) *failure {
+	if errors.Is(err, session.ErrUnavailable) {
+		return p.loginFailed("redis_unavailable", returnTo, sessionsUnavailable(err))
+	}
 	if _, ok := errors.AsType[*session.TooLargeError](err); !ok {
 		return p.loginFailed("internal_error", returnTo, broken(err))
 	}
@@ -398,6 +401,15 @@ func cannotRefresh() *failure {
 			"Wait a moment and try again."},
 		actions: []action{toStart()},
 		cause:   errors.New("the access token has expired, and the provider is not available to refresh it")}
+}
+
+// sessionsUnavailable is for people and programs alike: whoever is signed in still is, and whoever is not would not get further.
+func sessionsUnavailable(cause error) *failure {
+	return (&failure{status: http.StatusServiceUnavailable, code: "sessions_unavailable", reason: "redis_unavailable",
+		title: "Sessions cannot be looked up right now",
+		text: []string{"The store in which doorward keeps who is signed in does not answer. doorward keeps trying. " +
+			"Wait a moment and try again."},
+		actions: []action{toStart()}, cause: cause}).retryAfter(5)
 }
 
 // Logouts that the provider reports.

@@ -42,6 +42,7 @@ type lineage struct {
 	newest  *session.Session
 	refresh *refresh         // that is under way; nil for none
 	outcome provider.Outcome // of the latest refresh
+	result  string           // the same as a fixed word
 	tries   int              // that failed in a row
 	retryAt time.Time        // when to try again, not before
 
@@ -104,24 +105,23 @@ func (g *generations) join(s *session.Session) (r *refresh, mine bool) {
 		l.place = g.order.PushBack(l)
 		g.lineages[s.ID] = l
 	}
-	l.newest, l.outcome, l.tries, l.retryAt = s, known.outcome, known.tries, known.retryAt
+	l.newest, l.outcome, l.result, l.tries, l.retryAt = s, known.outcome, known.result, known.tries, known.retryAt
 	l.refresh = &refresh{began: time.Now(), done: make(chan struct{})}
 	g.changed(l)
 	return l.refresh, true
 }
 
-// finish notes what came of the refresh that is under way, and wakes those who wait for it. next is the next generation, nil when
-// there is none. It tells how many tries have failed in a row.
-func (g *generations) finish(id string, next *session.Session, outcome provider.Outcome) int {
+// finish notes what came of the refresh that is under way, and wakes those who wait for it. It tells how many tries have failed in a row.
+func (g *generations) finish(id string, r renewal) int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	l := g.lineages[id]
 	defer close(l.refresh.done)
-	l.refresh, l.outcome = nil, outcome
-	if next != nil {
-		l.newest = next
+	l.refresh, l.outcome, l.result = nil, r.outcome, r.result
+	if r.next != nil {
+		l.newest = r.next
 	}
-	if outcome == provider.Unavailable || outcome == provider.Refused {
+	if r.outcome == provider.Unavailable || r.outcome == provider.Refused {
 		l.tries++
 		l.retryAt = time.Now().Add(pauseAfter(l.tries))
 	} else {

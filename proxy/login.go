@@ -38,6 +38,9 @@ func (p *Proxy) login(x *exchange, r *http.Request, login *session.Login, hint s
 	// state ties the callback to this browser (RFC 9700 4.7), nonce ties the ID token to this login (OIDC Core
 	// 15.5.2), and the verifier ties the code to whoever asked for it (PKCE, RFC 7636). All three are random and
 	// new at every login. The registered address of the callback comes from PUBLIC_URL, never from the request.
+	if !p.sessions.Reachable() {
+		return p.sessionFailure(session.ErrUnavailable, login.ReturnTo) // now, not after they have signed in
+	}
 	request := provider.NewRequest(p.endpointURL(x.origin, "/callback"))
 	asks := askedFor(login) // more than who it is, perhaps: stepup.go
 	request.ACR, request.MaxAge, request.LoginHint = asks.ACR, asks.MaxAge, hint
@@ -86,6 +89,10 @@ func (p *Proxy) callback(x *exchange, r *http.Request) error {
 	// checks both tokens. What comes back is a person of whom every claim has been verified.
 	asks := askedFor(login)
 	began := time.Now()
+	created, err := p.sessions.Now(r.Context())
+	if err != nil {
+		return p.sessionFailure(err, login.ReturnTo)
+	}
 	person, err := p.provider.Complete(r.Context(), provider.Request{
 		State:       login.State,
 		Nonce:       login.Nonce,
@@ -97,7 +104,12 @@ func (p *Proxy) callback(x *exchange, r *http.Request) error {
 	if err != nil {
 		return loginAskedFor(login, p.loginFailure(err, login.ReturnTo))
 	}
-	return p.welcome(x, r, login, person, began)
+	s, err := p.newSession(person, began)
+	if err != nil {
+		return p.loginFailed("unusable_claims", login.ReturnTo, unusableClaims(err))
+	}
+	s.CreatedAt = created
+	return p.welcome(x, r, login, person, s)
 }
 
 // answerValues are the parameters of the authorization response: from the query string, or, where RESPONSE_MODE is
@@ -149,12 +161,8 @@ func readForm(x *exchange, r *http.Request) (url.Values, error) {
 	return form, nil
 }
 
-// welcome is step 6: it makes the session of a person who has logged in, and sends them where they wanted to go.
-func (p *Proxy) welcome(x *exchange, r *http.Request, login *session.Login, person *provider.Person, began time.Time) error {
-	s, err := p.newSession(person, began)
-	if err != nil {
-		return p.loginFailed("unusable_claims", login.ReturnTo, unusableClaims(err))
-	}
+// welcome is step 6: it begins the session of a person who has logged in, and sends them where they wanted to go.
+func (p *Proxy) welcome(x *exchange, r *http.Request, login *session.Login, person *provider.Person, s *session.Session) error {
 	p.replaceSession(r, login, s)
 	if err := p.sessions.Create(x.Header(), r, s); err != nil {
 		p.sessions.Destroy(x.Header(), r) // whoever was signed in before is not who has just logged in
@@ -200,10 +208,14 @@ func (p *Proxy) stepOver(x *exchange, r *http.Request, returnTo string) error {
 // signed in just goes on; anybody else gets a page with a button. Nothing starts by itself, or a broken cookie would
 // send browsers round in circles.
 func (p *Proxy) strayCallback(x *exchange, r *http.Request) error {
-	if _, err := p.recognizeSession(x, r); err == nil {
+	_, err := p.recognizeSession(x, r)
+	switch {
+	case err == nil:
 		x.outcome = "login_stale"
 		x.redirect("/")
 		return nil
+	case !errors.Is(err, errNoSession):
+		return err
 	}
 	return p.loginFailed("no_login_state", "", loginExpired())
 }

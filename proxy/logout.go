@@ -47,6 +47,9 @@ func (p *Proxy) signOut(x *exchange, r *http.Request) error {
 func (p *Proxy) askToSignOut(x *exchange, r *http.Request, everywhere bool) error {
 	x.outcome = "sign_out_page"
 	who, err := p.recognizeSession(x, r)
+	if err != nil && !errors.Is(err, errNoSession) {
+		return err
+	}
 	if err != nil {
 		return p.page(x, r, http.StatusOK, page{
 			Title:   "You are signed out",
@@ -81,6 +84,9 @@ func withReturn(address string) string {
 // leave ends the session, or all of the person's, here and at the provider.
 func (p *Proxy) leave(x *exchange, r *http.Request, everywhere bool) error {
 	s, err := p.sessions.Get(r)
+	if errors.Is(err, session.ErrUnavailable) {
+		return sessionsUnavailable(err) // the cookies stay, to sign out with
+	}
 	nobody := s == nil || p.sessions.Revoked(s)
 	if everywhere && (nobody || !time.Now().Before(s.ExpiresAt)) {
 		return nobodyToSignOut()

@@ -81,7 +81,7 @@ func newMetrics(version string) *metrics {
 
 // start makes the series whose labels are known, once the Proxy they are about is complete.
 func (m *metrics) start(p *Proxy) {
-	results := []string{"ok", "no_login_state", "unusable_claims", "session_too_large", "internal_error"}
+	results := []string{"ok", "no_login_state", "unusable_claims", "session_too_large", "redis_unavailable", "internal_error"}
 	for _, kind := range provider.Kinds() {
 		results = append(results, kind.String())
 	}
@@ -89,7 +89,7 @@ func (m *metrics) start(p *Proxy) {
 	touch(m.refreshes, refreshResults()...)
 	touch(m.logouts, logoutHere, logoutAtProvider, logoutEverywhere, logoutBackChannel, logoutFrontChannel, logoutByAdmin)
 	touch(m.bearerTokens, bearerResults()...)
-	touch(m.sessionLoads, "ok", "none", "invalid", "expired", "revoked")
+	touch(m.sessionLoads, "ok", "none", "invalid", "expired", "revoked", "unavailable")
 	for key := range p.config.CookieSecrets {
 		touch(m.sessionKeyUses, strconv.Itoa(key+1))
 	}
@@ -106,6 +106,15 @@ func (m *metrics) start(p *Proxy) {
 		}
 		return 0
 	})
+	if p.config.RedisURL != "" {
+		of.NewGaugeFunc(prometheus.GaugeOpts{Namespace: namespace, Name: "redis_up",
+			Help: "1 while Redis answers. Without Redis there is no such series."}, func() float64 {
+			if p.sessions.Reachable() {
+				return 1
+			}
+			return 0
+		})
+	}
 	of.NewGaugeFunc(prometheus.GaugeOpts{Namespace: namespace, Name: "jwks_last_success_timestamp_seconds",
 		Help: "When the provider's keys were last read; 0 for never."}, func() float64 {
 		if at := p.provider.KeysFetchedAt(); !at.IsZero() {
@@ -157,6 +166,8 @@ func (m *metrics) sessionLoaded(err error, carried bool) {
 		result = "expired"
 	case errors.Is(err, session.ErrRevoked):
 		result = "revoked"
+	case errors.Is(err, session.ErrUnavailable):
+		result = "unavailable"
 	case carried:
 		result = "invalid"
 	default:

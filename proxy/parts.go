@@ -63,12 +63,38 @@ func (p *Proxy) openSessions() error {
 		IdleTimeout:     p.config.SessionIdleTimeout,
 		RevocationsPath: p.config.RevocationsPath,
 		OnDamage:        func(what error) { p.log.Error("revocations_damaged", "error", what.Error()) },
+		Redis:           RedisOptions(p.config),
+		InRedis:         p.config.KeepsSessionsInRedis(),
+		OnRedis:         p.redisNotice(),
 		OnOpen:          p.metrics.sessionOpened,
 		OnSave:          p.metrics.sessionSaved,
 
 		KeepWithoutToken: p.keepsSessions(),
 	})
 	return err
+}
+
+// RedisOptions are what the settings say of Redis.
+func RedisOptions(c *config.Config) session.RedisOptions {
+	return session.RedisOptions{
+		URL: c.RedisURL, Password: c.RedisPassword, CA: []byte(c.RedisCA), Prefix: c.RedisPrefix, OutageGrace: c.RedisOutageGrace,
+	}
+}
+
+// redisNotice tells the log when Redis goes and when it comes. One goroutine calls it, at each try.
+func (p *Proxy) redisNotice() func(up bool, err error) {
+	known, was := false, false
+	return func(up bool, err error) {
+		if known && up == was {
+			return
+		}
+		known, was = true, up
+		if up {
+			p.log.Info("redis_up")
+			return
+		}
+		p.log.Warn("redis_down", "error", cut(err.Error()))
+	}
 }
 
 // keepsSessions says that a session may outlive its tokens.

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math"
@@ -26,6 +27,8 @@ import (
 //   - invalid_grant ends this generation for everybody, and nobody asks for it again. It does not end the session in the cookie that
 //     another instance has refreshed meanwhile. An answer that fails a check ends the session (OIDC Core 12.2).
 //   - A provider that is down ends nothing while the token lives. It is asked again after a pause that grows to ten seconds.
+//   - Where instances share a Redis, one of them refreshes and the others get what came of it. While Redis is away nobody refreshes:
+//     two who spent the same refresh token would end the session.
 //   - Every use asks whether the session was revoked. What a refresh brings after a sign-out is dropped, and revoked at the provider.
 //   - A refresh changes neither the identifier nor the absolute end, and is no login.
 
@@ -57,8 +60,13 @@ type renewal struct {
 	err     error            // for the log
 }
 
-// afterLogout is the result of a refresh that was overtaken by a sign-out.
-const afterLogout = "after_logout"
+// Results of a refresh beside those that the provider has a part in: it was overtaken by a sign-out, another instance has made it, or none
+// can be made since Redis is away.
+const (
+	afterLogout  = "after_logout"
+	elsewhere    = "elsewhere"
+	withoutRedis = "redis_unavailable"
+)
 
 // fresh gives the newest generation of a session, with a token that is good for a while or the best that is to be had. Its error is
 // errNoSession, or says that the token is dead and another cannot be had now, or that ctx ended.
@@ -69,7 +77,7 @@ func (f *refresher) fresh(ctx context.Context, carried *session.Session) (*sessi
 			return s, err
 		}
 		known := f.generations.of(carried)
-		if known.refresh == nil && time.Now().Before(known.retryAt) {
+		if known.refresh == nil && (time.Now().Before(known.retryAt) || !f.sessions.Reachable()) {
 			return f.without(known)
 		}
 		running, mine := f.generations.join(s)
@@ -86,14 +94,18 @@ func (f *refresher) fresh(ctx context.Context, carried *session.Session) (*sessi
 	}
 }
 
-// current gives the newest generation of a session, as it is. Its error is errNoSession.
+// current gives the newest generation of a session, as it is. Its error is errNoSession, or that nobody knows.
 func (f *refresher) current(carried *session.Session) (*session.Session, error) {
 	known := f.generations.of(carried)
-	if known.ended() || f.sessions.Revoked(carried) {
+	if known.ended() {
 		return nil, errNoSession
 	}
-	if known.newest != carried && f.sessions.Revoked(known.newest) { // a refresh may have brought a sid
-		return nil, errNoSession
+	err := f.sessions.Check(carried)
+	if err == nil && known.newest != carried { // a refresh may have brought a sid
+		err = f.sessions.Check(known.newest)
+	}
+	if err != nil {
+		return nil, noSession(err)
 	}
 	return known.newest, nil
 }
@@ -130,14 +142,16 @@ func wait(ctx context.Context, r *refresh, s *session.Session) (enough bool, err
 	}
 }
 
-// without is what a session is good for whose token cannot be refreshed now: as it is while the token lives. Then it waits for the
-// provider; but where the provider has refused us, a login may do what a refresh may not.
+// without is what a session is good for whose token cannot be refreshed now: as it is while the token lives. Then it waits for Redis, or
+// for the provider; but where the provider has refused us, a login may do what a refresh may not.
 func (f *refresher) without(known lineage) (*session.Session, error) {
 	switch {
 	case f.keep || time.Now().Before(known.newest.TokenExpiresAt):
 		return known.newest, nil
 	case known.outcome == provider.Refused:
 		return nil, errNoSession
+	case known.result == withoutRedis, !f.sessions.Reachable():
+		return nil, sessionsUnavailable(session.ErrUnavailable)
 	}
 	return nil, cannotRefresh().retryAfter(max(1, int(math.Ceil(time.Until(known.retryAt).Seconds()))))
 }
@@ -145,10 +159,10 @@ func (f *refresher) without(known lineage) (*session.Session, error) {
 // run refreshes a session: everybody who joined it waits for this.
 func (f *refresher) run(ctx context.Context, s *session.Session) {
 	r := f.ask(ctx, s)
-	if r.outcome == provider.Invalid {
+	if r.outcome == provider.Invalid || r.outcome == provider.Ended && f.sessions.Shares() {
 		_ = f.sessions.Revoke(s)
 	}
-	tries := f.generations.finish(s.ID, r.next, r.outcome)
+	tries := f.generations.finish(s.ID, r)
 	// Only now: whoever signs out from here on finds the new refresh token, and forgets it.
 	if f.sessions.Revoked(s) && f.generations.forget(s.ID) && r.next != nil {
 		r.result = afterLogout
@@ -166,12 +180,38 @@ func (f *refresher) ask(ctx context.Context, s *session.Session) (r renewal) {
 	}()
 	ctx, cancel := context.WithTimeout(ctx, refreshTimeout)
 	defer cancel()
-	return f.renew(ctx, s)
+	return f.askAlone(ctx, s)
+}
+
+// askAlone asks when no other instance does, unless one has just done so.
+func (f *refresher) askAlone(ctx context.Context, s *session.Session) renewal {
+	newest, end, err := f.sessions.BeginRefresh(ctx, s)
+	switch {
+	case errors.Is(err, session.ErrRevoked):
+		return renewal{outcome: provider.Ended, result: afterLogout}
+	case err != nil:
+		return renewal{outcome: provider.Unavailable, result: withoutRedis, err: err}
+	}
+	defer end()
+	if newest != s {
+		return renewal{next: newest, outcome: provider.Refreshed, result: elsewhere}
+	}
+	r := f.renew(ctx, s)
+	if r.next == nil {
+		return r
+	}
+	if err := f.sessions.Share(ctx, r.next); errors.Is(err, session.ErrRevoked) {
+		f.revoke(r.next.RefreshToken)
+		return renewal{outcome: provider.Ended, result: afterLogout}
+	} else if err != nil {
+		r.err = errors.Join(r.err, err) // whoever uses this generation next tries again
+	}
+	return r
 }
 
 // refreshResults are the fixed words for what comes of a refresh.
 func refreshResults() []string {
-	results := []string{afterLogout, "unusable_claims", "session_too_large", "internal_error"}
+	results := []string{afterLogout, elsewhere, withoutRedis, "unusable_claims", "session_too_large", "internal_error"}
 	for _, outcome := range provider.Outcomes() {
 		results = append(results, outcome.String())
 	}
@@ -244,12 +284,13 @@ func (p *Proxy) refreshed(s *session.Session, r renewal, tries int) {
 // be noted that the session is in use.
 func (p *Proxy) saveNewest(h http.Header, r *http.Request, carried *session.Session) {
 	newest, err := p.refreshes.current(carried)
-	if err != nil || newest == carried && !p.sessions.UseIsNews(carried) {
+	saved := newest == carried || newest != nil && p.sessions.Holds(newest)
+	if err != nil || saved && !p.sessions.UseIsNews(carried) {
 		return
 	}
-	saved := *newest
-	saved.UsedAt = time.Now()
-	if err := p.sessions.Create(h, r, &saved); err != nil {
+	next := *newest
+	next.UsedAt = time.Now()
+	if err := p.sessions.Create(h, r, &next); err != nil {
 		p.log.Warn("session_not_saved", "session", carried.Hash(), "error", cut(err.Error()))
 		return
 	}

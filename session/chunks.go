@@ -28,18 +28,24 @@ const (
 type TooLargeError struct {
 	// Bytes is what the cookies would have, names and values, as a browser sends them; Max is what they may have.
 	Bytes, Max int
+
+	// Stored says that the session is for Redis, and that these are its own bytes, compressed.
+	Stored bool
 }
 
 // Error gives the figures and the mend.
 func (e *TooLargeError) Error() string {
+	if e.Stored {
+		return fmt.Sprintf("the session needs %d bytes and may have %d: have the provider send fewer groups or smaller tokens", e.Bytes, e.Max)
+	}
 	return fmt.Sprintf("the session's cookies need %d bytes and may have %d: have the provider send fewer groups or smaller tokens,"+
 		" or raise DOORWARD_SESSION_COOKIE_MAX_BYTES, and with it the header limits of every proxy in front", e.Bytes, e.Max)
 }
 
-// sealChunks seals a packed session, which it overwrites, and cuts it into the values of its cookies.
+// sealChunks seals what stands for a session, which it overwrites, and cuts it into the values of its cookies.
 func (m *Manager) sealChunks(plain []byte) ([]string, error) {
-	room := m.names.chunkRoom()
-	c := chunks{count: (sealedLen(len(plain)) + room - 1) / room, mark: newMark()}
+	count, _ := m.names.cookiesFor(sealedLen(len(plain)))
+	c := chunks{count: count, mark: newMark()}
 	var err error
 	c.joined, err = m.sessions.seal(c.binding(m.names.base), plain)
 	return c.cut(), err

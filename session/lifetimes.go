@@ -15,8 +15,12 @@ import "time"
 const renewals = 10
 
 // fromTheFuture says that the clock that wrote a session was ahead of ours, or that ours has been set back.
-func (s *Session) fromTheFuture() bool {
-	latest := time.Now().Add(leeway)
+func (m *Manager) fromTheFuture(s *Session) bool {
+	latest := time.Now()
+	if shared := m.revoked.now(); shared.After(latest) {
+		latest = shared
+	}
+	latest = latest.Add(leeway)
 	return s.CreatedAt.After(latest) || s.UsedAt.After(latest)
 }
 

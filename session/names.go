@@ -43,6 +43,17 @@ func (n names) chunkRoom() int {
 	return maxCookie - len(n.chunk(last)) - len(strconv.Itoa(last)) - len("..") - markSize
 }
 
+// cookiesFor is how many cookies a sealed value of that length is cut into, and their bytes as sentBytes counts them.
+func (n names) cookiesFor(sealed int) (count, bytes int) {
+	room := n.chunkRoom()
+	count = (sealed + room - 1) / room
+	bytes = sealed + (count-1)*len("; ")
+	for i := range count {
+		bytes += len(n.chunk(i)) + len("=") + len(strconv.Itoa(count)) + len("..") + markSize
+	}
+	return count, bytes
+}
+
 // sentBytes is the length of the Cookie header that holds these values, and nothing else: "a=x; a_1=y".
 func (n names) sentBytes(values []string) int {
 	total := (len(values) - 1) * len("; ")

@@ -50,6 +50,16 @@ type Options struct {
 
 	// KeepWithoutToken lets a session live on that has neither a living access token nor a refresh token; else it has ended then.
 	KeepWithoutToken bool
+
+	// Redis, when it has a URL, is where revocations and refresh locks are shared by several instances. NewManager does not wait for it.
+	Redis RedisOptions
+
+	// InRedis says that sessions live there, and not in their cookies.
+	InRedis bool
+
+	// OnRedis, when set, is told when Redis was reached, and when it is out of reach and why; the latter at each try.
+	OnRedis func(up bool, err error)
+
 	// RevocationsPath is the file in which revocations survive a restart; empty: they do not. One Manager at a time has it.
 	RevocationsPath string
 
@@ -69,6 +79,9 @@ func (o Options) withDefaults() Options {
 	o.LoginSameSite = cmp.Or(o.LoginSameSite, http.SameSiteLaxMode)
 	o.MaxBytes = cmp.Or(o.MaxBytes, 8192)
 	o.MaxAge = cmp.Or(o.MaxAge, sealLifetime)
+	if o.OnRedis == nil {
+		o.OnRedis = func(bool, error) {}
+	}
 	return o
 }
 

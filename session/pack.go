@@ -80,7 +80,10 @@ func (s *Session) Size() int {
 	return len(p.buf)
 }
 
-func (m *Manager) packSession(s *Session) ([]byte, error) {
+// packing packs and unpacks sessions.
+type packing struct{ deflater deflater }
+
+func (c *packing) pack(s *Session) ([]byte, error) {
 	p := &packer{buf: []byte{format, stored}}
 	s.layout(p)
 	if p.err != nil {
@@ -89,14 +92,14 @@ func (m *Manager) packSession(s *Session) ([]byte, error) {
 	if len(p.buf) > maxPacked {
 		return p.buf, nil
 	}
-	small := m.deflater.deflate([]byte{format, deflated}, p.buf[2:])
+	small := c.deflater.deflate([]byte{format, deflated}, p.buf[2:])
 	if len(small) < len(p.buf) {
 		return small, nil
 	}
 	return p.buf, nil
 }
 
-func (m *Manager) unpackSession(plain []byte) (*Session, error) {
+func (c *packing) unpack(plain []byte) (*Session, error) {
 	if len(plain) < 2 || plain[0] != format {
 		return nil, errFormat
 	}
@@ -105,7 +108,7 @@ func (m *Manager) unpackSession(plain []byte) (*Session, error) {
 	case stored:
 	case deflated:
 		var err error
-		if body, err = m.deflater.inflate(body, maxPacked); err != nil {
+		if body, err = c.deflater.inflate(body, maxPacked); err != nil {
 			return nil, err
 		}
 	default:

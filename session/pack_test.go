@@ -74,13 +74,13 @@ func TestOtherFormatsDoNotOpen(t *testing.T) {
 // Bombs can be made only by somebody who has the secret.
 func TestInflatingIsBounded(t *testing.T) {
 	m := newManager(t)
-	bomb := m.deflater.deflate([]byte{format, deflated}, make([]byte, 1<<20))
+	bomb := m.packing.deflater.deflate([]byte{format, deflated}, make([]byte, 1<<20))
 	none(t, m, "a bomb", sealed(t, m, bomb))
-	small := m.deflater.deflate(nil, make([]byte, maxPacked+1))
-	if out, err := m.deflater.inflate(small, maxPacked); err == nil {
+	small := m.packing.deflater.deflate(nil, make([]byte, maxPacked+1))
+	if out, err := m.packing.deflater.inflate(small, maxPacked); err == nil {
 		t.Errorf("%d bytes were inflated", len(out))
 	}
-	if _, err := m.deflater.inflate(m.deflater.deflate(nil, make([]byte, maxPacked)), maxPacked); err != nil {
+	if _, err := m.packing.deflater.inflate(m.packing.deflater.deflate(nil, make([]byte, maxPacked)), maxPacked); err != nil {
 		t.Errorf("exactly the limit: %v", err)
 	}
 }
@@ -89,7 +89,7 @@ func TestSessionsShareNothingThroughTheDeflater(t *testing.T) {
 	m := newManager(t)
 	var sizes []int
 	for range 3 {
-		body := m.deflater.deflate(nil, []byte(strings.Repeat("one and the same text", 9)))
+		body := m.packing.deflater.deflate(nil, []byte(strings.Repeat("one and the same text", 9)))
 		sizes = append(sizes, len(body))
 	}
 	if sizes[0] != sizes[1] || sizes[1] != sizes[2] {
@@ -109,11 +109,11 @@ func FuzzUnpack(f *testing.F) {
 	m := newManager(f)
 	s := keycloakSession()
 	s.Claims = map[string]any{"a": "b"}
-	plain, err := m.packSession(s)
+	plain, err := m.packing.pack(s)
 	if err != nil {
 		f.Fatal(err)
 	}
-	body, err := m.deflater.inflate(plain[2:], maxPacked)
+	body, err := m.packing.deflater.inflate(plain[2:], maxPacked)
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -126,15 +126,15 @@ func FuzzUnpack(f *testing.F) {
 				t.Errorf("login %+v came back as %+v, %v", l, again, err)
 			}
 		}
-		s, err := m.unpackSession(plain)
+		s, err := m.packing.unpack(plain)
 		if err != nil {
 			return
 		}
-		packed, err := m.packSession(s)
+		packed, err := m.packing.pack(s)
 		if err != nil {
 			t.Fatal(err)
 		}
-		again, err := m.unpackSession(packed)
+		again, err := m.packing.unpack(packed)
 		if err != nil || again.User != s.User || again.AccessToken != s.AccessToken || !again.ExpiresAt.Equal(s.ExpiresAt) {
 			t.Errorf("session %+v came back as %+v, %v", s, again, err)
 		}

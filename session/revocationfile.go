@@ -50,6 +50,7 @@ func (r record) revocation() (one revocation, ok bool) {
 // revocationFile is the file while doorward has it. It is safe for concurrent use.
 type revocationFile struct {
 	path string
+	set  *revocations
 	lock *os.File
 
 	mu      sync.Mutex
@@ -62,7 +63,7 @@ type revocationFile struct {
 // openRevocationFile takes the file, reads it into the set, and writes it anew. damage is what was wrong with it, nil when it
 // was well.
 func openRevocationFile(path string, set *revocations) (f *revocationFile, damage, err error) {
-	f = &revocationFile{path: path}
+	f = &revocationFile{path: path, set: set}
 	if f.lock, err = lockFile(path + ".lock"); err != nil {
 		return nil, nil, fmt.Errorf("DOORWARD_REVOCATIONS_PATH: %w", err)
 	}
@@ -122,15 +123,22 @@ func (r *revocations) readRecords(in io.Reader) (damage, err error) {
 	}
 }
 
-// save puts a revocation on the disk; all lists those that there are, this one among them.
-func (f *revocationFile) save(one revocation, all func() []revocation) error {
+// add revokes at once, and then for the next process too.
+func (f *revocationFile) add(key revocationKey) error {
+	one := revocation{key, f.set.now()}
+	f.set.take(one)
+	return f.save(one)
+}
+
+// save puts a revocation that the set has on the disk.
+func (f *revocationFile) save(one revocation) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.file == nil {
 		return fmt.Errorf("writing the file of revocations: %w", os.ErrClosed)
 	}
 	if f.broken || f.records >= f.limit {
-		return f.rewrite(all())
+		return f.rewrite(f.set.all())
 	}
 	f.broken = true // until it is known to be well
 	r := one.record()
@@ -189,16 +197,13 @@ func (f *revocationFile) replace(fresh *os.File, all []revocation) error {
 }
 
 // close gives the file back.
-func (r *revocations) close() error {
-	if r.file == nil {
+func (f *revocationFile) close() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.file == nil {
 		return nil
 	}
-	r.file.mu.Lock()
-	defer r.file.mu.Unlock()
-	if r.file.file == nil {
-		return nil
-	}
-	file := r.file.file
-	r.file.file = nil
-	return errors.Join(file.Close(), r.file.lock.Close())
+	file := f.file
+	f.file = nil
+	return errors.Join(file.Close(), f.lock.Close())
 }

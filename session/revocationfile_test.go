@@ -212,8 +212,8 @@ func TestWritingFailsAndRecovers(t *testing.T) {
 	if err := m.Revoke(before); err != nil {
 		t.Fatal(err)
 	}
-	m.revoked.file.file.Write([]byte("half a rec"))
-	m.revoked.file.file.Close()
+	m.revoked.journal.(*revocationFile).file.Write([]byte("half a rec"))
+	m.revoked.journal.(*revocationFile).file.Close()
 	if err := m.Revoke(during); err == nil {
 		t.Error("a revocation that is not on the disk is reported as done")
 	}
@@ -232,7 +232,7 @@ func TestTheFileIsBounded(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "revocations")
 	m := withFile(t, path)
 	s := person("alice", "1")
-	m.revoked.file.records = leastRecords - 5
+	m.revoked.journal.(*revocationFile).records = leastRecords - 5
 	for range 10 {
 		if err := m.RevokeSubject(testIssuer, "alice"); err != nil {
 			t.Fatal(err)
@@ -253,7 +253,7 @@ func TestTheNotBeforeOfAllSurvives(t *testing.T) {
 	m.revoked.mu.Lock()
 	m.revoked.revokeEverybody(time.Now())
 	m.revoked.mu.Unlock()
-	m.revoked.file.limit = 0 // written anew at the next one
+	m.revoked.journal.(*revocationFile).limit = 0 // written anew at the next one
 	m.RevokeSubject(testIssuer, "somebody")
 	m = withFile(t, crash(t, path, nil))
 	isRevoked(t, m, old, true)
@@ -264,7 +264,7 @@ func TestTheNotBeforeOfAllSurvives(t *testing.T) {
 func TestTimesFromTheFuture(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "revocations")
 	m := withFile(t, path)
-	m.revoked.file.save(revocation{keyOfSubject(testIssuer, "alice"), time.Now().Add(24 * time.Hour)}, m.revoked.all)
+	m.revoked.journal.(*revocationFile).save(revocation{keyOfSubject(testIssuer, "alice"), time.Now().Add(24 * time.Hour)})
 	m = withFile(t, crash(t, path, nil))
 	isRevoked(t, m, person("alice", "1"), true)
 	later := person("alice", "1")
@@ -275,7 +275,7 @@ func TestTimesFromTheFuture(t *testing.T) {
 func TestManyRevocationsAtOnce(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "revocations")
 	m := withFile(t, path)
-	m.revoked.file.limit = 10
+	m.revoked.journal.(*revocationFile).limit = 10
 	var people []*Session
 	var all sync.WaitGroup
 	for i := range 60 {

@@ -14,23 +14,32 @@ import (
 //     exchange began before the report came. A new login, even one that the provider gives the same sid, counts.
 //   - An administrator names a user as upstreams know them, or a session as the log does.
 //   - One that names both ends that session alone, and the person's sessions of which the provider never said which they are.
-//   - All times are by our own clock: the session's CreatedAt and the moment of the revocation.
+//   - All times are by our own clock, or by Redis's where it is shared: the session's CreatedAt and the moment of the revocation.
 //   - The set is bounded and forgets nothing. An entry goes when every session that it could concern is over by itself; where there
 //     are more, the oldest goes and all sessions end that are as old as it. That signs out some too many and never one too few.
-//   - It holds from the moment it is in memory. With a file it is reported as done when it is there too (revocationfile.go).
+//   - It holds from the moment it is in memory. With a file, or Redis, it is reported as done when it is there too (revocationfile.go,
+//     sharedrevocations.go).
 
 // maxRevocations bounds the set; each takes some 150 bytes.
 const maxRevocations = 100_000
 
 // revocations is a set of sessions that ended before their time. It is safe for concurrent use.
 type revocations struct {
-	keep time.Duration   // how long the longest session lives
-	file *revocationFile // nil: a restart forgets
+	keep    time.Duration // how long the longest session lives
+	journal journal       // nil: a restart forgets
+	now     func() time.Time
 
 	mu        sync.RWMutex
 	notBefore time.Time                   // of all sessions
 	entries   map[revocationKey]time.Time // when the latest revocation of that kind came
 	order     []revocation                // the same, the oldest first, with outdated ones in between
+}
+
+// journal is where revocations outlive the process: a file, or Redis.
+type journal interface {
+	// add revokes, in the set and there, from now on what began before. Its error says that the set alone knows of it.
+	add(key revocationKey) error
+	close() error
 }
 
 // revocationKey is a hash, so that an entry takes the same room whatever names a provider chooses.
@@ -41,9 +50,14 @@ type revocation struct {
 	at  time.Time
 }
 
-// openRevocations makes the set, with what its file holds when there is one.
-func openRevocations(o Options) (*revocations, error) {
-	r := &revocations{keep: o.MaxAge, entries: map[revocationKey]time.Time{}}
+// openRevocations makes the set, with what its file holds when there is one, or as a part of what is in Redis.
+func openRevocations(o Options, shared *redis) (*revocations, error) {
+	r := &revocations{keep: o.MaxAge, now: time.Now, entries: map[revocationKey]time.Time{}}
+	if shared != nil {
+		r.now = shared.now
+		r.journal = openSharedRevocations(shared, r, o.OnRedis)
+		return r, nil
+	}
 	if o.RevocationsPath == "" {
 		return r, nil
 	}
@@ -51,7 +65,7 @@ func openRevocations(o Options) (*revocations, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.file = file
+	r.journal = file
 	if damage != nil && o.OnDamage != nil {
 		o.OnDamage(damage)
 	}
@@ -93,16 +107,28 @@ type loggedHash [6]byte
 // keyOfEverybody stands for all sessions; no hash is like it.
 func keyOfEverybody() revocationKey { return revocationKey{} }
 
-// add revokes, from now on, what began before. An error says that the file does not know of it.
+// add revokes, from now on, what began before. An error says that the journal does not know of it.
 func (r *revocations) add(key revocationKey) error {
-	r.mu.Lock()
-	one := revocation{key, time.Now()}
-	r.put(one)
-	r.mu.Unlock()
-	if r.file == nil {
+	if r.journal == nil {
+		r.take(revocation{key, r.now()})
 		return nil
 	}
-	return r.file.save(one, r.all)
+	return r.journal.add(key)
+}
+
+// take takes a revocation in.
+func (r *revocations) take(one revocation) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.put(one)
+}
+
+// close gives the journal back.
+func (r *revocations) close() error {
+	if r.journal == nil {
+		return nil
+	}
+	return r.journal.close()
 }
 
 // put takes a revocation in. The caller holds mu.
@@ -114,7 +140,7 @@ func (r *revocations) put(one revocation) {
 		r.entries[one.key] = one.at
 		r.order = append(r.order, one)
 	}
-	r.forget(time.Now())
+	r.forget(r.now())
 }
 
 func (r *revocations) revokeEverybody(at time.Time) {

@@ -1,4 +1,4 @@
-// Package session keeps who is signed in, and which logins are in flight, in sealed cookies.
+// Package session keeps who is signed in, and which logins are in flight, in sealed cookies, or who is signed in in Redis.
 //
 // The rules it keeps:
 //
@@ -11,6 +11,7 @@
 package session
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
@@ -84,15 +85,17 @@ func (s *Session) Hash() string {
 	return hex.EncodeToString(id[:len(loggedHash{})])
 }
 
-// Manager makes, finds and ends sessions and logins. It is safe for concurrent use. Of people it holds nothing but what was
-// revoked.
+// Manager makes, finds and ends sessions and logins. It is safe for concurrent use.
 type Manager struct {
 	options  Options
 	names    names
-	sessions *sealer
+	sessions *sealer // of what the cookies of sessions hold
 	logins   *sealer
-	deflater deflater
+	packing  *packing
 	revoked  *revocations
+	store    store
+	redis    *redis          // nil for none
+	shared   *sharedSessions // what is in Redis; nil for none
 }
 
 // NewManager checks the options and derives the keys. Its error names the setting, what is wrong and the mend.
@@ -101,33 +104,74 @@ func NewManager(o Options) (*Manager, error) {
 	if err := o.check(); err != nil {
 		return nil, err
 	}
-	sessions, err := newSealer(o, "session", sealLifetime)
-	if err != nil {
-		return nil, err
+	m := &Manager{options: o, names: newNames(o.CookieName), packing: &packing{}}
+	for _, open := range []func() error{m.openSealers, m.openStore, m.openRevocations} {
+		if err := open(); err != nil {
+			return nil, err
+		}
 	}
-	logins, err := newSealer(o, "login", loginLifetime)
-	if err != nil {
-		return nil, err
-	}
-	revoked, err := openRevocations(o)
-	if err != nil {
-		return nil, err
-	}
-	return &Manager{options: o, names: newNames(o.CookieName), sessions: sessions, logins: logins, revoked: revoked}, nil
+	return m, nil
 }
 
-// Close gives the file of revocations back, for the next process to have it.
-func (m *Manager) Close() error { return m.revoked.close() }
+func (m *Manager) openSealers() (err error) {
+	purpose := "session"
+	if m.options.InRedis {
+		purpose = "ticket" // a cookie of the one kind is none of the other
+	}
+	if m.sessions, err = newSealer(m.options, purpose, sealLifetime); err != nil {
+		return err
+	}
+	m.logins, err = newSealer(m.options, "login", loginLifetime)
+	return err
+}
 
-// Get finds the session of a request. Its error is ErrNone, ErrExpired or ErrRevoked. With the latter two comes the session that
-// is over, which is good for nothing but telling the provider who leaves.
+// openStore decides where sessions live.
+func (m *Manager) openStore() (err error) {
+	m.store = cookieStore{m.packing, m.names, m.options.MaxBytes}
+	if m.options.Redis.URL == "" {
+		return nil
+	}
+	if m.redis, err = newRedis(m.options.Redis); err != nil {
+		return err
+	}
+	m.shared = &sharedSessions{redis: m.redis, kind: "refreshed", packing: m.packing, opened: newOpenedSessions(0)}
+	if m.shared.values, err = newSealer(m.options, "stored session", sealLifetime); err != nil || !m.options.InRedis {
+		return err
+	}
+	m.shared.kind, m.shared.opened = "session", newOpenedSessions(maxOpened)
+	m.store = redisStore{m.shared}
+	return nil
+}
+
+func (m *Manager) openRevocations() (err error) {
+	m.revoked, err = openRevocations(m.options, m.redis)
+	return err
+}
+
+// Close gives the file of revocations back, for the next process to have it, and the connections to Redis.
+func (m *Manager) Close() error {
+	err := m.revoked.close()
+	if m.redis != nil {
+		m.redis.close()
+	}
+	return err
+}
+
+// Get finds the session of a request. Its error is ErrNone, ErrExpired, ErrRevoked or ErrUnavailable. With ErrExpired and, unless it is
+// gone, ErrRevoked comes the session that is over, which is good for nothing but telling the provider who leaves.
 func (m *Manager) Get(r *http.Request) (*Session, error) {
 	plain, key, ok := m.openChunks(r.Header["Cookie"])
 	if !ok {
 		return nil, ErrNone
 	}
-	s, err := m.unpackSession(plain)
-	if err != nil || s.fromTheFuture() {
+	if !m.Available() {
+		return nil, ErrUnavailable
+	}
+	s, err := m.store.find(r.Context(), plain)
+	if err != nil {
+		return nil, err
+	}
+	if m.fromTheFuture(s) {
 		return nil, ErrNone
 	}
 	if latest := s.CreatedAt.Add(m.options.MaxAge); s.ExpiresAt.After(latest) {
@@ -148,7 +192,8 @@ func (m *Manager) Get(r *http.Request) (*Session, error) {
 // Create writes the session's cookies to the header h of the answer to r, in the place of any that h sets already, and
 // clears what r carries beyond them, so that nothing of an older session stays behind. It fills s.ID when it is empty, and
 // s.UsedAt. A session that does not fit is a *TooLargeError, and h is untouched. It also writes a session anew whose tokens or
-// times have changed.
+// times have changed; where it lives in Redis, one that has ended there is ErrRevoked, and ErrUnavailable says that it cannot be
+// written now.
 //
 // The cookies have neither Max-Age nor Expires: the end is sealed inside, where neither the browser's clock nor its owner
 // moves it, and a browser that is closed for good forgets its owner.
@@ -156,13 +201,18 @@ func (m *Manager) Create(h http.Header, r *http.Request, s *Session) error {
 	if s.CreatedAt.IsZero() || s.ExpiresAt.IsZero() || s.TokenExpiresAt.IsZero() {
 		return errors.New("sealing session: CreatedAt, ExpiresAt and TokenExpiresAt must be set")
 	}
-	if s.ID == "" {
+	fresh := s.ID == ""
+	if fresh {
 		s.ID = rand.Text()
 	}
 	if s.UsedAt.IsZero() {
 		s.UsedAt = time.Now()
 	}
-	values, err := m.cookieValues(s)
+	plain, err := m.store.keep(context.WithoutCancel(r.Context()), s, fresh)
+	if err != nil {
+		return err
+	}
+	values, err := m.sealChunks(plain)
 	if err != nil {
 		return err
 	}
@@ -178,26 +228,7 @@ func (m *Manager) Create(h http.Header, r *http.Request, s *Session) error {
 }
 
 // Fits tells whether Create would find room for the session: nil, or a *TooLargeError.
-func (m *Manager) Fits(s *Session) error {
-	_, err := m.cookieValues(s)
-	return err
-}
-
-// cookieValues seals a session and cuts it into the values of its cookies, if they may be so many.
-func (m *Manager) cookieValues(s *Session) ([]string, error) {
-	plain, err := m.packSession(s)
-	if err != nil {
-		return nil, err
-	}
-	values, err := m.sealChunks(plain)
-	if err != nil {
-		return nil, err
-	}
-	if bytes := m.names.sentBytes(values); len(values) > maxChunks || bytes > m.options.MaxBytes {
-		return nil, &TooLargeError{Bytes: bytes, Max: m.options.MaxBytes}
-	}
-	return values, nil
-}
+func (m *Manager) Fits(s *Session) error { return m.store.fits(s) }
 
 // Destroy ends the session in the browser: it clears every cookie of a session that r carries, and the first one always,
 // and takes back those that h sets already.
@@ -207,9 +238,15 @@ func (m *Manager) Destroy(h http.Header, r *http.Request) {
 	m.clearChunks(h, r, 1)
 }
 
-// Revoke ends one session wherever its cookies are, at once and for good. Its error, and that of its kin, says that the
-// session has ended, but that the file of revocations cannot be written: a restart would bring it back.
-func (m *Manager) Revoke(s *Session) error { return m.revoked.add(keyOfID(s.ID)) }
+// Revoke ends one session wherever its cookies are, at once and for good. Its error, and that of its kin, says that the session has
+// ended, but that the file of revocations, or Redis, cannot be written: a restart would bring it back, and other instances do not know.
+func (m *Manager) Revoke(s *Session) error {
+	err := m.revoked.add(keyOfID(s.ID))
+	if m.shared != nil {
+		err = errors.Join(err, m.shared.end(context.Background(), s.ID))
+	}
+	return err
+}
 
 // RevokeProviderSession ends all sessions that began before now in a session of the provider's (iss and sid).
 func (m *Manager) RevokeProviderSession(issuer, sid string) error {

@@ -11,12 +11,13 @@ import (
 	"doorward/config"
 	"doorward/proxy"
 	"doorward/proxy/provider"
+	"doorward/session"
 )
 
 // liveTimeout bounds everything that `check --live` asks.
 const liveTimeout = 20 * time.Second
 
-// finding is one answer of the provider or of an upstream.
+// finding is one answer of the provider, of Redis or of an upstream.
 type finding struct {
 	OK      bool   `json:"ok"`
 	Subject string `json:"subject"`
@@ -24,11 +25,14 @@ type finding struct {
 	Mend    string `json:"mend,omitempty"`
 }
 
-// inspect asks the provider what it offers, and each upstream whether it is there.
+// inspect asks the provider what it offers, and Redis and each upstream whether they are there.
 func inspect(ctx context.Context, c *config.Config) []finding {
 	ctx, cancel := context.WithTimeout(ctx, liveTimeout)
 	defer cancel()
 	findings := inspectProvider(ctx, c)
+	if c.UsesRedis() {
+		findings = append(findings, inspectRedis(ctx, c))
+	}
 	upstreams, _ := c.UpstreamTable()
 	for _, u := range upstreams {
 		findings = append(findings, dial(ctx, u))
@@ -61,6 +65,15 @@ func askProvider(ctx context.Context, c *config.Config) ([]provider.Finding, err
 		return nil, err
 	}
 	return p.Inspect(ctx)
+}
+
+// inspectRedis asks Redis whether it is there and lets us in, and changes nothing in it.
+func inspectRedis(ctx context.Context, c *config.Config) finding {
+	if _, err := session.PingRedis(ctx, proxy.RedisOptions(c)); err != nil {
+		return finding{Subject: "redis", Says: err.Error(),
+			Mend: fmt.Sprintf("look at %[1]s_REDIS_URL, %[1]s_REDIS_PASSWORD and %[1]s_REDIS_CA, and at the network between", config.Prefix)}
+	}
+	return finding{OK: true, Subject: "redis", Says: "answers, and lets us in"}
 }
 
 // dial opens a connection to an upstream, with TLS where it is to be spoken,

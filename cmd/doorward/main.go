@@ -27,8 +27,8 @@ const usage = `doorward is an authenticating reverse proxy, configured by DOORWA
 
   doorward [serve]             run the proxy
   doorward check               report every problem of the configuration with its mend, and the
-                               URLs to register at the provider; --live also asks the provider
-                               and the upstreams; --json
+                               URLs to register at the provider; --live also asks the provider,
+                               Redis and the upstreams; --json
   doorward explain [METHOD] URL [--group G]… [--email E] [--user U] [--claim k=v]…
                    [--acr X] [--age D] [--ip A]
                                say which rule decides for such a person, why, and where the

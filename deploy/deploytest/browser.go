@@ -11,6 +11,8 @@ import (
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
+
+	"doorward/deploy/programtest"
 )
 
 // patience is how long one step in the browser may take on a busy machine before the test gives up on it.
@@ -38,7 +40,7 @@ type Page struct {
 	Text string
 }
 
-// NewBrowser starts a browser that ends with the test. Without Chromium on the machine it calls Missing.
+// NewBrowser starts a browser that ends with the test. Without Chromium on the machine it calls programtest.Missing.
 func NewBrowser(t testing.TB) *Browser {
 	t.Helper()
 	b := &Browser{t: t}
@@ -72,7 +74,7 @@ func chromium(t testing.TB) string {
 			return path
 		}
 	}
-	Missing(t, "chromium", "no chromium in PATH (Debian: apt-get install chromium)")
+	programtest.Missing(t, "chromium", "no chromium in PATH (Debian: apt-get install chromium)")
 	return ""
 }
 

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"slices"
 	"testing"
 )
 
@@ -45,11 +44,4 @@ func pages() http.Handler {
 		fmt.Fprintf(w, "Hello %s", r.FormValue("name"))
 	})
 	return mux
-}
-
-func TestRequiredProgramsAreSeparatedByBlanksOrCommas(t *testing.T) {
-	t.Setenv("TEST_REQUIRE", "chromium keycloak,nginx")
-	if got := required(); !slices.Equal(got, []string{"chromium", "keycloak", "nginx"}) {
-		t.Errorf("required() = %q", got)
-	}
 }

@@ -16,6 +16,7 @@ import (
 	"testing"
 
 	"doorward/deploy/deploytest"
+	"doorward/deploy/programtest"
 )
 
 // keycloak is a Keycloak that runs, with the realm of this folder and somebody who administers it.
@@ -29,16 +30,16 @@ func startKeycloak(t *testing.T, origin string) *keycloak {
 	t.Helper()
 	distribution := os.Getenv("KEYCLOAK_HOME")
 	if distribution == "" {
-		deploytest.Missing(t, "keycloak", "KEYCLOAK_HOME does not name its folder (README.md says where to get it)")
+		programtest.Missing(t, "keycloak", "KEYCLOAK_HOME does not name its folder (README.md says where to get it)")
 	}
-	port := deploytest.FreePort(t)
+	port := programtest.FreePort(t)
 	k := &keycloak{url: "http://localhost:" + port, adminPassword: rand.Text()}
 	k.issuer = k.url + "/realms/doorward"
 	kc := exec.Command(filepath.Join(distribution, "bin", "kc.sh"), "start-dev", "--import-realm", "--db=dev-mem",
 		"--http-host=127.0.0.1", "--http-port="+port, "--hostname="+k.url, "-Dkc.home.dir="+keycloakHome(t, distribution))
 	kc.Env = append(os.Environ(), "DOORWARD_PUBLIC_URL="+origin,
 		"KC_BOOTSTRAP_ADMIN_USERNAME=admin", "KC_BOOTSTRAP_ADMIN_PASSWORD="+k.adminPassword)
-	deploytest.AwaitProvider(t, k.issuer, deploytest.Run(t, kc))
+	deploytest.AwaitProvider(t, k.issuer, programtest.Run(t, kc))
 	return k
 }
 

@@ -15,6 +15,7 @@ import (
 
 	"doorward/config"
 	"doorward/deploy/deploytest"
+	"doorward/deploy/programtest"
 )
 
 // resource asks for an access token that is a JWT for the demo's API (RFC 8707). Without it the token is opaque.
@@ -31,16 +32,16 @@ func start(t *testing.T, origin string, environment ...string) string {
 	t.Helper()
 	node, err := exec.LookPath("node")
 	if err != nil {
-		deploytest.Missing(t, "oidc-provider", "no node in PATH (Debian: apt-get install nodejs npm)")
+		programtest.Missing(t, "oidc-provider", "no node in PATH (Debian: apt-get install nodejs npm)")
 	}
 	if _, err := os.Stat("node_modules/oidc-provider"); err != nil {
-		deploytest.Missing(t, "oidc-provider", "npm ci has not run in deploy/oidc-provider")
+		programtest.Missing(t, "oidc-provider", "npm ci has not run in deploy/oidc-provider")
 	}
-	port := deploytest.FreePort(t)
+	port := programtest.FreePort(t)
 	server := exec.Command(node, "server.js")
 	server.Env = append(append(os.Environ(), "PORT="+port, "DOORWARD_URL="+origin), environment...)
 	issuer := "http://localhost:" + port
-	deploytest.AwaitProvider(t, issuer, deploytest.Run(t, server))
+	deploytest.AwaitProvider(t, issuer, programtest.Run(t, server))
 	return issuer
 }
 

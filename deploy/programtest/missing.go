@@ -1,6 +1,6 @@
-// Package deploytest is what the tests against real programs share: how to ask for a program that may be
-// missing, a browser to look through, and the story that every way to deploy doorward has to tell.
-package deploytest
+// Package programtest starts the real programs that tests run against, and says what happens where one is missing. It imports
+// nothing of doorward's, so that every test of doorward can import it.
+package programtest
 
 import (
 	"os"

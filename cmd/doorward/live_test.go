@@ -1,0 +1,64 @@
+//go:build unix
+
+package main
+
+import (
+	"encoding/json"
+	"net/url"
+	"strings"
+	"testing"
+
+	"doorward/deploy/redistest"
+)
+
+// What is wrong between doorward and Redis is told by what Redis said, and never by what the password is.
+func TestCheckLiveAsksRedis(t *testing.T) {
+	plain, tls, gone := redistest.NewWithUser(t, "~doorward:* &* +@all"), redistest.NewTLS(t), redistest.New(t)
+	gone.Kill()
+	frozen := redistest.New(t)
+	frozen.Freeze()
+	for _, c := range []struct {
+		name     string
+		settings map[string]string
+		says     string // of what is wrong; empty when nothing is
+	}{
+		{"up", map[string]string{"REDIS_URL": plain.URL()}, ""},
+		{"up with TLS", map[string]string{"REDIS_URL": tls.URL(), "REDIS_CA": tls.CA}, ""},
+		{"down", map[string]string{"REDIS_URL": gone.URL()}, "refused"},
+		{"frozen", map[string]string{"REDIS_URL": frozen.URL()}, "deadline"},
+		{"wrong password", map[string]string{"REDIS_URL": "redis://doorward@" + plain.Addr, "REDIS_PASSWORD": canary}, "WRONGPASS"},
+		{"no password", map[string]string{"REDIS_URL": "redis://" + plain.Addr}, "NOAUTH"},
+		{"another authority", map[string]string{"REDIS_URL": tls.URL(), "REDIS_CA": redistest.NewCA(t)}, "unknown authority"},
+		{"no TLS", map[string]string{"REDIS_URL": "rediss://" + plain.Addr}, "deadline"}, // it waits for more of what it does not understand
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			environment(t, c.settings)
+			found := checkedRedis(t, plain.Password)
+			if found.OK != (c.says == "") || !strings.Contains(found.Says, c.says) || found.OK == (found.Mend != "") {
+				t.Errorf("%+v, want %q", found, c.says)
+			}
+		})
+	}
+}
+
+// checkedRedis is what `check --live` says of Redis. The secret is not to be in it.
+func checkedRedis(t *testing.T, secret string) finding {
+	t.Helper()
+	status, out, errOut := command(t, "check", "--live", "--json")
+	for _, written := range []string{secret, url.QueryEscape(secret)} {
+		if strings.Contains(out+errOut, written) {
+			t.Error("the password is shown")
+		}
+	}
+	var r report
+	if err := json.Unmarshal([]byte(out), &r); err != nil || status != exitOK {
+		t.Fatalf("status %d, %v in %s", status, err, out)
+	}
+	for _, f := range r.Live {
+		if f.Subject == "redis" {
+			return f
+		}
+	}
+	t.Fatalf("Redis was not asked: %s", out)
+	return finding{}
+}

@@ -1,0 +1,5 @@
+//go:build unix && race
+
+package redis
+
+var buildFlags = []string{"-race"}

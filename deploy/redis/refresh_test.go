@@ -1,0 +1,64 @@
+//go:build unix
+
+package redis
+
+import (
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"doorward/deploy/redistest"
+	"doorward/proxy/providertest"
+)
+
+// Fifty people whose pages ask for six things at once, of replicas that each see half of it, with tokens that live for three seconds
+// and refresh tokens that are good for one use: nobody is ever signed out, and nothing is asked for twice.
+func TestRefreshesOfReplicasDoNotRace(t *testing.T) {
+	eachStore(t, func(t *testing.T, store string) {
+		i := install(t, redistest.New(t).URL(), store, "REFRESH_BEFORE=2s")
+		i.Provider.IssueRefreshTokens()
+		i.Provider.SetTokenLifetime(3 * time.Second)
+		i.Provider.BendRefreshes(func(*providertest.Answer) { <-time.After(100 * time.Millisecond) }) // the old token is spent, the new one under way
+		people := i.SignedIn(50)
+		end := time.Now().Add(7 * time.Second)
+		each(people, func(b *browser) {
+			pause := time.NewTicker(400 * time.Millisecond)
+			defer pause.Stop()
+			for time.Now().Before(end) {
+				b.burst(t, 6)
+				<-pause.C
+			}
+		})
+		i.askedOnce(3 * len(people))
+	})
+}
+
+// burst asks for several things at once, as a page does.
+func (b *browser) burst(t *testing.T, n int) {
+	var page sync.WaitGroup
+	for range n {
+		page.Go(func() {
+			if a := b.Get("/"); !a.served() {
+				t.Errorf("%v\n%s", a, a.Body)
+			}
+		})
+	}
+	page.Wait()
+}
+
+// askedOnce fails the test unless at least so many refresh tokens came to the provider, each once and each good.
+func (i *installation) askedOnce(least int) {
+	i.t.Helper()
+	var tokens []string
+	for _, r := range i.Provider.Refreshes() {
+		if r.Refused != "" {
+			i.t.Errorf("a refresh was refused: %s", r.Refused)
+		}
+		tokens = append(tokens, r.Form.Get("refresh_token"))
+	}
+	slices.Sort(tokens)
+	if twice := len(tokens) - len(slices.Compact(slices.Clone(tokens))); twice > 0 || len(tokens) < least {
+		i.t.Errorf("of %d refreshes, %d were asked for again; want %d or more, each once", len(tokens), twice, least)
+	}
+}

@@ -1,0 +1,233 @@
+package session
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"github.com/redis/rueidis"
+)
+
+// Redis is where several instances remember together what one would remember alone: who was signed out (sharedrevocations.go), who is
+// refreshing a session (refreshlock.go), what came of it, and, where sessions do not live in their cookies, these (sharedsessions.go).
+//
+//   - What is kept there is sealed, and found by hashes: who reads it learns neither tokens nor names, who writes to it can forge no
+//     session.
+//   - One heartbeat tells whether Redis is there. While it is not, nobody waits for it: what is known here goes on for OutageGrace, and
+//     then nothing does, since nobody knows any more who was signed out.
+//   - Whoever does wait, waits for a moment: a frozen server takes connections and never answers.
+
+const (
+	// redisPatience is how long one answer of Redis may take.
+	redisPatience = 500 * time.Millisecond
+	// heartbeat is how long Redis is asked to wait for something new before it says that there is nothing.
+	heartbeat = 300 * time.Millisecond
+	// reconnectPause is how long to wait after a connection was lost.
+	reconnectPause = 200 * time.Millisecond
+	// clockInterval is how often Redis is asked what time it is.
+	clockInterval = time.Minute
+)
+
+// ErrUnavailable says that Redis is out of reach, so that nobody knows whether there is a session and whether it still counts.
+var ErrUnavailable = errors.New("redis is out of reach")
+
+// RedisOptions say where Redis is.
+type RedisOptions struct {
+	// URL is redis:// or rediss://, with ?master_set= for Sentinel and ?addr= for the further nodes of a Cluster.
+	URL string
+
+	// Password is used where the URL has none.
+	Password string
+
+	// CA are the certificates, in PEM, that are trusted beside the system's.
+	CA []byte
+
+	// Prefix begins all keys, so that installations can share a Redis.
+	Prefix string
+
+	// OutageGrace is how long what is known here counts while Redis is away.
+	OutageGrace time.Duration
+}
+
+// client checks the options. It talks to nobody.
+func (o RedisOptions) client() (rueidis.ClientOption, error) {
+	option, err := rueidis.ParseURL(o.URL)
+	if err != nil {
+		return option, errors.New("DOORWARD_REDIS_URL is no address of Redis; write redis://host:6379, or rediss:// for TLS")
+	}
+	if option.Password == "" {
+		option.Password = o.Password
+	}
+	option.ClientName = "doorward"
+	option.Dialer.Timeout, option.ConnWriteTimeout = 2*redisPatience, 4*redisPatience
+	if option.TLSConfig != nil && len(o.CA) > 0 {
+		roots, err := x509.SystemCertPool()
+		if err != nil {
+			roots = x509.NewCertPool()
+		}
+		if !roots.AppendCertsFromPEM(o.CA) {
+			return option, errors.New("DOORWARD_REDIS_CA holds no certificate; write PEM")
+		}
+		option.TLSConfig.RootCAs = roots
+	}
+	if option.Sentinel.MasterSet != "" {
+		option.Sentinel.Dialer.Timeout = option.Dialer.Timeout
+		if option.TLSConfig != nil { // a sentinel is another host, and its certificate names that one
+			option.TLSConfig.ServerName = ""
+			option.Sentinel.TLSConfig = option.TLSConfig.Clone()
+		}
+	}
+	return option, nil
+}
+
+// PingRedis connects to Redis and asks whether it is there and lets us in. It tells what time it is there, compared to here.
+func PingRedis(ctx context.Context, o RedisOptions) (ahead time.Duration, err error) {
+	r, err := newRedis(o)
+	if err != nil {
+		return 0, err
+	}
+	defer r.close()
+	if err := r.connect(); err != nil {
+		return 0, err
+	}
+	err = r.learnClock(ctx)
+	return time.Duration(r.ahead.Load()), err
+}
+
+// redis is the connection. It is safe for concurrent use.
+type redis struct {
+	prefix string
+	grace  time.Duration
+	option rueidis.ClientOption
+	client atomic.Pointer[rueidis.Client]
+
+	start     time.Time
+	reachedAt atomic.Int64 // after start; 0 for never
+	connected atomic.Bool
+	ahead     atomic.Int64 // how far its clock is before ours, at most
+	clockAt   time.Time    // when that was learned; the heartbeat's own
+}
+
+func newRedis(o RedisOptions) (*redis, error) {
+	option, err := o.client()
+	if err != nil {
+		return nil, err
+	}
+	return &redis{prefix: o.Prefix, grace: o.OutageGrace, option: option, start: time.Now()}, nil
+}
+
+// connect makes the client, unless it is there: once there is one it connects again by itself.
+func (r *redis) connect() error {
+	if r.client.Load() != nil {
+		return nil
+	}
+	client, err := rueidis.NewClient(r.option)
+	if err != nil {
+		if client != nil {
+			client.Close()
+		}
+		return fmt.Errorf("connecting to redis: %w", err)
+	}
+	r.client.Store(&client)
+	return nil
+}
+
+func (r *redis) close() {
+	if client := r.client.Load(); client != nil {
+		(*client).Close()
+	}
+}
+
+// reached notes that Redis has just answered.
+func (r *redis) reached() {
+	r.reachedAt.Store(int64(time.Since(r.start)))
+	r.connected.Store(true)
+}
+
+// lost notes that it has not.
+func (r *redis) lost() { r.connected.Store(false) }
+
+// away is how long ago Redis was last heard of.
+func (r *redis) away() time.Duration { return time.Since(r.start) - time.Duration(r.reachedAt.Load()) }
+
+// up says whether Redis can be asked.
+func (r *redis) up() bool { return r.connected.Load() && r.away() < heartbeat+2*redisPatience }
+
+// counts says whether what is known here counts: all that Redis knows is known here, or was a short while ago.
+func (r *redis) counts() bool {
+	return r.up() || r.reachedAt.Load() > 0 && r.away() < r.grace
+}
+
+// now is the time by the clock that all instances share, or a moment later.
+func (r *redis) now() time.Time { return time.Now().Add(time.Duration(r.ahead.Load())) }
+
+// learnClock asks what time it is.
+func (r *redis) learnClock(ctx context.Context) error {
+	asked := time.Now()
+	there, err := r.time(ctx)
+	if err != nil {
+		return err
+	}
+	r.clockAt = time.Now()
+	r.ahead.Store(int64(there.Sub(asked)))
+	return nil
+}
+
+// time is what time it is there.
+func (r *redis) time(ctx context.Context) (time.Time, error) {
+	parts, err := r.do(ctx, r.build().Time().Build()).AsIntSlice()
+	if err == nil && len(parts) != 2 {
+		err = errors.New("it is no time")
+	}
+	if err != nil {
+		return time.Time{}, fmt.Errorf("asking redis what time it is: %w", err)
+	}
+	return time.Unix(parts[0], parts[1]*int64(time.Microsecond)), nil
+}
+
+// build begins a command. Somebody has connected before.
+func (r *redis) build() rueidis.Builder { return (*r.client.Load()).B() }
+
+// do sends a command and waits for a moment. It is one that may come twice.
+func (r *redis) do(ctx context.Context, command rueidis.Completed) rueidis.RedisResult {
+	command = command.Pin()
+	return r.twice(ctx, func(ctx context.Context) rueidis.RedisResult { return (*r.client.Load()).Do(ctx, command) })
+}
+
+// run runs a script on one key. It is one that may run twice.
+func (r *redis) run(ctx context.Context, script *rueidis.Lua, key string, args ...string) rueidis.RedisResult {
+	return r.twice(ctx, func(ctx context.Context) rueidis.RedisResult {
+		return script.Exec(ctx, *r.client.Load(), []string{key}, args)
+	})
+}
+
+// twice asks, and once more when the connection broke over it: that of before an interruption shows that it is dead only when it is used
+// again, and the client by itself repeats nothing that writes.
+func (r *redis) twice(ctx context.Context, ask func(context.Context) rueidis.RedisResult) rueidis.RedisResult {
+	ctx, cancel := context.WithTimeout(ctx, redisPatience)
+	defer cancel()
+	result := ask(ctx)
+	if result.NonRedisError() == nil || ctx.Err() != nil {
+		return result
+	}
+	return ask(ctx)
+}
+
+// key names something of a kind. What it is called is hashed: an identifier opens a session where it stands in a cookie.
+func (r *redis) key(kind, name string) string {
+	sum := sha256.Sum256([]byte(name))
+	return r.prefix + kind + ":" + base64.RawURLEncoding.EncodeToString(sum[:])
+}
+
+// unavailable is err as callers get it.
+func unavailable(err error) error { return fmt.Errorf("%w: %w", ErrUnavailable, err) }
+
+func milliseconds(d time.Duration) string { return strconv.FormatInt(max(1, d.Milliseconds()), 10) }
+
+func microseconds(t time.Time) string { return strconv.FormatInt(t.UnixMicro(), 10) }

@@ -1,0 +1,250 @@
+package session
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/redis/rueidis"
+)
+
+// Revocations that several instances share, in a stream of Redis.
+//
+//   - Every instance holds the whole set in memory, and so asks nobody when a session is used. It waits for what the others add: Redis
+//     tells it at once, and where there is nothing to tell says so after a heartbeat. So an instance knows how far it can trust its set.
+//   - The times are Redis's: the not-before of an entry here, and the CreatedAt of a session.
+//   - It waits on a connection of its own, which the client does not mend in silence: after an interruption both sides tell each other everything. What a Redis without a disk forgot comes back from whoever knows it.
+//   - The stream is bounded as the set is: where it is full its oldest entries are replaced by one that ends all sessions as old as these.
+
+// addRevocations adds entries, hash and time in microseconds, in turn; an empty time is now, rounded up, since a login's is rounded
+// down. Further arguments: how many entries the stream may have, and how many milliseconds one is kept. It answers with the time.
+var addRevocations = rueidis.NewLuaScript(`
+local time = redis.call('TIME')
+local now = time[1] * 1000000 + time[2] + 1
+local most, keep = tonumber(ARGV[1]), tonumber(ARGV[2])
+for i = 3, #ARGV, 2 do
+  local at = ARGV[i + 1]
+  if at == '' then at = string.format('%.0f', now) end
+  redis.call('XADD', KEYS[1], '*', 'k', ARGV[i], 't', at)
+end
+redis.call('XTRIM', KEYS[1], 'MINID', string.format('%.0f', math.max(0, math.floor(now / 1000) - keep)))
+local over = redis.call('XLEN', KEYS[1]) - most
+if over > 0 then
+  local gone, latest = math.min(over + math.floor(most / 10), redis.call('XLEN', KEYS[1])), 0
+  for _, entry in ipairs(redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', gone)) do
+    latest = math.max(latest, tonumber(entry[2][4]))
+  end
+  redis.call('XTRIM', KEYS[1], 'MAXLEN', redis.call('XLEN', KEYS[1]) - gone)
+  redis.call('XADD', KEYS[1], '*', 'k', string.rep('\0', 32), 't', string.format('%.0f', latest + 1))
+end
+redis.call('PEXPIRE', KEYS[1], keep)
+return string.format('%.0f', now)
+`)
+
+// readAtOnce is how many entries are read, or added, with one command.
+const readAtOnce = 500
+
+// sharedRevocations is the stream.
+type sharedRevocations struct {
+	redis  *redis
+	set    *revocations
+	most   int
+	notice func(up bool, err error)
+
+	read   string      // the identifier of the entry that was read last
+	behind atomic.Bool // the set knows of something that could not be added
+	end    context.CancelFunc
+	done   sync.WaitGroup
+}
+
+// openSharedRevocations begins to follow the stream.
+func openSharedRevocations(r *redis, set *revocations, notice func(bool, error)) *sharedRevocations {
+	s := &sharedRevocations{redis: r, set: set, most: maxRevocations, notice: notice}
+	var ctx context.Context
+	ctx, s.end = context.WithCancel(context.Background())
+	s.done.Go(func() { s.run(ctx) })
+	return s
+}
+
+func (s *sharedRevocations) key() string { return s.redis.prefix + "revocations" }
+
+// add revokes by Redis's time, or while it is away by what its time is at most.
+func (s *sharedRevocations) add(key revocationKey) error {
+	at, err := s.redis.now(), error(ErrUnavailable)
+	if s.redis.up() {
+		at, err = s.write(context.Background(), string(key[:]), "")
+	}
+	s.set.take(revocation{key, at})
+	if err != nil {
+		s.behind.Store(true)
+	}
+	return err
+}
+
+// write adds entries and tells what time it is, or is at most.
+func (s *sharedRevocations) write(ctx context.Context, entries ...string) (time.Time, error) {
+	args := append([]string{strconv.Itoa(s.most), milliseconds(s.set.keep)}, entries...)
+	now, err := s.redis.run(ctx, addRevocations, s.key(), args...).AsInt64()
+	if err != nil {
+		return s.redis.now(), unavailable(fmt.Errorf("adding to the revocations: %w", err))
+	}
+	return time.UnixMicro(now), nil
+}
+
+func (s *sharedRevocations) close() error {
+	s.end()
+	s.done.Wait()
+	return nil
+}
+
+// run follows the stream until ctx ends, through every interruption.
+func (s *sharedRevocations) run(ctx context.Context) {
+	for ctx.Err() == nil {
+		err := s.follow(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		s.redis.lost()
+		s.notice(false, err)
+		select {
+		case <-ctx.Done():
+		case <-time.After(reconnectPause):
+		}
+	}
+}
+
+// follow reads what there is, adds what is missing there, and goes on reading what comes. Each answer is a heartbeat.
+func (s *sharedRevocations) follow(ctx context.Context) error {
+	if err := s.redis.connect(); err != nil {
+		return err
+	}
+	line, release := (*s.redis.client.Load()).Dedicate()
+	defer release()
+	defer line.Close()
+	if err := s.redis.learnClock(ctx); err != nil {
+		return err
+	}
+	if err := s.reconcile(ctx, line); err != nil {
+		return err
+	}
+	s.redis.reached()
+	s.notice(true, nil)
+	for {
+		if err := s.await(ctx, line); err != nil {
+			return err
+		}
+		s.redis.reached()
+		if s.behind.Swap(false) {
+			if err := s.reconcile(ctx, line); err != nil {
+				return err
+			}
+		}
+		if time.Since(s.redis.clockAt) > clockInterval {
+			if err := s.redis.learnClock(ctx); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// reconcile makes the stream and the set the same. Several instances that find the same thing missing add it once.
+func (s *sharedRevocations) reconcile(ctx context.Context, line rueidis.DedicatedClient) error {
+	theirs, err := s.readAll(ctx, line)
+	if err != nil || len(s.missing(theirs)) == 0 {
+		return err
+	}
+	unlock, err := s.redis.lock(ctx, s.redis.prefix+"revocations-lock")
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if theirs, err = s.readAll(ctx, line); err != nil {
+		return err
+	}
+	missing := s.missing(theirs)
+	for len(missing) > 0 {
+		n := min(2*readAtOnce, len(missing))
+		if _, err := s.write(ctx, missing[:n]...); err != nil {
+			return err
+		}
+		missing = missing[n:]
+	}
+	return nil
+}
+
+// missing lists what the set knows and the stream does not, as add takes it.
+func (s *sharedRevocations) missing(theirs map[revocationKey]time.Time) (entries []string) {
+	for _, one := range s.set.all() {
+		if one.at.Truncate(time.Microsecond).After(theirs[one.key]) {
+			entries = append(entries, string(one.key[:]), microseconds(one.at))
+		}
+	}
+	return entries
+}
+
+// readAll takes in the stream from its beginning.
+func (s *sharedRevocations) readAll(ctx context.Context, line rueidis.DedicatedClient) (map[revocationKey]time.Time, error) {
+	all := map[revocationKey]time.Time{}
+	s.read = "0-0"
+	for {
+		entries, err := s.readFrom(ctx, line)
+		if err != nil {
+			return nil, fmt.Errorf("reading the revocations in redis: %w", err)
+		}
+		for _, one := range s.takeEntries(entries) {
+			if one.at.After(all[one.key]) {
+				all[one.key] = one.at
+			}
+		}
+		if len(entries) < readAtOnce {
+			return all, nil
+		}
+	}
+}
+
+// readFrom reads the entries after the last one that was read.
+func (s *sharedRevocations) readFrom(ctx context.Context, line rueidis.DedicatedClient) ([]rueidis.XRangeEntry, error) {
+	ctx, cancel := context.WithTimeout(ctx, redisPatience)
+	defer cancel()
+	return line.Do(ctx, line.B().Xrange().Key(s.key()).Start("("+s.read).End("+").Count(readAtOnce).Build()).AsXRange()
+}
+
+// await takes in what comes within a heartbeat.
+func (s *sharedRevocations) await(ctx context.Context, line rueidis.DedicatedClient) error {
+	ctx, cancel := context.WithTimeout(ctx, heartbeat+redisPatience)
+	defer cancel()
+	command := line.B().Xread().Count(readAtOnce).Block(heartbeat.Milliseconds()).Streams().Key(s.key()).Id(s.read).Build()
+	streams, err := line.Do(ctx, command).AsXRead()
+	if err != nil && !rueidis.IsRedisNil(err) {
+		return fmt.Errorf("waiting for revocations in redis: %w", err)
+	}
+	s.takeEntries(streams[s.key()])
+	return nil
+}
+
+// takeEntries takes entries of the stream into the set.
+func (s *sharedRevocations) takeEntries(entries []rueidis.XRangeEntry) (all []revocation) {
+	for _, entry := range entries {
+		one := readEntry(entry)
+		s.set.take(one)
+		s.read = entry.ID
+		all = append(all, one)
+	}
+	return all
+}
+
+// readEntry reads an entry of the stream. One that does not read may have been anybody's: all sessions from before it have ended.
+func readEntry(entry rueidis.XRangeEntry) (one revocation) {
+	at, err := strconv.ParseInt(entry.FieldValues["t"], 10, 64)
+	if err != nil || len(entry.FieldValues["k"]) != len(one.key) {
+		var milliseconds int64
+		_, _ = fmt.Sscanf(entry.ID, "%d-", &milliseconds)
+		return revocation{keyOfEverybody(), time.UnixMilli(milliseconds + 1)}
+	}
+	copy(one.key[:], entry.FieldValues["k"])
+	one.at = time.UnixMicro(at)
+	return one
+}

@@ -1,0 +1,210 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/redis/rueidis"
+)
+
+// Sessions in Redis: each a value under the hash of its identifier, sealed as in a cookie, that ends with the session.
+//
+//   - Before the sealed value stand, in the clear, generation and time of use, so that Redis itself keeps a late answer from bringing back
+//     what another has replaced.
+//   - What has ended leaves a mark for a while. An answer that was under way then does not bring it back.
+//   - Redis says when a value that was read has changed (client-side caching), so that reading it again costs no way there and back.
+//   - Where sessions live in their cookies, only those that were refreshed are here, for instances that still meet an older cookie.
+
+const (
+	// endMark is the value of a session that has ended, endMarkLifetime how long it stands: longer than any refresh or answer may be
+	// under way.
+	endMark         = "ended"
+	endMarkLifetime = 5 * time.Minute
+
+	// trackFor is how long Redis is asked to tell of changes after a value was read.
+	trackFor = 10 * time.Minute
+)
+
+// putSession sets a value, unless the session has ended or a newer value is there. Arguments: the value, its generation, its time of
+// use, its lifetime, and 1 when it is not to be put where none was. It answers 0 when the session has ended.
+var putSession = rueidis.NewLuaScript(`
+local old = redis.call('GET', KEYS[1])
+if old == 'ended' or (not old and ARGV[5] == '1') then return 0 end
+if old then
+  local generation, used = string.match(old, '^(%d+) (%d+) ')
+  generation, used = tonumber(generation), tonumber(used)
+  local mine, mineUsed = tonumber(ARGV[2]), tonumber(ARGV[3])
+  if generation and (generation > mine or generation == mine and used > mineUsed) then return 1 end
+end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[4])
+return 1`)
+
+// sharedSessions are the sessions in Redis.
+type sharedSessions struct {
+	redis   *redis
+	kind    string // begins their keys
+	packing *packing
+	values  *sealer
+	opened  *openedSessions
+}
+
+func (c *sharedSessions) key(id string) string { return c.redis.key(c.kind, id) }
+
+// put puts a session there. Its error is ErrRevoked when it has ended.
+func (c *sharedSessions) put(ctx context.Context, s *Session, fresh bool) error {
+	value, err := c.seal(s)
+	if err != nil {
+		return err
+	}
+	if !c.redis.up() {
+		return ErrUnavailable
+	}
+	mustBe := "1"
+	if fresh {
+		mustBe = "0"
+	}
+	lifetime := milliseconds(s.ExpiresAt.Sub(time.Now()))
+	kept, err := c.redis.run(ctx, putSession, c.key(s.ID), value, strconv.Itoa(s.Generation), microseconds(s.UsedAt), lifetime, mustBe).AsInt64()
+	switch {
+	case err != nil:
+		return unavailable(err)
+	case kept == 0:
+		return ErrRevoked
+	}
+	c.opened.put(s.ID, value, s)
+	return nil
+}
+
+// get gives a session as it is there. Its error is ErrNone, ErrRevoked or ErrUnavailable.
+func (c *sharedSessions) get(ctx context.Context, id string) (*Session, error) {
+	if !c.redis.up() {
+		return nil, ErrUnavailable
+	}
+	key := c.key(id)
+	value, err := c.redis.do(ctx, c.redis.build().Get().Key(key).Build()).ToString()
+	if err != nil {
+		return nil, absent(err)
+	}
+	return c.open(key, value)
+}
+
+// recall gives a session as it is there, or, while Redis is away, as it was. It is not to be changed.
+func (c *sharedSessions) recall(ctx context.Context, id string) (*Session, error) {
+	known := c.opened.of(id)
+	value, err := c.read(ctx, id)
+	switch {
+	case errors.Is(err, ErrUnavailable) && known != nil:
+		return known.session, nil
+	case err != nil:
+		c.opened.forget(id)
+		return nil, err
+	case known != nil && known.value == value:
+		return known.session, nil
+	}
+	s, err := c.open(c.key(id), value)
+	if err != nil {
+		return nil, err
+	}
+	c.opened.put(id, value, s)
+	return s, nil
+}
+
+// read reads a value, from memory where Redis has told of no change.
+func (c *sharedSessions) read(ctx context.Context, id string) (string, error) {
+	if !c.redis.up() {
+		return "", ErrUnavailable
+	}
+	ctx, cancel := context.WithTimeout(ctx, redisPatience)
+	defer cancel()
+	command := c.redis.build().Get().Key(c.key(id)).Cache()
+	value, err := (*c.redis.client.Load()).DoCache(ctx, command, trackFor).ToString()
+	if err != nil {
+		return "", absent(err)
+	}
+	return value, nil
+}
+
+// absent tells what is not there from what cannot be asked for.
+func absent(err error) error {
+	if rueidis.IsRedisNil(err) {
+		return ErrNone
+	}
+	return unavailable(err)
+}
+
+// end removes a session for good.
+func (c *sharedSessions) end(ctx context.Context, id string) error {
+	c.opened.forget(id)
+	if !c.redis.up() {
+		return ErrUnavailable
+	}
+	command := c.redis.build().Set().Key(c.key(id)).Value(endMark).PxMilliseconds(endMarkLifetime.Milliseconds()).Build()
+	if err := c.redis.do(ctx, command).Error(); err != nil {
+		return unavailable(fmt.Errorf("ending a session in redis: %w", err))
+	}
+	return nil
+}
+
+// seal makes the value of a session.
+func (c *sharedSessions) seal(s *Session) (string, error) {
+	plain, err := c.packing.pack(s)
+	if err != nil {
+		return "", err
+	}
+	if len(plain) > maxPacked {
+		return "", &TooLargeError{Bytes: len(plain), Max: maxPacked, Stored: true}
+	}
+	sealed, err := c.values.seal(c.key(s.ID), plain)
+	return fmt.Sprintf("%d %d %s", s.Generation, s.UsedAt.UnixMicro(), sealed), err
+}
+
+// open gives back what seal sealed. Whatever does not open is no session.
+func (c *sharedSessions) open(key, value string) (*Session, error) {
+	if value == endMark {
+		return nil, ErrRevoked
+	}
+	fields := strings.SplitN(value, " ", 3)
+	if len(fields) != 3 {
+		return nil, ErrNone
+	}
+	plain, _, ok := c.values.open(key, fields[2])
+	if !ok {
+		return nil, ErrNone
+	}
+	s, err := c.packing.unpack(plain)
+	if err != nil {
+		return nil, ErrNone
+	}
+	return s, nil
+}
+
+// redisStore keeps sessions in Redis alone. Their cookie bears the identifier.
+type redisStore struct{ shared *sharedSessions }
+
+func (r redisStore) keep(ctx context.Context, s *Session, fresh bool) ([]byte, error) {
+	if err := r.shared.put(ctx, s, fresh); err != nil {
+		return nil, err
+	}
+	return append([]byte{format, stored}, s.ID...), nil
+}
+
+func (r redisStore) find(ctx context.Context, plain []byte) (*Session, error) {
+	if len(plain) < 3 || plain[0] != format || plain[1] != stored {
+		return nil, ErrNone
+	}
+	s, err := r.shared.recall(ctx, string(plain[2:]))
+	if err != nil {
+		return nil, err
+	}
+	found := *s
+	return &found, nil
+}
+
+func (r redisStore) fits(s *Session) error {
+	_, err := r.shared.seal(s)
+	return err
+}

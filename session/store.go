@@ -1,0 +1,53 @@
+package session
+
+import "context"
+
+// store is where sessions live: in their cookies, or in Redis.
+type store interface {
+	// keep takes a session in, and gives what is to be sealed into its cookies. fresh says that there was none of this identifier. Its
+	// error is a *TooLargeError, ErrRevoked when it has ended meanwhile, or ErrUnavailable.
+	keep(ctx context.Context, s *Session, fresh bool) (plain []byte, err error)
+
+	// find gives the session for what was sealed into its cookies. Nobody else changes it. Its error is ErrNone or ErrUnavailable.
+	find(ctx context.Context, plain []byte) (*Session, error)
+
+	// fits tells whether keep would take a session: nil, or a *TooLargeError.
+	fits(s *Session) error
+}
+
+// cookieStore keeps sessions in their cookies, and has nothing.
+type cookieStore struct {
+	packing *packing
+	names   names
+	most    int // bytes that the cookies may have
+}
+
+func (c cookieStore) keep(_ context.Context, s *Session, _ bool) ([]byte, error) {
+	plain, err := c.packing.pack(s)
+	if err != nil {
+		return nil, err
+	}
+	return plain, c.room(plain)
+}
+
+func (c cookieStore) find(_ context.Context, plain []byte) (*Session, error) {
+	s, err := c.packing.unpack(plain)
+	if err != nil {
+		return nil, ErrNone
+	}
+	return s, nil
+}
+
+func (c cookieStore) fits(s *Session) error {
+	_, err := c.keep(context.Background(), s, false)
+	return err
+}
+
+// room tells whether there is room for what is to be sealed.
+func (c cookieStore) room(plain []byte) error {
+	sealed := sealedLen(len(plain))
+	if count, bytes := c.names.cookiesFor(sealed); count > maxChunks || bytes > c.most {
+		return &TooLargeError{Bytes: bytes, Max: c.most}
+	}
+	return nil
+}
