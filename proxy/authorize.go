@@ -108,6 +108,7 @@ func (p *Proxy) authorize(x *exchange, r *http.Request, route *access.Route) (*i
 	if refusal := route.Check(p.subject(r, who)); refusal != nil {
 		return nil, p.deny(x, r, route, who, refusal)
 	}
+	x.connection.metBy(route)
 	return who, nil
 }
 

@@ -11,6 +11,7 @@ type background struct {
 	ctx   context.Context // ends with the Proxy
 	end   context.CancelFunc
 	tasks sync.WaitGroup
+	watch sync.WaitGroup // tasks that only ctx ends
 }
 
 func newBackground() *background {
@@ -22,6 +23,11 @@ func newBackground() *background {
 // run does a task on the side.
 func (b *background) run(task func(context.Context)) {
 	b.tasks.Go(func() { task(b.ctx) })
+}
+
+// always does a task until the Proxy ends.
+func (b *background) always(task func(context.Context)) {
+	b.watch.Go(func() { task(b.ctx) })
 }
 
 // close waits for what is under way, for so long at most, and ends the rest.
@@ -36,4 +42,5 @@ func (b *background) close(patience time.Duration) {
 	case <-time.After(patience):
 	}
 	b.end()
+	b.watch.Wait()
 }

@@ -30,6 +30,8 @@ type exchange struct {
 
 	onHead func(http.Header) // is called once, when the final head is about to be written; may be nil
 
+	connection connection // what may end it early, while it is on its way to an upstream
+
 	upstream     string
 	upstreamTime time.Duration
 
@@ -70,18 +72,21 @@ func (x *exchange) Write(b []byte) (int, error) {
 	}
 	n, err := x.ResponseWriter.Write(b)
 	x.bytes += int64(n)
+	x.connection.move()
 	return n, err
 }
 
-// Hijack hands the connection over after an upgrade; nothing more passes through here. The head of the answer, with the headers that
-// are set here, is written by whoever takes the connection.
+// Hijack hands the connection over after an upgrade; of what passes then, only that it does is noted. The head of the answer, with the
+// headers that are set here, is written by whoever takes the connection.
 func (x *exchange) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	x.finishHead()
 	conn, rw, err := http.NewResponseController(x.ResponseWriter).Hijack()
-	if err == nil {
-		x.status = http.StatusSwitchingProtocols
+	if err != nil {
+		return nil, nil, err
 	}
-	return conn, rw, err
+	x.status = http.StatusSwitchingProtocols
+	x.connection.goesOn()
+	return upgraded{conn, &x.connection}, rw, nil
 }
 
 // Unwrap lets http.ResponseController flush and set deadlines.

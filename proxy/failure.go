@@ -484,6 +484,13 @@ func upstreamTimeout(err error) *failure {
 		text:  []string{"You are let through, but the application behind doorward did not answer in time."}, cause: err}
 }
 
+// shuttingDown is for clients that another instance may serve.
+func shuttingDown() *failure {
+	f := &failure{status: http.StatusServiceUnavailable, code: "shutdown", reason: "shutdown", title: "doorward is being restarted",
+		text: []string{"Try again in a moment."}}
+	return f.retryAfter(1)
+}
+
 func notAForm() *failure {
 	return &failure{status: http.StatusUnsupportedMediaType, code: "bad_request", title: "This is not a form",
 		text: []string{"The body must be application/x-www-form-urlencoded."}, cause: errors.New("the body is no form")}

@@ -24,7 +24,7 @@ import (
 //   - httputil.ReverseProxy with Rewrite, never Director, which runs before hop-by-hop headers are removed and so
 //     lets a client's Connection header take ours away.
 //   - The upstream can neither set nor clear a cookie under one of our names.
-//   - An upstream's failure is told apart from a client that went away.
+//   - An upstream's failure is told apart from a client that went away, and from a connection that was cut.
 
 // upstream is one entry of UPSTREAMS with its connections.
 type upstream struct {
@@ -88,10 +88,13 @@ func (p *Proxy) forward(x *exchange, r *http.Request, route *access.Route, who *
 	} else if !isASCII(r.Header.Get("Upgrade")) {
 		return badRequest("its Upgrade header is not ASCII")
 	}
-	body := &clientBody{ReadCloser: r.Body}
+	body := &clientBody{ReadCloser: r.Body, connection: &x.connection}
 	r.Body = body
 	d := &delivery{x: x, in: r, body: body, route: route, upstream: u, path: path, who: who, given: given}
-	p.reverseProxy(d).ServeHTTP(answerFilter{x, p}, r)
+	p.reverseProxy(d).ServeHTTP(answerFilter{x, p}, p.connections.begin(x, r))
+	if d.failed == nil && x.connection.cut.Load() != nil && !x.upgraded() {
+		panic(http.ErrAbortHandler) // at its very end, and what is by force may have reached the client's connection
+	}
 	return d.failed
 }
 
@@ -151,6 +154,9 @@ func (p *Proxy) reverseProxy(d *delivery) *httputil.ReverseProxy {
 				p.arrived(d.who, nil) // now, not when a long answer ends
 				p.sessions.ForgetRounds(answer.Header, d.in)
 			}
+			if isEventStream(answer) {
+				d.x.connection.goesOn()
+			}
 			return nil
 		},
 		ErrorHandler: func(_ http.ResponseWriter, r *http.Request, err error) {
@@ -201,6 +207,9 @@ func isWebSocket(r *http.Request) bool {
 
 // upstreamFailure tells the ways of failing apart.
 func (p *Proxy) upstreamFailure(d *delivery, r *http.Request, err error) error {
+	if v := d.x.connection.cut.Load(); v != nil {
+		return p.insteadOfAnswer(d, v)
+	}
 	if needed, ok := errors.AsType[*loginNeeded](err); ok {
 		return needed
 	}
@@ -249,14 +258,19 @@ func failureReasons() []string {
 	return []string{"client_gone", "body_too_large", "timeout", "connect", "connection_lost", "bad_answer"}
 }
 
-// clientBody notes that a request's body could not be read: the client's fault, which the Transport reports like the upstream's.
+// clientBody notes that a request's body could not be read: the client's fault, which the Transport reports like the upstream's. And
+// it notes that it is read.
 type clientBody struct {
 	io.ReadCloser
-	broken atomic.Bool
+	connection *connection
+	broken     atomic.Bool
 }
 
 func (b *clientBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
+	if n > 0 {
+		b.connection.move()
+	}
 	if err != nil && err != io.EOF {
 		b.broken.Store(true)
 	}

@@ -47,6 +47,7 @@ type metrics struct {
 	sessionBytes     prometheus.Histogram
 	connections      prometheus.Gauge
 	webSockets       prometheus.Gauge
+	connectionsCut   *prometheus.CounterVec
 }
 
 func newMetrics(version string) *metrics {
@@ -75,6 +76,7 @@ func newMetrics(version string) *metrics {
 		Help: "Bytes of a session's cookies, names and values.", Buckets: []float64{512, 1024, 2048, 3072, 4096, 6144, 8192, 16384, 32768}})
 	connections := of.gauges("open_connections", "Open connections of clients, by kind.", "kind")
 	m.connections, m.webSockets = connections.WithLabelValues("http"), connections.WithLabelValues("websocket")
+	m.connectionsCut = of.counters("connections_cut_total", "Requests and WebSockets that were cut while they went on, by reason.", "reason")
 	of.gauges("build_info", "1, with the version as labels.", "version", "goversion").WithLabelValues(version, runtime.Version()).Set(1)
 	return m
 }
@@ -89,6 +91,7 @@ func (m *metrics) start(p *Proxy) {
 	touch(m.refreshes, refreshResults()...)
 	touch(m.logouts, logoutHere, logoutAtProvider, logoutEverywhere, logoutBackChannel, logoutFrontChannel, logoutByAdmin)
 	touch(m.bearerTokens, bearerResults()...)
+	touch(m.connectionsCut, cutReasons()...)
 	touch(m.sessionLoads, "ok", "none", "invalid", "expired", "revoked", "unavailable")
 	for key := range p.config.CookieSecrets {
 		touch(m.sessionKeyUses, strconv.Itoa(key+1))

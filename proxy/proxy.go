@@ -40,7 +40,8 @@
 //	tell.go          page, JSON or redirect: how a failure is told
 //	pages.go         the one page that every answer to a person is made of
 //
-// Beside the road stand parts.go, which puts a Proxy together, generations.go, background.go, log.go, metrics.go and admin.go.
+// Beside the road stand parts.go, which puts a Proxy together, generations.go, connections.go, which ends what its session does not
+// outlive, background.go, log.go, metrics.go and admin.go.
 package proxy
 
 import (
@@ -104,7 +105,8 @@ type Proxy struct {
 
 	userinfoRefused atomic.Bool // and somebody was told
 
-	background *background
+	background  *background
+	connections *connections
 }
 
 // New builds a Proxy. It talks to nobody: the provider is first asked when somebody needs it, so that doorward
@@ -118,7 +120,7 @@ func New(o Options) (*Proxy, error) {
 		config: c, loops: newLoops(), logoutTokens: newUsedTokens(), seen: newSeenSessions(),
 		onLogin: o.OnLogin, log: o.Log, metrics: newMetrics(o.Version),
 	}
-	p.serverLog, p.background = ServerLog(p.log), newBackground()
+	p.serverLog, p.background, p.connections = ServerLog(p.log), newBackground(), newConnections()
 	p.crossSite = http.NewCrossOriginProtection()
 	for _, build := range []func() error{p.readRules, p.readPages, p.openUpstreams, p.meetProvider, p.openSessions, p.keepFresh} {
 		if err := build(); err != nil {
@@ -126,6 +128,7 @@ func New(o Options) (*Proxy, error) {
 		}
 	}
 	p.metrics.start(p)
+	p.background.always(p.watch)
 	return p, nil
 }
 
@@ -147,7 +150,9 @@ func (p *Proxy) finish(x *exchange, r *http.Request) {
 	if cause != nil && cause != http.ErrAbortHandler {
 		p.tell(x, r, broken(fmt.Errorf("recovering from a panic: %v", cause)))
 	}
+	p.cutShort(x, r)
 	p.record(x, r)
+	p.connections.end(&x.connection)
 	if cause == http.ErrAbortHandler || x.status == statusClientGone {
 		panic(http.ErrAbortHandler)
 	}
@@ -179,12 +184,13 @@ func (p *Proxy) serve(x *exchange, r *http.Request) error {
 // Drain makes /readyz say 503, so that load balancers look elsewhere, while requests are still served.
 func (p *Proxy) Drain() { p.draining.Store(true) }
 
-// closePatience is how long Close waits for refreshes and revocations under way.
+// closePatience is how long Close waits for requests, and then for refreshes and revocations, that are under way.
 const closePatience = 2 * time.Second
 
-// Close waits a moment for what goes on beside the requests, and gives back the file of revocations and idle connections to
-// upstreams.
+// Close ends what is left of requests (WebSockets, of which the server knows nothing), waits a moment for what goes on beside them, and
+// gives back the file of revocations and idle connections to upstreams.
 func (p *Proxy) Close() {
+	p.connections.close(closePatience)
 	p.background.close(closePatience)
 	_ = p.sessions.Close()
 	for _, u := range p.upstreams {

@@ -37,6 +37,8 @@ const (
 	refreshPatience = time.Second
 	// refreshTimeout bounds a refresh as a whole: tokens, keys, userinfo.
 	refreshTimeout = 20 * time.Second
+	// sharePause is how long to wait before other instances are told again.
+	sharePause = 100 * time.Millisecond
 )
 
 // refresher keeps sessions fresh.
@@ -192,21 +194,55 @@ func (f *refresher) askAlone(ctx context.Context, s *session.Session) renewal {
 	case err != nil:
 		return renewal{outcome: provider.Unavailable, result: withoutRedis, err: err}
 	}
-	defer end()
 	if newest != s {
+		end()
 		return renewal{next: newest, outcome: provider.Refreshed, result: elsewhere}
 	}
 	r := f.renew(ctx, s)
 	if r.next == nil {
+		end()
 		return r
 	}
-	if err := f.sessions.Share(ctx, r.next); errors.Is(err, session.ErrRevoked) {
+	return f.share(ctx, s, r, end)
+}
+
+// share lets other instances know what a refresh brought, and then in. Where Redis does not take it now that goes on beside: who came in
+// before would spend the old refresh token again.
+func (f *refresher) share(ctx context.Context, s *session.Session, r renewal, end func()) renewal {
+	err := f.sessions.Share(ctx, r.next)
+	switch {
+	case errors.Is(err, session.ErrRevoked):
 		f.revoke(r.next.RefreshToken)
-		return renewal{outcome: provider.Ended, result: afterLogout}
-	} else if err != nil {
-		r.err = errors.Join(r.err, err) // whoever uses this generation next tries again
+		r = renewal{outcome: provider.Ended, result: afterLogout}
+	case err != nil:
+		f.background.run(func(ctx context.Context) {
+			defer end()
+			f.shareLater(ctx, s, r.next)
+		})
+		return r
 	}
+	end()
 	return r
+}
+
+// shareLater tries again and again, for as long as a refresh may take.
+func (f *refresher) shareLater(ctx context.Context, s, next *session.Session) {
+	ctx, cancel := context.WithTimeout(ctx, refreshTimeout)
+	defer cancel()
+	ticker := time.NewTicker(sharePause)
+	defer ticker.Stop()
+	for {
+		err := f.sessions.Share(ctx, next)
+		if !errors.Is(err, session.ErrUnavailable) {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			f.report(s, renewal{result: withoutRedis, err: err}, 1)
+			return
+		case <-ticker.C:
+		}
+	}
 }
 
 // refreshResults are the fixed words for what comes of a refresh.

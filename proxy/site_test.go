@@ -91,6 +91,7 @@ func startSite(t testing.TB, https bool, configure func(*config.Config), mutatio
 	s.server.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.serving.Load().ServeHTTP(w, r) })
 	s.server.Config.DisableGeneralOptionsHandler = true // as doorward's own server: "OPTIONS *" is ours to refuse
 	if https {
+		s.server.EnableHTTP2 = true
 		s.server.StartTLS()
 	} else {
 		s.server.Start()
@@ -108,6 +109,8 @@ type upstream struct {
 	URL string
 	// Answer, when set, answers in place of the echo. It is set before the first request.
 	Answer http.HandlerFunc
+	// Streams leaves it to Answer to read bodies, which may have no end.
+	Streams bool
 
 	mu       sync.Mutex
 	received []received
@@ -129,7 +132,10 @@ func newUpstream(t testing.TB) *upstream {
 }
 
 func (u *upstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	body, _ := io.ReadAll(r.Body)
+	var body []byte
+	if !u.Streams {
+		body, _ = io.ReadAll(r.Body)
+	}
 	seen := received{r.Method, r.RequestURI, r.Host, string(body), r.Header.Clone(), r.Trailer.Clone()}
 	u.mu.Lock()
 	u.received = append(u.received, seen)

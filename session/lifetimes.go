@@ -5,7 +5,7 @@ import "time"
 // How long a session lives:
 //
 //   - ExpiresAt is its absolute end. Nothing moves it.
-//   - With an idle limit, it ends when it was not used for so long.
+//   - With an idle limit, it ends when it was not used for so long. What passes on connections that go on is use (activity.go).
 //   - Without a refresh token, it ends with its access token, unless it may live on without one. With a refresh token it outlives
 //     its access tokens, and what the provider says when it is asked for the next one decides.
 //   - All times are sealed inside: a cookie that is written anew restarts nothing.
@@ -46,10 +46,11 @@ func (m *Manager) IdleEndsAt(s *Session) time.Time {
 	if m.options.IdleTimeout == 0 {
 		return time.Time{}
 	}
-	return s.UsedAt.Add(m.options.IdleTimeout)
+	return m.usedAt(s).Add(m.options.IdleTimeout)
 }
 
-// UseIsNews says that a session in use is to be written anew, so that it does not end for being idle.
+// UseIsNews says that a session in use is to be written anew, so that it does not end for being idle: what its cookie says counts, which
+// outlives this process.
 func (m *Manager) UseIsNews(s *Session) bool {
 	limit := m.options.IdleTimeout
 	return limit > 0 && time.Since(s.UsedAt) >= limit/renewals

@@ -25,7 +25,7 @@ import (
 
 const (
 	// redisPatience is how long one answer of Redis may take.
-	redisPatience = 500 * time.Millisecond
+	redisPatience = time.Second
 	// heartbeat is how long Redis is asked to wait for something new before it says that there is nothing.
 	heartbeat = 300 * time.Millisecond
 	// reconnectPause is how long to wait after a connection was lost.
@@ -65,7 +65,7 @@ func (o RedisOptions) client() (rueidis.ClientOption, error) {
 		option.Password = o.Password
 	}
 	option.ClientName = "doorward"
-	option.Dialer.Timeout, option.ConnWriteTimeout = 2*redisPatience, 4*redisPatience
+	option.Dialer.Timeout, option.ConnWriteTimeout = redisPatience, 2*redisPatience
 	if option.TLSConfig != nil && len(o.CA) > 0 {
 		roots, err := x509.SystemCertPool()
 		if err != nil {

@@ -19,6 +19,9 @@ import (
 const (
 	lockLifetime = 5 * time.Second
 	lockPause    = 50 * time.Millisecond // to ask again
+
+	// patientTries is how often something is tried that matters more than time, while Redis is there and slow.
+	patientTries = 4
 )
 
 // takeLock answers 1 when the lock is ours: also when it was before, and only the answer was missing.
@@ -39,11 +42,15 @@ return redis.call('DEL', KEYS[1])`)
 // lock waits for a lock until ctx ends. Unlock gives it back.
 func (r *redis) lock(ctx context.Context, key string) (unlock func(), err error) {
 	mark := rand.Text()
-	for {
+	for failed := 0; ; {
 		taken, err := r.run(ctx, takeLock, key, mark, milliseconds(lockLifetime)).AsInt64()
 		if err != nil {
-			// It may be ours all the same, if only the answer is missing.
-			r.run(context.WithoutCancel(ctx), removeLock, key, mark)
+			if failed++; failed < patientTries && r.up() && ctx.Err() == nil {
+				continue
+			}
+			if r.up() { // it may be ours all the same, if only the answer is missing
+				r.run(context.WithoutCancel(ctx), removeLock, key, mark)
+			}
 			return nil, fmt.Errorf("locking in redis: %w", err)
 		}
 		if taken == 1 {

@@ -93,6 +93,7 @@ type Manager struct {
 	logins   *sealer
 	packing  *packing
 	revoked  *revocations
+	active   *activity
 	store    store
 	redis    *redis          // nil for none
 	shared   *sharedSessions // what is in Redis; nil for none
@@ -104,7 +105,7 @@ func NewManager(o Options) (*Manager, error) {
 	if err := o.check(); err != nil {
 		return nil, err
 	}
-	m := &Manager{options: o, names: newNames(o.CookieName), packing: &packing{}}
+	m := &Manager{options: o, names: newNames(o.CookieName), packing: &packing{}, active: newActivity(o.IdleTimeout)}
 	for _, open := range []func() error{m.openSealers, m.openStore, m.openRevocations} {
 		if err := open(); err != nil {
 			return nil, err

@@ -69,12 +69,35 @@ func (m *Manager) newest(ctx context.Context, s *Session) (*Session, error) {
 }
 
 // Share lets other instances know a new generation. The caller has begun the refresh. The error is ErrRevoked when the session has ended
-// meanwhile, or ErrUnavailable.
-func (m *Manager) Share(ctx context.Context, s *Session) error {
+// meanwhile, or ErrUnavailable: then others may spend the refresh token again that this one has spent, so a slow Redis is asked repeatedly.
+func (m *Manager) Share(ctx context.Context, s *Session) (err error) {
 	if m.shared == nil {
 		return nil
 	}
-	return m.shared.put(ctx, s, !m.options.InRedis)
+	for range patientTries {
+		err = m.shared.put(ctx, s, !m.options.InRedis)
+		if !errors.Is(err, ErrUnavailable) || !m.redis.up() {
+			break
+		}
+	}
+	return err
+}
+
+// Newer gives a newer generation of a session that another instance has made, as far as is known; else nil.
+func (m *Manager) Newer(ctx context.Context, s *Session) *Session {
+	if m.shared == nil {
+		return nil
+	}
+	return m.shared.newer(ctx, s)
+}
+
+// Touch notes that a session is in use, where that is to be noted in Redis; in a cookie it is noted with the next answer. The error is
+// ErrRevoked or ErrNone when the session has ended, or ErrUnavailable.
+func (m *Manager) Touch(ctx context.Context, s *Session) error {
+	if !m.options.InRedis {
+		return nil
+	}
+	return m.shared.touch(ctx, s.ID)
 }
 
 // Shares says that there may be other instances.

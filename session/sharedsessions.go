@@ -128,6 +128,34 @@ func (c *sharedSessions) read(ctx context.Context, id string) (string, error) {
 	return value, nil
 }
 
+// newer gives a session as it is there, when that is a newer generation; else nil. Most of the time that is told by the head of the value,
+// which is read from memory.
+func (c *sharedSessions) newer(ctx context.Context, s *Session) *Session {
+	value, err := c.read(ctx, s.ID)
+	if err != nil {
+		return nil
+	}
+	head, _, _ := strings.Cut(value, " ")
+	if generation, err := strconv.Atoi(head); err != nil || generation <= s.Generation {
+		return nil
+	}
+	newest, err := c.open(c.key(s.ID), value)
+	if err != nil {
+		return nil
+	}
+	return newest
+}
+
+// touch notes there that a session is in use.
+func (c *sharedSessions) touch(ctx context.Context, id string) error {
+	s, err := c.get(ctx, id)
+	if err != nil {
+		return err
+	}
+	s.UsedAt = time.Now()
+	return c.put(ctx, s, false)
+}
+
 // absent tells what is not there from what cannot be asked for.
 func absent(err error) error {
 	if rueidis.IsRedisNil(err) {

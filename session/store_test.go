@@ -456,3 +456,40 @@ func TestHowLongWhatIsKnownCounts(t *testing.T) {
 }
 
 var _ = httptest.NewRequest
+
+func TestOtherInstancesLearnOfAGenerationAndOfUse(t *testing.T) {
+	for _, inRedis := range []bool{false, true} {
+		t.Run(fmt.Sprint("in redis: ", inRedis), func(t *testing.T) {
+			at := startRedis(t)
+			one, other := overRedis(t, at, inRedis), overRedis(t, at, inRedis)
+			s := newSession("alice", 0)
+			b := newBrowser(t)
+			b.login(one, s)
+			if newer := other.Newer(t.Context(), s); newer != nil {
+				t.Errorf("before: %+v", newer)
+			}
+			next := *s
+			next.Generation, next.Groups = 1, []string{"Dev"}
+			if err := one.Share(t.Context(), &next); err != nil {
+				t.Fatal(err)
+			}
+			eventually(t, "the other instance has the newer generation", func() bool {
+				newer := other.Newer(t.Context(), s)
+				return newer != nil && newer.Generation == 1 && len(newer.Groups) == 1
+			})
+			if newer := other.Newer(t.Context(), &next); newer != nil {
+				t.Errorf("of the newest: %+v", newer)
+			}
+			if !inRedis {
+				return
+			}
+			if err := other.Touch(t.Context(), s); err != nil {
+				t.Fatal(err)
+			}
+			eventually(t, "its use is known", func() bool {
+				got, err := one.Get(b.request())
+				return err == nil && got.UsedAt.After(s.UsedAt) && got.Generation == 1
+			})
+		})
+	}
+}

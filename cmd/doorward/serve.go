@@ -80,6 +80,7 @@ func (s *server) listen(ctx context.Context) error {
 	}
 	s.public = &listener{s.httpServer(s.proxy), public}
 	s.public.server.ConnState = s.proxy.ConnState
+	s.public.server.RegisterOnShutdown(s.proxy.EndStreams)
 	s.metrics = &listener{s.httpServer(s.proxy.Admin()), metrics}
 	return nil
 }

@@ -14,6 +14,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/coder/websocket"
 )
 
 func TestServePrintsEveryProblemOnALineOfItsOwn(t *testing.T) {
@@ -68,8 +70,8 @@ func servable(t *testing.T, upstream string) {
 }
 
 type logLine struct {
-	Event, Listen, Metrics, Says string
-	Callbacks                    []string `json:"callback_urls"`
+	Event, Listen, Metrics, Says, Reason string
+	Callbacks                            []string `json:"callback_urls"`
 }
 
 // next reads the log up to the event.
@@ -144,6 +146,54 @@ func TestServeUntilToldToStop(t *testing.T) {
 	}
 	if _, _, err := get(start.Listen + "/"); err == nil {
 		t.Error("still listening")
+	}
+}
+
+// A WebSocket would go on for ever: it ends when the listener closes, while a request in flight still has its time, and the log tells of it.
+func TestWebSocketsEndAtAShutdown(t *testing.T) {
+	slow := newSlowUpstream(t)
+	upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Upgrade") == "" {
+			slow.Config.Handler.ServeHTTP(w, r)
+			return
+		}
+		if conn, err := websocket.Accept(w, r, nil); err == nil {
+			conn.Read(r.Context())
+		}
+	}))
+	t.Cleanup(upstream.Close)
+	servable(t, upstream.URL)
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	reader, writer := io.Pipe()
+	log := bufio.NewScanner(reader)
+	ended := make(chan int, 1)
+	go func() { ended <- run(ctx, nil, writer, io.Discard); writer.Close() }()
+	start := next(t, log, "start")
+	conn, _, err := websocket.Dial(t.Context(), "ws://"+start.Listen+"/ws", &websocket.DialOptions{Host: "localhost"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.CloseNow()
+	answered := make(chan string, 1)
+	go func() { _, body, _ := get(start.Listen + "/slow"); answered <- body }()
+	<-slow.arrived
+
+	stop()
+
+	if cut := next(t, log, "connection_cut"); cut.Reason != "shutdown" {
+		t.Errorf("it is cut because of %q", cut.Reason)
+	}
+	if _, _, err := conn.Read(t.Context()); err == nil {
+		t.Error("the WebSocket goes on")
+	}
+	close(slow.release)
+	go io.Copy(io.Discard, reader)
+	if body := <-answered; body != "done" {
+		t.Errorf("the request in flight got %q", body)
+	}
+	if status := <-ended; status != exitOK {
+		t.Errorf("status %d", status)
 	}
 }
 

@@ -27,6 +27,7 @@ func TestAReplicaThatDiesInTheMiddleOfARefreshLocksNobodyOut(t *testing.T) {
 		{"after the provider spent the token", nil, 1},
 	} {
 		t.Run(crash.name, func(t *testing.T) {
+			t.Parallel()
 			eachStore(t, func(t *testing.T, store string) {
 				i := install(t, redistest.New(t).URL(), store, "REFRESH_BEFORE=2s")
 				i.Provider.IssueRefreshTokens()

@@ -14,10 +14,13 @@ import (
 // slowest is how long any request may take, whatever happens.
 const slowest = 2 * time.Second
 
-// eachStore runs a test for sessions in Redis and for sessions in their cookies.
+// eachStore runs a test for sessions in Redis and for sessions in their cookies, at the same time.
 func eachStore(t *testing.T, test func(t *testing.T, store string)) {
 	for _, store := range []string{"redis", "cookie"} {
-		t.Run(store, func(t *testing.T) { test(t, "SESSION_STORE="+store) })
+		t.Run(store, func(t *testing.T) {
+			t.Parallel()
+			test(t, "SESSION_STORE="+store)
+		})
 	}
 }
 

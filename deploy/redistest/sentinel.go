@@ -41,9 +41,12 @@ func (s *Sentinel) URL() string {
 	return "redis://" + s.watch.Addr + "?master_set=" + url.QueryEscape(masterSet)
 }
 
-// FailOver kills the master, and returns when the replica has taken its place and the Sentinel tells so.
+// FailOver kills the master once the replica has all that it knows, and returns when the replica has taken its place and the Sentinel
+// tells so. (Redis replicates after it has answered: what was written last would else be lost.)
 func (s *Sentinel) FailOver() {
 	s.Master.t.Helper()
+	s.Master.must("SET", "last", "word")
+	s.Replica.await("what its master knows", func() bool { return s.Replica.says("GET last", "word") })
 	s.Master.Kill()
 	s.Replica.await("its promotion", func() bool { return s.Replica.says("INFO", "role:master") })
 	s.watch.await("the new master", func() bool { return s.watch.says("INFO", "address="+s.Replica.Addr) })

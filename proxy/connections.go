@@ -1,0 +1,389 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"doorward/proxy/access"
+	"doorward/session"
+)
+
+// A WebSocket, a stream, a download or an upload was let in when it began, and may go on for hours. This file looks after those that do.
+//
+// Rules that it keeps:
+//
+//   - What a session was let in with ends within a second of it: at its absolute and its idle limit, when it is revoked, when the
+//     provider refuses to refresh it. On public paths too, where it went along.
+//   - So does what refreshed claims would not be let in with any more. All rules are asked again that let it in, for COPY and MOVE two.
+//   - That an access token expires ends nothing: the upstream got it when it lived.
+//   - Bytes that pass, either way, are use of the session. Silence is not.
+//   - Where nobody knows any more which sessions count, for Redis is away, none does.
+//   - Who came without a session, or with a token of their own, is not cut.
+//   - What is cut never looks whole: net/http closes the connection, or resets the stream, when a handler gives up. Where no answer
+//     has begun, the client gets the one that it would get if it came now.
+//   - A request pays for a context and two short locks. One goroutine looks at all of them, and takes no notice of the short ones.
+
+// lookEvery is the time between two looks. A connection is cut in the second one after its session's end at the latest, and what does
+// not give way to that, because its client takes nothing, in the third.
+const lookEvery = 250 * time.Millisecond
+
+// The reasons to cut a connection, for log and metric.
+const (
+	cutExpired  = "expired"           // the session's absolute end
+	cutIdle     = "idle"              // its idle limit
+	cutRevoked  = "revoked"           // a sign-out of whatever kind, or the provider's refusal to refresh
+	cutDenied   = "denied"            // refreshed claims do not satisfy a rule
+	cutUnknown  = "redis_unavailable" // for longer than REDIS_OUTAGE_GRACE
+	cutShutdown = "shutdown"          // doorward ends
+	cutBroken   = "internal_error"
+)
+
+func cutReasons() []string {
+	return []string{cutExpired, cutIdle, cutRevoked, cutDenied, cutUnknown, cutShutdown, cutBroken}
+}
+
+// connections are the exchanges with upstreams that are under way. They are safe for concurrent use.
+type connections struct {
+	mu      sync.Mutex
+	ends    connection // of the list: after it the oldest, before it the newest
+	running int
+	looks   int           // so far
+	closing bool          // what would never end by itself is cut
+	emptied chan struct{} // is closed when nothing is running any more; nil while nobody waits for that
+}
+
+// connection is what may end an exchange before client and upstream do. It is part of its exchange; what is not guarded by mu is
+// written before begin.
+type connection struct {
+	carried *session.Session // that it was let in with, as the request carried it; nil for none
+	rules   [2]*access.Route // that let that session in; the second for the destination of COPY and MOVE
+	in      *http.Request
+	writer  http.ResponseWriter
+	cancel  context.CancelFunc
+
+	known *session.Session // the generation that the rules let in; after begin the looking goroutine's alone
+	moved atomic.Bool      // bytes have passed since the last look
+	cut   atomic.Pointer[verdict]
+
+	all     *connections // nil before begin
+	endless bool         // guarded by all.mu, as all that follows
+	since   int          // how many looks there had been
+	before  *connection
+	after   *connection // nil when it is not running
+}
+
+// verdict is why a connection is cut.
+type verdict struct {
+	reason  string
+	refused *access.Route // the rule that refuses, and whom and why, where that is the reason
+	who     *identity
+	refusal *access.Refusal
+	err     error // for what is broken
+}
+
+func newConnections() *connections {
+	c := &connections{}
+	c.ends.before, c.ends.after = &c.ends, &c.ends
+	return c
+}
+
+// session notes what session a request came with, and its newest generation.
+func (c *connection) session(carried, newest *session.Session) { c.carried, c.known = carried, newest }
+
+// metBy notes a rule that the session met.
+func (c *connection) metBy(route *access.Route) {
+	if c.rules[0] != nil {
+		c.rules[1] = route
+		return
+	}
+	c.rules[0] = route
+}
+
+// move notes that bytes have passed.
+func (c *connection) move() {
+	if !c.moved.Load() { // most of the time it is known already, and a look is cheaper than a write
+		c.moved.Store(true)
+	}
+}
+
+// begin counts an exchange among those that are under way. The request that it gives ends when the connection is cut.
+func (c *connections) begin(x *exchange, r *http.Request) *http.Request {
+	ctx, cancel := context.WithCancel(r.Context())
+	one := &x.connection
+	one.in, one.writer, one.cancel, one.all = r, x.ResponseWriter, cancel, c
+	one.moved.Store(true) // its request was use
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	one.since = c.looks
+	one.before, one.after = c.ends.before, &c.ends
+	one.before.after, one.after.before = one, one
+	c.running++
+	return r.WithContext(ctx)
+}
+
+// end forgets an exchange, if it had begun. From here on nothing happens to its connection.
+func (c *connections) end(one *connection) {
+	if one.all == nil {
+		return
+	}
+	one.cancel()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	one.before.after, one.after.before = one.after, one.before
+	one.before, one.after = nil, nil
+	c.running--
+	if c.running == 0 && c.emptied != nil {
+		close(c.emptied)
+		c.emptied = nil
+	}
+}
+
+// look asks judge about every connection that has been running since the look before, and cuts those of which it says why.
+func (c *connections) look(judge func(*connection) *verdict) {
+	for _, one := range c.lasting() {
+		if v := judge(one); v != nil {
+			c.mu.Lock()
+			c.doCut(one, v)
+			c.mu.Unlock()
+		}
+	}
+}
+
+// lasting are the connections to look at. What was cut and is still there is not among them: it is blocked by a client that takes
+// nothing, and is freed by force.
+func (c *connections) lasting() []*connection {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.looks++
+	lasting := make([]*connection, 0, c.running)
+	for one := c.ends.after; one != &c.ends && one.since < c.looks-1; one = one.after {
+		if one.cut.Load() != nil {
+			one.force()
+		} else if one.carried != nil {
+			lasting = append(lasting, one)
+		}
+	}
+	return lasting
+}
+
+// doCut ends a connection, if it is still running. The Transport does not give up before it has read what it is reading of a body. The
+// caller holds mu.
+func (c *connections) doCut(one *connection, v *verdict) {
+	if one.after == nil || !one.cut.CompareAndSwap(nil, v) {
+		return
+	}
+	one.cancel()
+	if one.in.ContentLength != 0 {
+		_ = http.NewResponseController(one.writer).SetReadDeadline(time.Unix(1, 0))
+	}
+}
+
+// force ends reading from the client and writing to it, which know nothing of contexts. The caller holds mu: when the exchange has
+// ended, its connection may belong to the next one.
+func (c *connection) force() {
+	client, past := http.NewResponseController(c.writer), time.Unix(1, 0)
+	_ = client.SetReadDeadline(past)
+	_ = client.SetWriteDeadline(past)
+}
+
+// goesOn notes that an exchange would never end by itself.
+func (c *connection) goesOn() {
+	if c.all == nil {
+		return
+	}
+	c.all.mu.Lock()
+	defer c.all.mu.Unlock()
+	c.endless = true
+	if c.all.closing {
+		c.all.doCut(c, &verdict{reason: cutShutdown})
+	}
+}
+
+// cutEndless cuts what would never end by itself, now and from now on.
+func (c *connections) cutEndless() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.closing = true
+	c.cutIf(func(one *connection) bool { return one.endless })
+}
+
+// cutIf cuts the connections for which a condition holds, because doorward ends. The caller holds mu.
+func (c *connections) cutIf(condition func(*connection) bool) {
+	for one := c.ends.after; one != &c.ends; one = one.after {
+		if condition(one) {
+			c.doCut(one, &verdict{reason: cutShutdown})
+		}
+	}
+}
+
+// close cuts what is left, and waits until it has ended, for so long at most.
+func (c *connections) close(patience time.Duration) {
+	c.mu.Lock()
+	c.closing = true
+	c.cutIf(func(*connection) bool { return true })
+	if c.running == 0 {
+		c.mu.Unlock()
+		return
+	}
+	emptied := make(chan struct{})
+	c.emptied = emptied
+	c.mu.Unlock()
+	select {
+	case <-emptied:
+	case <-time.After(patience):
+	}
+}
+
+// EndStreams cuts WebSockets and event streams, now and from now on, so that their clients connect again, to another instance. It is
+// what http.Server.RegisterOnShutdown is for: Shutdown does not know of the former, and would wait for the latter until it gives up.
+func (p *Proxy) EndStreams() { p.connections.cutEndless() }
+
+// watch looks at what goes on until ctx ends.
+func (p *Proxy) watch(ctx context.Context) {
+	ticker := time.NewTicker(lookEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ticker.C:
+			p.connections.look(p.judge)
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// judge says why a connection of a session is to be cut, nil where it goes on. What cannot be told is cut.
+func (p *Proxy) judge(c *connection) (v *verdict) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			v = &verdict{reason: cutBroken, err: fmt.Errorf("recovering from a panic: %v", cause)}
+		}
+	}()
+	newest, err := p.refreshes.current(c.carried)
+	switch {
+	case errors.Is(err, errNoSession):
+		return &verdict{reason: cutRevoked}
+	case err != nil:
+		return &verdict{reason: cutUnknown, err: err}
+	}
+	if newer := p.sessions.Newer(p.background.ctx, newest); newer != nil {
+		newest = newer
+	}
+	if c.moved.Load() {
+		c.moved.Store(false)
+		p.inUse(newest)
+	}
+	now, idleEnd := time.Now(), p.sessions.IdleEndsAt(newest)
+	switch {
+	case !now.Before(newest.ExpiresAt):
+		return &verdict{reason: cutExpired}
+	case !idleEnd.IsZero() && !now.Before(idleEnd):
+		return &verdict{reason: cutIdle}
+	case newest.Generation > c.known.Generation:
+		c.known = newest
+		return p.judgeAgain(c)
+	}
+	return nil
+}
+
+// inUse notes that a session is in use.
+func (p *Proxy) inUse(s *session.Session) {
+	if !p.sessions.InUse(s) {
+		return
+	}
+	p.background.run(func(ctx context.Context) {
+		if err := p.sessions.Touch(ctx, s); errors.Is(err, session.ErrUnavailable) {
+			p.log.Debug("session_not_saved", "session", s.Hash(), "error", cut(err.Error()))
+		}
+	})
+}
+
+// judgeAgain asks the rules that let a session in about its newest generation.
+func (p *Proxy) judgeAgain(c *connection) *verdict {
+	who := &identity{session: c.known}
+	for _, route := range c.rules {
+		if route == nil {
+			continue
+		}
+		if refusal := route.Check(p.subject(c.in, who)); refusal != nil {
+			return &verdict{reason: cutDenied, refused: route, who: who, refusal: refusal}
+		}
+	}
+	return nil
+}
+
+// cutShort tells log and metrics of an exchange that was cut.
+func (p *Proxy) cutShort(x *exchange, r *http.Request) {
+	v := x.connection.cut.Load()
+	if v == nil {
+		return
+	}
+	x.outcome, x.reason = "cut", v.reason
+	if v.err != nil {
+		x.cause = v.err
+	}
+	p.metrics.connectionsCut.WithLabelValues(v.reason).Inc()
+	p.event(x, r, "connection_cut")
+}
+
+// insteadOfAnswer is what a client is told whose request was cut before its answer began: what it would be told if it came now. A
+// session that is over is not saved with it.
+func (p *Proxy) insteadOfAnswer(d *delivery, v *verdict) error {
+	switch v.reason {
+	case cutDenied:
+		return p.deny(d.x, d.in, v.refused, v.who, v.refusal)
+	case cutShutdown:
+		return shuttingDown()
+	case cutUnknown:
+		return v.err
+	case cutBroken:
+		return broken(v.err)
+	}
+	d.x.onHead = nil
+	return signInFirst(errNoSession, p.preferred(d.route.AtLogin()))
+}
+
+// isEventStream says whether an answer goes on for as long as its client listens.
+func isEventStream(answer *http.Response) bool {
+	const kind = "text/event-stream"
+	given := answer.Header.Get("Content-Type")
+	return len(given) >= len(kind) && strings.EqualFold(given[:len(kind)], kind)
+}
+
+// upgraded is a client's connection after an upgrade, on which use is noted.
+type upgraded struct {
+	net.Conn
+	connection *connection
+}
+
+func (u upgraded) Read(b []byte) (int, error) {
+	n, err := u.Conn.Read(b)
+	if n > 0 {
+		u.connection.move()
+	}
+	return n, err
+}
+
+func (u upgraded) Write(b []byte) (int, error) {
+	n, err := u.Conn.Write(b)
+	if n > 0 {
+		u.connection.move()
+	}
+	return n, err
+}
+
+// CloseWrite says that the upstream has said all; the client may not have.
+func (u upgraded) CloseWrite() error {
+	half, ok := u.Conn.(interface{ CloseWrite() error })
+	if !ok {
+		return http.ErrNotSupported
+	}
+	return half.CloseWrite()
+}
