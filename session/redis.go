@@ -30,6 +30,8 @@ const (
 	heartbeat = 300 * time.Millisecond
 	// reconnectPause is how long to wait after a connection was lost.
 	reconnectPause = 200 * time.Millisecond
+	// settling is how long after an interruption nobody refreshes: until every instance is back, and has told the others what they must know.
+	settling = redisPatience + reconnectPause
 	// clockInterval is how often Redis is asked what time it is.
 	clockInterval = time.Minute
 )
@@ -76,12 +78,12 @@ func (o RedisOptions) client() (rueidis.ClientOption, error) {
 		}
 		option.TLSConfig.RootCAs = roots
 	}
+	if option.TLSConfig != nil && (len(option.InitAddress) > 1 || option.Sentinel.MasterSet != "") {
+		option.TLSConfig.ServerName = "" // each server's certificate names that one, and not the first
+	}
 	if option.Sentinel.MasterSet != "" {
 		option.Sentinel.Dialer.Timeout = option.Dialer.Timeout
-		if option.TLSConfig != nil { // a sentinel is another host, and its certificate names that one
-			option.TLSConfig.ServerName = ""
-			option.Sentinel.TLSConfig = option.TLSConfig.Clone()
-		}
+		option.Sentinel.TLSConfig = option.TLSConfig.Clone()
 	}
 	return option, nil
 }
@@ -110,8 +112,12 @@ type redis struct {
 	start     time.Time
 	reachedAt atomic.Int64 // after start; 0 for never
 	connected atomic.Bool
-	ahead     atomic.Int64 // how far its clock is before ours, at most
-	clockAt   time.Time    // when that was learned; the heartbeat's own
+	settledAt atomic.Int64 // after start
+
+	catchUp func(context.Context) error // tells other instances what they could not be told
+
+	ahead   atomic.Int64 // how far its clock is before ours, at most
+	clockAt time.Time    // when that was learned; the heartbeat's own
 }
 
 func newRedis(o RedisOptions) (*redis, error) {
@@ -146,8 +152,24 @@ func (r *redis) close() {
 
 // reached notes that Redis has just answered.
 func (r *redis) reached() {
-	r.reachedAt.Store(int64(time.Since(r.start)))
+	now := time.Since(r.start)
+	if !r.connected.Load() && r.reachedAt.Load() > 0 {
+		r.settledAt.Store(int64(now + settling))
+	}
+	r.reachedAt.Store(int64(now))
 	r.connected.Store(true)
+}
+
+// settle waits until an interruption is over for all instances.
+func (r *redis) settle(ctx context.Context) error {
+	settled := time.NewTimer(time.Duration(r.settledAt.Load()) - time.Since(r.start))
+	defer settled.Stop()
+	select {
+	case <-settled.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // lost notes that it has not.

@@ -195,3 +195,26 @@ func TestALockIsTakenOnceByItsOwner(t *testing.T) {
 		t.Error("it is not who put their mark there that has it")
 	}
 }
+
+// Of several servers each has a certificate of its own name. A Sentinel is asked by TLS where its master is.
+func TestCertificatesNameTheServerThatIsAsked(t *testing.T) {
+	for url, name := range map[string]string{
+		"rediss://redis-1:6379":                   "redis-1",
+		"rediss://redis-1:6379?addr=redis-2:6379": "",
+		"rediss://sentinel-1:26379?master_set=m":  "",
+	} {
+		option, err := RedisOptions{URL: url}.client()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := option.TLSConfig.ServerName; got != name {
+			t.Errorf("%s: certificates must name %q, want %q", url, got, name)
+		}
+		if sentinel := option.Sentinel.TLSConfig; option.Sentinel.MasterSet != "" && (sentinel == nil || sentinel.ServerName != "") {
+			t.Errorf("%s: the Sentinel is asked with %+v", url, sentinel)
+		}
+	}
+	if option, err := (RedisOptions{URL: "redis://sentinel-1:26379?master_set=m"}).client(); err != nil || option.Sentinel.TLSConfig != nil {
+		t.Errorf("without TLS: %v, %v", option.Sentinel.TLSConfig, err)
+	}
+}

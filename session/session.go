@@ -136,6 +136,7 @@ func (m *Manager) openStore() (err error) {
 		return err
 	}
 	m.shared = &sharedSessions{redis: m.redis, kind: "refreshed", packing: m.packing, opened: newOpenedSessions(0)}
+	m.redis.catchUp = func(ctx context.Context) error { return m.shared.catchUp(ctx, !m.options.InRedis) }
 	if m.shared.values, err = newSealer(m.options, "stored session", sealLifetime); err != nil || !m.options.InRedis {
 		return err
 	}

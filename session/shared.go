@@ -40,6 +40,9 @@ func (m *Manager) BeginRefresh(ctx context.Context, s *Session) (newest *Session
 	if !m.redis.up() {
 		return nil, nil, ErrUnavailable
 	}
+	if err := m.redis.settle(ctx); err != nil {
+		return nil, nil, unavailable(err)
+	}
 	unlock, err := m.redis.lock(ctx, m.redis.key("refresh", s.ID))
 	if err != nil {
 		return nil, nil, unavailable(err)
@@ -75,7 +78,7 @@ func (m *Manager) Share(ctx context.Context, s *Session) (err error) {
 		return nil
 	}
 	for range patientTries {
-		err = m.shared.put(ctx, s, !m.options.InRedis)
+		err = m.shared.share(ctx, s, !m.options.InRedis)
 		if !errors.Is(err, ErrUnavailable) || !m.redis.up() {
 			break
 		}

@@ -130,6 +130,9 @@ func (s *sharedRevocations) follow(ctx context.Context) error {
 	if err := s.reconcile(ctx, line); err != nil {
 		return err
 	}
+	if err := s.redis.catchUp(ctx); err != nil {
+		return err
+	}
 	s.redis.reached()
 	s.notice(true, nil)
 	for {

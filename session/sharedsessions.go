@@ -50,18 +50,24 @@ type sharedSessions struct {
 	packing *packing
 	values  *sealer
 	opened  *openedSessions
+	late    unshared
 }
 
 func (c *sharedSessions) key(id string) string { return c.redis.key(c.kind, id) }
 
-// put puts a session there. Its error is ErrRevoked when it has ended.
+// put puts a session there. Its error is ErrRevoked when it has ended, or ErrUnavailable.
 func (c *sharedSessions) put(ctx context.Context, s *Session, fresh bool) error {
+	if !c.redis.up() {
+		return ErrUnavailable
+	}
+	return c.write(ctx, s, fresh)
+}
+
+// write does so whether or not Redis is known to be there.
+func (c *sharedSessions) write(ctx context.Context, s *Session, fresh bool) error {
 	value, err := c.seal(s)
 	if err != nil {
 		return err
-	}
-	if !c.redis.up() {
-		return ErrUnavailable
 	}
 	mustBe := "1"
 	if fresh {

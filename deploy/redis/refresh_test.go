@@ -31,6 +31,7 @@ func TestRefreshesOfReplicasDoNotRace(t *testing.T) {
 					<-pause.C
 				}
 			})
+			each(people, func(b *browser) { becameOn(t, 0, "the last answer", b, (*answer).later, (*answer).served) })
 			i.askedOnce(2 * len(people))
 		})
 	}
@@ -41,7 +42,7 @@ func (b *browser) burst(t *testing.T, n int) {
 	var page sync.WaitGroup
 	for range n {
 		page.Go(func() {
-			if a := b.Get("/"); !a.served() {
+			if a := b.Get("/"); !a.served() && !a.later() { // a busy machine makes Redis slow
 				t.Errorf("%v\n%s", a, a.Body)
 			}
 		})

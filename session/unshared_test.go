@@ -1,0 +1,54 @@
+package session
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+)
+
+// One instance has refreshed when Redis goes. When it is back, the others get what came of it before they may ask for it again.
+func TestWhatCouldNotBeSharedIsSharedBeforeAnybodyRefreshes(t *testing.T) {
+	for _, inRedis := range []bool{false, true} {
+		t.Run(fmt.Sprint("in redis: ", inRedis), func(t *testing.T) {
+			at := startRedis(t)
+			one, other := overRedis(t, at, inRedis), overRedis(t, at, inRedis)
+			s := newSession("alice", 0)
+			newBrowser(t).login(one, s)
+			next := *s
+			next.Generation = 1
+			one.redis.lost()
+			if err := one.Share(t.Context(), &next); !errors.Is(err, ErrUnavailable) {
+				t.Fatalf("sharing it: %v", err)
+			}
+			run(t, at, "CLIENT KILL TYPE NORMAL")
+			eventually(t, "the interruption is noticed", func() bool { return other.redis.settledAt.Load() > 0 })
+			newest, end, err := other.BeginRefresh(contextFor(t, 10*time.Second), s)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer end()
+			if newest.Generation != 1 {
+				t.Errorf("the other would refresh generation %d again", newest.Generation)
+			}
+			if left := one.shared.late.all(); len(left) > 0 {
+				t.Errorf("%d generations are still to be shared", len(left))
+			}
+		})
+	}
+}
+
+func TestOnlyTheNewestGenerationIsToBeShared(t *testing.T) {
+	var u unshared
+	first, second := &Session{ID: "1", Generation: 1}, &Session{ID: "1", Generation: 2}
+	u.note(first)
+	u.note(second)
+	u.known(first)
+	if left := u.all(); len(left) != 1 || left[0] != second {
+		t.Errorf("left are %v", left)
+	}
+	u.known(second)
+	if left := u.all(); len(left) > 0 {
+		t.Errorf("left are %v", left)
+	}
+}
