@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"context"
 	"errors"
 	"net/http"
 
@@ -12,7 +13,7 @@ import (
 //   - A request is what its logout token says and nothing else: no cookie, query or host counts, so the provider may reach us by any
 //     name. It has one form (2.5), and no browser is behind it: every answer is JSON or empty.
 //   - Nothing happens before all of the token is checked (provider/logouttoken.go), and a token has one effect: its jti is remembered as long
-//     as it is good (2.6 (8)).
+//     as it is good (2.6 (8)), by all instances that share a Redis.
 //   - A sid ends that session, sub without a sid all of the person's (2.4). Where both are there, those of the person's sessions end too
 //     of which the provider never said their sid: one of them is meant.
 //   - 200 says that those sessions have ended, whether or not anybody held one, and that no restart will bring them back, where
@@ -39,17 +40,28 @@ func (p *Proxy) backChannelLogout(x *exchange, r *http.Request) error {
 		return logoutTokenRefused(err)
 	}
 	x.user = token.Subject
-	if !p.logoutTokens.take(token.ID, token.Expiry) {
+	if !p.spend(r.Context(), token) {
 		return logoutTokenUsed()
 	}
 	if err := p.revoke(token); err != nil {
 		p.logoutTokens.giveBack(token.ID)
+		p.sessions.GiveBack(r.Context(), token.ID)
 		return logoutNotKept(err)
 	}
 	p.loggedOut(x, r, logoutBackChannel)
 	noStore(x.Header())
 	x.WriteHeader(http.StatusOK)
 	return nil
+}
+
+// spend says whether a token comes for the first time, here and at the other instances. While Redis is away this one decides alone: the
+// provider will send it again.
+func (p *Proxy) spend(ctx context.Context, token *provider.LogoutToken) bool {
+	if !p.logoutTokens.take(token.ID, token.Expiry) {
+		return false
+	}
+	ours, err := p.sessions.Spend(ctx, token.ID, token.Expiry)
+	return ours || err != nil
 }
 
 // revoke ends the sessions that a logout token names.

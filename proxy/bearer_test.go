@@ -491,7 +491,7 @@ func TestAPIClientThatGoesAway(t *testing.T) {
 }
 
 // eventually waits, not for long, until something is so.
-func eventually(t *testing.T, so func() bool) {
+func eventually(t testing.TB, so func() bool) {
 	t.Helper()
 	again := time.NewTicker(5 * time.Millisecond)
 	defer again.Stop()

@@ -28,11 +28,14 @@ import (
 //   - Who came without a session, or with a token of their own, is not cut.
 //   - What is cut never looks whole: net/http closes the connection, or resets the stream, when a handler gives up. Where no answer
 //     has begun, the client gets the one that it would get if it came now.
-//   - A request pays for a context and two short locks. One goroutine looks at all of them, and takes no notice of the short ones.
+//   - A request pays for a context and two short locks. One look is for all of them, and takes no notice of the short ones.
 
 // lookEvery is the time between two looks. A connection is cut in the second one after its session's end at the latest, and what does
 // not give way to that, because its client takes nothing, in the third.
 const lookEvery = 250 * time.Millisecond
+
+// maxJudges is how many connections are judged at once.
+const maxJudges = 64
 
 // The reasons to cut a connection, for log and metric.
 const (
@@ -68,7 +71,7 @@ type connection struct {
 	writer  http.ResponseWriter
 	cancel  context.CancelFunc
 
-	known *session.Session // the generation that the rules let in; after begin the looking goroutine's alone
+	known *session.Session // the generation that the rules let in; after begin the look's alone
 	moved atomic.Bool      // bytes have passed since the last look
 	cut   atomic.Pointer[verdict]
 
@@ -145,15 +148,25 @@ func (c *connections) end(one *connection) {
 	}
 }
 
-// look asks judge about every connection that has been running since the look before, and cuts those of which it says why.
+// look asks judge about every connection that has been running since the look before, and cuts those of which it says why. It asks about
+// several at once: while judge waits for Redis about one, the others are not to wait.
 func (c *connections) look(judge func(*connection) *verdict) {
-	for _, one := range c.lasting() {
-		if v := judge(one); v != nil {
-			c.mu.Lock()
-			c.doCut(one, v)
-			c.mu.Unlock()
-		}
+	lasting := c.lasting()
+	var begun atomic.Int64
+	var judges sync.WaitGroup
+	for range min(maxJudges, len(lasting)) {
+		judges.Go(func() {
+			for i := begun.Add(1); i <= int64(len(lasting)); i = begun.Add(1) {
+				one := lasting[i-1]
+				if v := judge(one); v != nil {
+					c.mu.Lock()
+					c.doCut(one, v)
+					c.mu.Unlock()
+				}
+			}
+		})
 	}
+	judges.Wait()
 }
 
 // lasting are the connections to look at. What was cut and is still there is not among them: it is blocked by a client that takes

@@ -98,6 +98,43 @@ func (w *watched) refreshed(groups ...string) {
 	w.refreshes.generations.finish(next.ID, renewal{next: &next, outcome: provider.Refreshed})
 }
 
+// A look waits for Redis once and not as often as there are connections: after an interruption it has to be asked about each of them.
+func TestConnectionsAreJudgedTogether(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newConnections()
+		for range 10 * maxJudges {
+			r := httptest.NewRequest(http.MethodGet, "/", nil)
+			x := newExchange(httptest.NewRecorder(), r)
+			x.connection.session(&session.Session{}, &session.Session{})
+			c.begin(x, r)
+		}
+		judged := make(chan *connection, 100*maxJudges)
+		slow := func(one *connection) *verdict {
+			time.Sleep(time.Millisecond)
+			judged <- one
+			return nil
+		}
+		for len(judged) == 0 {
+			c.look(slow) // the first ones are too early for them
+		}
+		for len(judged) > 0 {
+			<-judged
+		}
+		began := time.Now()
+		c.look(slow)
+		if took := time.Since(began); took != 10*time.Millisecond {
+			t.Errorf("it takes %v", took)
+		}
+		once := map[*connection]bool{}
+		for range 10 * maxJudges {
+			once[<-judged] = true
+		}
+		if len(once) != 10*maxJudges || len(judged) > 0 {
+			t.Errorf("%d connections were judged, and some twice", len(once))
+		}
+	})
+}
+
 func TestConnectionsEndWithTheirSession(t *testing.T) {
 	for name, test := range map[string]struct {
 		end    func(w *watched)

@@ -32,10 +32,10 @@ func (p *Proxy) Age(d time.Duration) {
 	}
 }
 
-// Older is a session that has lived for so much longer.
+// Older is a session that has lived for so much longer. CreatedAt is its place among the revocations, which grow no older.
 func Older(s *session.Session, d time.Duration) *session.Session {
 	older := *s
-	for _, moment := range []*time.Time{&older.CreatedAt, &older.ExpiresAt, &older.TokenIssuedAt, &older.TokenExpiresAt, &older.UsedAt} {
+	for _, moment := range []*time.Time{&older.ExpiresAt, &older.TokenIssuedAt, &older.TokenExpiresAt, &older.UsedAt} {
 		*moment = moment.Add(-d)
 	}
 	return &older

@@ -365,11 +365,16 @@ func (p *Proxy) sessionFailure(err error, returnTo string) *failure {
 	if errors.Is(err, session.ErrUnavailable) {
 		return p.loginFailed("redis_unavailable", returnTo, sessionsUnavailable(err))
 	}
-	if _, ok := errors.AsType[*session.TooLargeError](err); !ok {
+	tooLarge, ok := errors.AsType[*session.TooLargeError](err)
+	if !ok {
 		return p.loginFailed("internal_error", returnTo, broken(err))
 	}
+	place := "this browser's cookies"
+	if tooLarge.Stored {
+		place = "what doorward keeps of a person"
+	}
 	return p.loginFailed("session_too_large", returnTo, &failure{status: http.StatusInternalServerError, title: "Your session is too large",
-		text: []string{"What the provider says about you does not fit into this browser's cookies: " + err.Error()}, cause: err})
+		text: []string{"What the provider says about you does not fit into " + place + ": " + err.Error()}, cause: err})
 }
 
 // loginLoop explains what browsers would call too many redirects.

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"context"
 	"io"
 	"net/http"
 	"net/url"
@@ -41,7 +42,7 @@ func (p *Proxy) frontChannelLogout(x *exchange, r *http.Request) error {
 	x.outcome = "nobody_signed_out"
 	if ours {
 		if err := p.leaveByFrame(x, r, own, sid); err != nil {
-			return logoutNotKept(err)
+			return err
 		}
 	}
 	p.writeFrame(x)
@@ -74,14 +75,18 @@ func (p *Proxy) leaveByFrame(x *exchange, r *http.Request, own *session.Session,
 	switch {
 	case sid == "" && own != nil && inFrame(r):
 		_, err = p.endSession(own)
-	case sid != "" && (own == nil || own.ProviderSession == sid) && p.seen.take(sid):
+	case sid != "" && (own == nil || own.ProviderSession == sid):
+		known, unsure := p.takeSeen(r.Context(), sid)
+		if !known {
+			return unsure
+		}
 		err = p.sessions.RevokeProviderSession(p.config.IssuerURL, sid)
 	default:
 		return nil
 	}
 	if err != nil {
 		p.seen.note(sid) // so that it can be tried again
-		return err
+		return logoutNotKept(err)
 	}
 	if own != nil {
 		p.sessions.Destroy(x.Header(), r)
@@ -89,6 +94,17 @@ func (p *Proxy) leaveByFrame(x *exchange, r *http.Request, own *session.Session,
 	}
 	p.loggedOut(x, r, logoutFrontChannel)
 	return nil
+}
+
+// takeSeen says whether somebody came with a session of the provider's, to this process or to another, and forgets it. Its error says
+// that nobody knows just now.
+func (p *Proxy) takeSeen(ctx context.Context, sid string) (bool, error) {
+	here := p.seen.take(sid)
+	anywhere, err := p.sessions.TakeProviderSession(ctx, p.config.IssuerURL, sid)
+	if err != nil && !here {
+		return false, sessionsUnavailable(err)
+	}
+	return here || anywhere, nil
 }
 
 // inFrame says whether the browser vouches that the answer goes into a frame.
@@ -105,6 +121,13 @@ func (p *Proxy) writeFrame(x *exchange) {
 	h.Set("X-Request-Id", x.id)
 	x.WriteHeader(http.StatusOK)
 	_, _ = io.WriteString(x, framePage)
+}
+
+// tellOthers lets other instances know a session's sid. They miss it only when a front-channel logout comes to one of them alone.
+func (p *Proxy) tellOthers(ctx context.Context, s *session.Session) {
+	if err := p.sessions.NoteProviderSession(ctx, s); err != nil {
+		p.log.Warn("provider_session_not_shared", "session", s.Hash(), "error", cut(err.Error()))
+	}
 }
 
 // remember notes of a session by what the provider's reports of logouts will be judged: its sid, and how ID tokens are signed.

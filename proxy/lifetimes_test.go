@@ -105,10 +105,12 @@ func TestUserinfoExtendsNothing(t *testing.T) {
 			t.Errorf("%s is %v, want about %v", name, told[name], want.Seconds())
 		}
 	}
+	aged := time.Duration(0)
 	for _, age := range []time.Duration{0, 50 * time.Minute, 30 * time.Minute} {
 		b.age(s, age)
+		aged += age
 		told := ask()
-		lived := time.Since(b.carried(s).CreatedAt)
+		lived := aged + time.Since(b.carried(s).CreatedAt)
 		near(told, "expires_in", 12*time.Hour-lived)
 		near(told, "token_expires_in", max(0, time.Hour-lived))
 		near(told, "idle_in", 2*time.Hour-lived)
@@ -413,6 +415,8 @@ func (s *site) another(c *config.Config) *proxy.Proxy {
 		s.t.Fatal(err)
 	}
 	s.t.Cleanup(p.Close)
+	reached(s.t, p)
+	*s.instances = append(*s.instances, p)
 	return p
 }
 

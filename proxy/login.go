@@ -170,6 +170,7 @@ func (p *Proxy) welcome(x *exchange, r *http.Request, login *session.Login, pers
 	}
 	x.belongsTo(s)
 	p.remember(s)
+	p.tellOthers(r.Context(), s)
 	x.outcome = "login"
 	p.metrics.logins.WithLabelValues("ok").Inc()
 	p.event(x, r, "login")

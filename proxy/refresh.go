@@ -258,7 +258,7 @@ func refreshResults() []string {
 func (p *Proxy) renewSession(ctx context.Context, s *session.Session) renewal {
 	began := time.Now()
 	person, err := p.provider.Refresh(ctx, provider.Known{
-		Subject: s.Subject, AuthTime: s.AuthTime, IDToken: s.IDToken, AccessToken: s.AccessToken, RefreshToken: s.RefreshToken,
+		Subject: s.Subject, SessionID: s.ProviderSession, AuthTime: s.AuthTime, IDToken: s.IDToken, AccessToken: s.AccessToken, RefreshToken: s.RefreshToken,
 		Without: p.claimsMissing(s),
 	})
 	r := renewal{outcome: provider.OutcomeOf(err), err: err}
@@ -267,7 +267,9 @@ func (p *Proxy) renewSession(ctx context.Context, s *session.Session) renewal {
 	case err == nil:
 		if r = p.nextGeneration(s, person, began); r.next == nil {
 			p.revokeToken(person.RefreshToken) // nobody will hold it
+			return r
 		}
+		p.tellOthers(ctx, r.next) // it may have brought a sid, and Redis may have lost the one it had
 	case person != nil && person.RefreshToken != s.RefreshToken:
 		next := *s // the old refresh token is spent, the new access token is not checked to the end
 		next.RefreshToken, next.Generation = person.RefreshToken, s.Generation+1

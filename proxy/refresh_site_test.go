@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"doorward/config"
-	"doorward/proxy"
 	"doorward/proxy/providertest"
 	"doorward/session"
 )
@@ -50,13 +49,10 @@ func opened(t testing.TB, s *site, cookie string) *session.Session {
 // age makes a browser's session so much older, and tells its Cookie header.
 func (b *browser) age(s *site, d time.Duration) string {
 	b.t.Helper()
-	h := http.Header{}
-	r := httptest.NewRequest(http.MethodGet, s.URL, nil)
-	r.Header.Set("Cookie", b.cookieHeader(s))
-	if err := s.Proxy.Sessions().Create(h, r, proxy.Older(b.carried(s), d)); err != nil {
-		b.t.Fatal(err)
-	}
-	b.keep(s, h)
+	id := b.carried(s).ID
+	b.keep(s, s.older(b.cookieHeader(s), d))
+	s.ageShared(id, d)
+	s.settle(id, b.cookieHeader(s))
 	return b.cookieHeader(s)
 }
 
@@ -74,10 +70,11 @@ func (b *browser) api(s *site, path string) *page {
 
 // ask asks once as a program does, with a Cookie header, on a connection of its own. It may be called in any goroutine.
 func (s *site) ask(ctx context.Context, cookie, path string) (*http.Response, error) {
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, s.URL+path, nil)
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, s.server.URL+path, nil)
 	if err != nil {
 		return nil, err
 	}
+	_, r.Host, _ = strings.Cut(s.URL, "://")
 	r.Header.Set("Accept", "application/json")
 	r.Header.Set("Cookie", cookie)
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 30 * time.Second}

@@ -579,6 +579,26 @@ func TestProviderMisbehavesAtARefresh(t *testing.T) {
 	}
 }
 
+// By the first sid its sign-out will be reported, whatever came in between.
+func TestAnotherSessionOfTheProviderAfterAnIDTokenWithoutOne(t *testing.T) {
+	var refreshes atomic.Int32
+	s := newLivingSite(t, nil, providertest.Mutation{Name: "refresh-id-token-sid-gone-then-other", Does: "names no sid, and then another",
+		RefreshIDToken: func(_ *providertest.Provider, j *providertest.JWT) {
+			if delete(j.Claims, "sid"); refreshes.Add(1) > 1 {
+				j.Claims["sid"] = "another"
+			}
+		}})
+	b := s.signedIn("alice")
+	if b.carried(s).ProviderSession == "" {
+		t.Fatal("the login has no sid")
+	}
+	b.age(s, untilDue)
+	b.api(s, "/x").wants(t, http.StatusOK)
+	b.age(s, untilDue)
+	b.api(s, "/x").wants(t, http.StatusUnauthorized)
+	s.wantResults(map[string]float64{"ok": 1, "invalid": 1})
+}
+
 // What the standards leave to the provider ends no session.
 func TestOddRefreshesAreAccepted(t *testing.T) {
 	for _, m := range providertest.RefreshOddities() {

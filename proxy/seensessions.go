@@ -9,7 +9,8 @@ import (
 const maxSeenSessions = 100_000
 
 // seenSessions remembers with which sessions of the provider (sid) people came to this process, since it started. When it is full the
-// oldest goes, and comes back with the next request.
+// oldest goes, and comes back with the next request. Where there is a Redis, it knows with which people came to any process
+// (session.Manager.NoteProviderSession).
 type seenSessions struct {
 	seed maphash.Seed
 

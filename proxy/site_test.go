@@ -38,8 +38,11 @@ type site struct {
 	Proxy    *proxy.Proxy
 	Log      *logBuffer
 
-	server  *httptest.Server
-	serving *atomic.Pointer[proxy.Proxy]
+	server    *httptest.Server
+	serving   *atomic.Pointer[proxy.Proxy]
+	settings  *config.Config
+	stored    *stored         // nil without Redis
+	instances *[]*proxy.Proxy // all that were started for these people
 }
 
 // rulesOfTheSite are the access rules unless a test sets others.
@@ -64,7 +67,7 @@ func newTLSSite(t testing.TB, configure func(*config.Config), mutations ...provi
 
 func startSite(t testing.TB, https bool, configure func(*config.Config), mutations []providertest.Mutation) *site {
 	t.Helper()
-	s := &site{t: t, Provider: providertest.New(t, mutations...), Upstream: newUpstream(t), Log: &logBuffer{}, serving: &atomic.Pointer[proxy.Proxy]{}}
+	s := &site{t: t, Provider: providertest.New(t, mutations...), Upstream: newUpstream(t), Log: &logBuffer{}, serving: &atomic.Pointer[proxy.Proxy]{}, instances: &[]*proxy.Proxy{}}
 	// The listener comes first: its address is PUBLIC_URL, and the handler needs that.
 	s.server = httptest.NewUnstartedServer(nil)
 	s.URL = "http://" + s.server.Listener.Addr().String()
@@ -80,6 +83,7 @@ func startSite(t testing.TB, https bool, configure func(*config.Config), mutatio
 	c.Audience = []string{providertest.Audience}
 	c.CookieSecrets = []string{config.NewSecret()}
 	c.LogLevel = "debug"
+	storeOf(t)(c)
 	if configure != nil {
 		configure(c)
 	}
@@ -88,6 +92,7 @@ func startSite(t testing.TB, https bool, configure func(*config.Config), mutatio
 		t.Fatalf("building the proxy: %v", err)
 	}
 	s.serving.Store(s.Proxy)
+	s.settings, s.stored, *s.instances = c, openStored(t, c), []*proxy.Proxy{s.Proxy}
 	s.server.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.serving.Load().ServeHTTP(w, r) })
 	s.server.Config.DisableGeneralOptionsHandler = true // as doorward's own server: "OPTIONS *" is ours to refuse
 	if https {
@@ -101,6 +106,7 @@ func startSite(t testing.TB, https bool, configure func(*config.Config), mutatio
 		s.server.Close()
 		s.Proxy.Close()
 	})
+	reached(t, s.Proxy)
 	return s
 }
 

@@ -11,7 +11,8 @@ const maxUsedTokens = 50_000
 
 // usedTokens remembers identifiers of tokens that are good for one use, as long as they would be good. Only tokens that were
 // verified come here, so that nobody but the provider can fill it. When it is full the oldest is forgotten, at a restart all are: such a
-// token could end sessions once more, which is better than to refuse a new one.
+// token could end sessions once more, which is better than to refuse a new one. What instances that share a Redis have used is there, too
+// (session.Manager.Spend).
 type usedTokens struct {
 	mu    sync.Mutex
 	until map[[sha256.Size]byte]time.Time

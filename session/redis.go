@@ -88,7 +88,7 @@ func (o RedisOptions) client() (rueidis.ClientOption, error) {
 	return option, nil
 }
 
-// PingRedis connects to Redis and asks whether it is there and lets us in. It tells what time it is there, compared to here.
+// PingRedis connects to Redis and asks whether it is there, lets us in, and takes what we have. It tells what time it is there, compared to here.
 func PingRedis(ctx context.Context, o RedisOptions) (ahead time.Duration, err error) {
 	r, err := newRedis(o)
 	if err != nil {
@@ -98,8 +98,20 @@ func PingRedis(ctx context.Context, o RedisOptions) (ahead time.Duration, err er
 	if err := r.connect(); err != nil {
 		return 0, err
 	}
-	err = r.learnClock(ctx)
-	return time.Duration(r.ahead.Load()), err
+	if err := r.learnClock(ctx); err != nil {
+		return 0, err
+	}
+	return time.Duration(r.ahead.Load()), r.tryWriting(ctx)
+}
+
+// tryWriting adds an entry to a stream that is not there. That changes nothing, and a server that is read-only, full, or older than 6.2
+// says so.
+func (r *redis) tryWriting(ctx context.Context) error {
+	command := r.build().Xadd().Key(r.key("check", "")).Nomkstream().Minid().Threshold("0").Id("*").FieldValue().FieldValue("k", "v").Build()
+	if err := r.do(ctx, command).Error(); err != nil && !rueidis.IsRedisNil(err) {
+		return fmt.Errorf("asking redis to take something: %w", err)
+	}
+	return nil
 }
 
 // redis is the connection. It is safe for concurrent use.
@@ -201,9 +213,12 @@ func (r *redis) learnClock(ctx context.Context) error {
 	return nil
 }
 
+// tellTime asks the server that has the revocations: those of a Cluster have clocks of their own.
+var tellTime = rueidis.NewLuaScript(`return redis.call('TIME')`)
+
 // time is what time it is there.
 func (r *redis) time(ctx context.Context) (time.Time, error) {
-	parts, err := r.do(ctx, r.build().Time().Build()).AsIntSlice()
+	parts, err := r.run(ctx, tellTime, r.revocations()).AsIntSlice()
 	if err == nil && len(parts) != 2 {
 		err = errors.New("it is no time")
 	}
@@ -240,6 +255,9 @@ func (r *redis) twice(ctx context.Context, ask func(context.Context) rueidis.Red
 	}
 	return ask(ctx)
 }
+
+// revocations names the stream of them.
+func (r *redis) revocations() string { return r.prefix + "revocations" }
 
 // key names something of a kind. What it is called is hashed: an identifier opens a session where it stands in a cookie.
 func (r *redis) key(kind, name string) string {

@@ -1,41 +1,17 @@
+//go:build unix
+
 package session
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
-	"net"
-	"os/exec"
+	"runtime"
 	"testing"
 	"time"
-)
 
-// startRedis starts a redis-server that ends with the test, and gives its address.
-func startRedis(t testing.TB) string {
-	t.Helper()
-	program, err := exec.LookPath("redis-server")
-	if err != nil {
-		t.Skip("needs redis-server")
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	port := l.Addr().(*net.TCPAddr).Port
-	l.Close()
-	server := exec.Command(program, "--port", fmt.Sprint(port), "--save", "", "--bind", "127.0.0.1")
-	if err := server.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { server.Process.Kill(); server.Wait() })
-	eventually(t, "redis listens", func() bool {
-		c, err := net.Dial("tcp", l.Addr().String())
-		if err == nil {
-			c.Close()
-		}
-		return err == nil
-	})
-	return "redis://" + l.Addr().String()
-}
+	"doorward/deploy/redistest"
+)
 
 // entries is how many entries the stream has.
 func entries(t *testing.T, m *Manager) int {
@@ -48,7 +24,7 @@ func entries(t *testing.T, m *Manager) int {
 }
 
 func TestANewInstanceKnowsWhatWasRevoked(t *testing.T) {
-	at := startRedis(t)
+	at := redistest.New(t)
 	m := overRedis(t, at, false)
 	for i := range readAtOnce + 7 {
 		if err := m.RevokeSubject("https://id.example.com", fmt.Sprint(i)); err != nil {
@@ -63,7 +39,7 @@ func TestANewInstanceKnowsWhatWasRevoked(t *testing.T) {
 
 // Redis loses its data; whoever is still there knows.
 func TestWhatRedisForgotComesBack(t *testing.T) {
-	at := startRedis(t)
+	at := redistest.New(t)
 	all := []*Manager{overRedis(t, at, false), overRedis(t, at, false), overRedis(t, at, false)}
 	const many = 2*readAtOnce + 7
 	for i := range many {
@@ -76,33 +52,26 @@ func TestWhatRedisForgotComesBack(t *testing.T) {
 	}
 	m := all[0]
 	// Their connections go with the data.
-	for _, command := range []string{"FLUSHALL", "CLIENT KILL TYPE NORMAL"} {
-		run(t, at, command)
-	}
+	run(t, at, "FLUSHALL")
+	run(t, at, "CLIENT", "KILL", "TYPE", "NORMAL")
 	eventually(t, "it is there again", func() bool { return m.Reachable() && entries(t, m) == many })
 	for range 3 {
-		run(t, at, "CLIENT KILL TYPE NORMAL")
+		run(t, at, "CLIENT", "KILL", "TYPE", "NORMAL")
 		eventually(t, "nothing is there twice", func() bool { return m.Reachable() && entries(t, m) == many })
 	}
 }
 
-// run runs a command on a connection of its own.
-func run(t *testing.T, at, command string) {
+// run has Redis run a command.
+func run(t *testing.T, at *redistest.Redis, command ...string) {
 	t.Helper()
-	conn, err := net.Dial("tcp", at[len("redis://"):])
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	fmt.Fprintf(conn, "%s\r\n", command)
-	if _, err := conn.Read(make([]byte, 100)); err != nil {
+	if err := at.Do(command...).Error(); err != nil {
 		t.Fatal(err)
 	}
 }
 
 // What is signed out while Redis is away is signed out here, and everywhere when it is back.
 func TestASignOutWhileRedisIsAway(t *testing.T) {
-	at := startRedis(t)
+	at := redistest.New(t)
 	m, other := overRedis(t, at, false), overRedis(t, at, false)
 	s := person("alice", "1")
 	s.CreatedAt = now(t, m)
@@ -115,13 +84,13 @@ func TestASignOutWhileRedisIsAway(t *testing.T) {
 	if err := b.status(m); !errors.Is(err, ErrRevoked) {
 		t.Errorf("here: %v", err)
 	}
-	run(t, at, "CLIENT KILL TYPE NORMAL")
+	run(t, at, "CLIENT", "KILL", "TYPE", "NORMAL")
 	eventually(t, "the other knows", func() bool { return errors.Is(b.status(other), ErrRevoked) })
 }
 
 // A full stream ends the sessions that are as old as what it drops, for instances too that come later, and no others.
 func TestAFullStreamForgetsNothing(t *testing.T) {
-	at := startRedis(t)
+	at := redistest.New(t)
 	m := overRedis(t, at, false)
 	stream := m.revoked.journal.(*sharedRevocations)
 	stream.most = 100
@@ -153,11 +122,11 @@ func TestAFullStreamForgetsNothing(t *testing.T) {
 
 // An entry that nobody can read may have been anybody's.
 func TestAnUnreadableEntryEndsOlderSessions(t *testing.T) {
-	at := startRedis(t)
+	at := redistest.New(t)
 	m := overRedis(t, at, false)
 	old := person("alice", "1")
 	old.CreatedAt = now(t, m)
-	run(t, at, "XADD test:revocations * k short t 1")
+	run(t, at, "XADD", "test:revocations", "*", "k", "short", "t", "1")
 	eventually(t, "it has ended", func() bool { return m.Revoked(old) })
 	young := person("alice", "2")
 	young.CreatedAt = now(t, m).Add(2 * time.Millisecond)
@@ -168,7 +137,7 @@ func TestAnUnreadableEntryEndsOlderSessions(t *testing.T) {
 
 // What could not be added although the heartbeat goes on is added with the next one.
 func TestARevocationThatCouldNotBeAddedIsNotForgotten(t *testing.T) {
-	at := startRedis(t)
+	at := redistest.New(t)
 	m, other := overRedis(t, at, false), overRedis(t, at, false)
 	s := person("alice", "1")
 	s.CreatedAt = now(t, m)
@@ -183,7 +152,7 @@ func TestARevocationThatCouldNotBeAddedIsNotForgotten(t *testing.T) {
 
 // A lock that was taken without anybody hearing of it is its owner's all the same.
 func TestALockIsTakenOnceByItsOwner(t *testing.T) {
-	m := overRedis(t, startRedis(t), false)
+	m := overRedis(t, redistest.New(t), false)
 	take := func(mark string) int64 {
 		taken, err := m.redis.run(t.Context(), takeLock, "test:lock", mark, milliseconds(lockLifetime)).AsInt64()
 		if err != nil {
@@ -191,8 +160,10 @@ func TestALockIsTakenOnceByItsOwner(t *testing.T) {
 		}
 		return taken
 	}
-	if take("mine") != 1 || take("mine") != 1 || take("theirs") != 0 {
-		t.Error("it is not who put their mark there that has it")
+	for i, mark := range []string{"mine", "mine", "theirs"} {
+		if got := take(mark) == 1; got != (mark == "mine") {
+			t.Errorf("%d: %s takes it: %v", i, mark, got)
+		}
 	}
 }
 
@@ -217,4 +188,113 @@ func TestCertificatesNameTheServerThatIsAsked(t *testing.T) {
 	if option, err := (RedisOptions{URL: "redis://sentinel-1:26379?master_set=m"}).client(); err != nil || option.Sentinel.TLSConfig != nil {
 		t.Errorf("without TLS: %v, %v", option.Sentinel.TLSConfig, err)
 	}
+}
+
+// Close waits for nobody who does not answer, and leaves nothing running.
+func TestCloseIsBounded(t *testing.T) {
+	for name, state := range map[string]func(*testing.T) *Manager{
+		"redis is there": func(t *testing.T) *Manager { return overRedis(t, redistest.New(t), true) },
+		"redis is frozen": func(t *testing.T) *Manager {
+			at := redistest.New(t)
+			m := overRedis(t, at, true)
+			at.Freeze()
+			t.Cleanup(at.Thaw)
+			return m
+		},
+		"redis froze a while ago": func(t *testing.T) *Manager {
+			at := redistest.New(t)
+			m := overRedis(t, at, true)
+			at.Freeze()
+			t.Cleanup(at.Thaw)
+			eventually(t, "it is noticed", func() bool { return !m.Reachable() })
+			return m
+		},
+		"redis froze before": func(t *testing.T) *Manager {
+			at := redistest.New(t)
+			at.Freeze()
+			t.Cleanup(at.Thaw)
+			return newManager(t, func(o *Options) { o.Redis = RedisOptions{URL: at.URL(), Prefix: "test:"} })
+		},
+		"redis was never there": func(t *testing.T) *Manager {
+			at := redistest.New(t)
+			at.Kill()
+			return newManager(t, func(o *Options) { o.Redis = RedisOptions{URL: at.URL(), Prefix: "test:"} })
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := state(t)
+			began := time.Now()
+			m.Close()
+			if took := time.Since(began); took > 3*time.Second {
+				t.Errorf("it took %v", took)
+			}
+			eventually(t, "all goroutines end", func() bool {
+				all := make([]byte, 1<<20)
+				all = all[:runtime.Stack(all, true)]
+				return !bytes.Contains(all, []byte("sharedRevocations")) && !bytes.Contains(all, []byte("rueidis.(*pipe)"))
+			})
+		})
+	}
+}
+
+// A token is spent by one instance, which may try again, and is good for another once it was given back or is over.
+func TestATokenIsSpentByOneInstance(t *testing.T) {
+	at := redistest.New(t)
+	one, other := overRedis(t, at, false), overRedis(t, at, true)
+	spends := func(m *Manager, d time.Duration) bool {
+		t.Helper()
+		ours, err := m.Spend(t.Context(), "a", time.Now().Add(d))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return ours
+	}
+	if !spends(one, time.Minute) || !spends(one, time.Minute) || spends(other, time.Minute) {
+		t.Error("it is not who was first that has it")
+	}
+	other.GiveBack(t.Context(), "a")
+	if spends(other, time.Minute) {
+		t.Error("it was given back by another")
+	}
+	one.GiveBack(t.Context(), "a")
+	if !spends(other, 50*time.Millisecond) || spends(one, time.Minute) {
+		t.Error("it is not good again")
+	}
+	eventually(t, "it is over", func() bool { return spends(one, time.Minute) })
+}
+
+// Which sessions of the provider's people came with is known as long as theirs may live, and once.
+func TestProviderSessionsAreNoted(t *testing.T) {
+	at := redistest.New(t)
+	one, other := overRedis(t, at, false), overRedis(t, at, true)
+	takes := func(issuer, sid string) bool {
+		t.Helper()
+		noted, err := other.TakeProviderSession(t.Context(), issuer, sid)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return noted
+	}
+	s := person("alice", "1")
+	nameless, short := person("alice", ""), person("alice", "2")
+	short.ExpiresAt = time.Now().Add(-time.Second)
+	for _, s := range []*Session{s, nameless, short} {
+		if err := one.NoteProviderSession(t.Context(), s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if takes(s.Issuer, "") || takes(s.Issuer, "3") || takes("https://other.example.com", "1") || !takes(s.Issuer, "1") || takes(s.Issuer, "1") {
+		t.Error("what is known is not what was noted")
+	}
+	eventually(t, "one that is over goes", func() bool { return entriesOf(t, at, "test:sid:*") == 0 })
+}
+
+// entriesOf is how many keys there are.
+func entriesOf(t *testing.T, at *redistest.Redis, pattern string) int {
+	t.Helper()
+	keys, err := at.Do("KEYS", pattern).AsStrSlice()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(keys)
 }

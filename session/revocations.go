@@ -23,6 +23,9 @@ import (
 // maxRevocations bounds the set; each takes some 150 bytes.
 const maxRevocations = 100_000
 
+// clocksApart is how far the clock of an instance may be from Redis's: by the one a session is over, by the other its revocation.
+const clocksApart = 15 * time.Minute
+
 // revocations is a set of sessions that ended before their time. It is safe for concurrent use.
 type revocations struct {
 	keep    time.Duration // how long the longest session lives
@@ -54,7 +57,7 @@ type revocation struct {
 func openRevocations(o Options, shared *redis) (*revocations, error) {
 	r := &revocations{keep: o.MaxAge, now: time.Now, entries: map[revocationKey]time.Time{}}
 	if shared != nil {
-		r.now = shared.now
+		r.now, r.keep = shared.now, o.MaxAge+clocksApart
 		r.journal = openSharedRevocations(shared, r, o.OnRedis)
 		return r, nil
 	}
@@ -151,8 +154,9 @@ func (r *revocations) revokeEverybody(at time.Time) {
 
 // all lists what is revoked, the oldest first.
 func (r *revocations) all() []revocation {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.forget(r.now())
 	var all []revocation
 	if !r.notBefore.IsZero() {
 		all = append(all, revocation{keyOfEverybody(), r.notBefore})

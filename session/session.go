@@ -97,6 +97,7 @@ type Manager struct {
 	store    store
 	redis    *redis          // nil for none
 	shared   *sharedSessions // what is in Redis; nil for none
+	mark     string          // of this instance, there
 }
 
 // NewManager checks the options and derives the keys. Its error names the setting, what is wrong and the mend.
@@ -105,7 +106,9 @@ func NewManager(o Options) (*Manager, error) {
 	if err := o.check(); err != nil {
 		return nil, err
 	}
-	m := &Manager{options: o, names: newNames(o.CookieName), packing: &packing{}, active: newActivity(o.IdleTimeout)}
+	m := &Manager{
+		options: o, names: newNames(o.CookieName), packing: &packing{}, active: newActivity(o.IdleTimeout), mark: rand.Text(),
+	}
 	for _, open := range []func() error{m.openSealers, m.openStore, m.openRevocations} {
 		if err := open(); err != nil {
 			return nil, err

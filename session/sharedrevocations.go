@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -16,11 +17,15 @@ import (
 //   - Every instance holds the whole set in memory, and so asks nobody when a session is used. It waits for what the others add: Redis
 //     tells it at once, and where there is nothing to tell says so after a heartbeat. So an instance knows how far it can trust its set.
 //   - The times are Redis's: the not-before of an entry here, and the CreatedAt of a session.
-//   - It waits on a connection of its own, which the client does not mend in silence: after an interruption both sides tell each other everything. What a Redis without a disk forgot comes back from whoever knows it.
+//   - It waits on a connection of its own, which the client does not mend in silence: after an interruption both sides tell each other
+//     everything. So they do when what was read last is there no more. What Redis has forgotten (no disk, FLUSHALL, eviction) comes back
+//     from whoever knows it.
+//   - A Redis that can be read and takes nothing (full, read-only) is there all the same. What could not be added is tried again.
 //   - The stream is bounded as the set is: where it is full its oldest entries are replaced by one that ends all sessions as old as these.
 
 // addRevocations adds entries, hash and time in microseconds, in turn; an empty time is now, rounded up, since a login's is rounded
-// down. Further arguments: how many entries the stream may have, and how many milliseconds one is kept. It answers with the time.
+// down. Further arguments: how many entries the stream may have, and how many milliseconds one is kept. It answers with the time. What
+// does not read, among what is replaced, counts as in readEntry.
 var addRevocations = rueidis.NewLuaScript(`
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2] + 1
@@ -35,7 +40,8 @@ local over = redis.call('XLEN', KEYS[1]) - most
 if over > 0 then
   local gone, latest = math.min(over + math.floor(most / 10), redis.call('XLEN', KEYS[1])), 0
   for _, entry in ipairs(redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', gone)) do
-    latest = math.max(latest, tonumber(entry[2][4]))
+    local at = string.match(entry[2][4] or '', '^%d+$') or (string.match(entry[1], '%d+') + 1) * 1000
+    latest = math.max(latest, tonumber(at))
   end
   redis.call('XTRIM', KEYS[1], 'MAXLEN', redis.call('XLEN', KEYS[1]) - gone)
   redis.call('XADD', KEYS[1], '*', 'k', string.rep('\0', 32), 't', string.format('%.0f', latest + 1))
@@ -44,8 +50,12 @@ redis.call('PEXPIRE', KEYS[1], keep)
 return string.format('%.0f', now)
 `)
 
-// readAtOnce is how many entries are read, or added, with one command.
-const readAtOnce = 500
+const (
+	// readAtOnce is how many entries are read, or added, with one command.
+	readAtOnce = 500
+	// addPause is how long to wait after something could not be added.
+	addPause = 2 * time.Second
+)
 
 // sharedRevocations is the stream.
 type sharedRevocations struct {
@@ -54,8 +64,9 @@ type sharedRevocations struct {
 	most   int
 	notice func(up bool, err error)
 
-	read   string      // the identifier of the entry that was read last
+	read   string      // the identifier of the entry that was read last; the follower's own
 	behind atomic.Bool // the set knows of something that could not be added
+	tryAt  time.Time   // when to try that again, not before; the follower's own
 	end    context.CancelFunc
 	done   sync.WaitGroup
 }
@@ -69,7 +80,7 @@ func openSharedRevocations(r *redis, set *revocations, notice func(bool, error))
 	return s
 }
 
-func (s *sharedRevocations) key() string { return s.redis.prefix + "revocations" }
+func (s *sharedRevocations) key() string { return s.redis.revocations() }
 
 // add revokes by Redis's time, or while it is away by what its time is at most.
 func (s *sharedRevocations) add(key revocationKey) error {
@@ -136,61 +147,77 @@ func (s *sharedRevocations) follow(ctx context.Context) error {
 	s.redis.reached()
 	s.notice(true, nil)
 	for {
-		if err := s.await(ctx, line); err != nil {
+		if err := s.beat(ctx, line); err != nil {
 			return err
-		}
-		s.redis.reached()
-		if s.behind.Swap(false) {
-			if err := s.reconcile(ctx, line); err != nil {
-				return err
-			}
-		}
-		if time.Since(s.redis.clockAt) > clockInterval {
-			if err := s.redis.learnClock(ctx); err != nil {
-				return err
-			}
 		}
 	}
 }
 
-// reconcile makes the stream and the set the same. Several instances that find the same thing missing add it once.
-func (s *sharedRevocations) reconcile(ctx context.Context, line rueidis.DedicatedClient) error {
-	theirs, err := s.readAll(ctx, line)
-	if err != nil || len(s.missing(theirs)) == 0 {
+// beat waits for a heartbeat, and does what is to be done after it.
+func (s *sharedRevocations) beat(ctx context.Context, line rueidis.DedicatedClient) error {
+	last := s.read
+	if err := s.await(ctx, line); err != nil {
 		return err
 	}
-	unlock, err := s.redis.lock(ctx, s.redis.prefix+"revocations-lock")
+	stands, err := s.stands(ctx, line, last)
 	if err != nil {
 		return err
 	}
-	defer unlock()
-	if theirs, err = s.readAll(ctx, line); err != nil {
-		return err
-	}
-	missing := s.missing(theirs)
-	for len(missing) > 0 {
-		n := min(2*readAtOnce, len(missing))
-		if _, err := s.write(ctx, missing[:n]...); err != nil {
+	s.redis.reached()
+	if !stands || !time.Now().Before(s.tryAt) && s.behind.Load() {
+		if err := s.reconcile(ctx, line); err != nil {
 			return err
 		}
-		missing = missing[n:]
+	}
+	if time.Since(s.redis.clockAt) > clockInterval {
+		return s.redis.learnClock(ctx)
 	}
 	return nil
 }
 
-// missing lists what the set knows and the stream does not, as add takes it.
-func (s *sharedRevocations) missing(theirs map[revocationKey]time.Time) (entries []string) {
-	for _, one := range s.set.all() {
-		if one.at.Truncate(time.Microsecond).After(theirs[one.key]) {
-			entries = append(entries, string(one.key[:]), microseconds(one.at))
-		}
+// reconcile makes the stream and the set the same. Its error is that the stream cannot be read.
+func (s *sharedRevocations) reconcile(ctx context.Context, line rueidis.DedicatedClient) error {
+	s.behind.Store(false) // what cannot be added from here on is to be added the next time
+	missing, err := s.readAll(ctx, line)
+	if err != nil || len(missing) == 0 {
+		return err
 	}
-	return entries
+	if err := s.addMissing(ctx, line); err != nil {
+		s.behind.Store(true)
+		s.tryAt = time.Now().Add(addPause)
+	}
+	return nil
 }
 
-// readAll takes in the stream from its beginning.
-func (s *sharedRevocations) readAll(ctx context.Context, line rueidis.DedicatedClient) (map[revocationKey]time.Time, error) {
-	all := map[revocationKey]time.Time{}
+// addMissing adds to the stream what is missing there. Several instances that find the same thing missing add it once.
+func (s *sharedRevocations) addMissing(ctx context.Context, line rueidis.DedicatedClient) error {
+	patience, cancel := context.WithTimeout(ctx, redisPatience)
+	defer cancel()
+	unlock, err := s.redis.lock(patience, s.redis.prefix+"revocations-lock")
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	missing, err := s.readAll(ctx, line)
+	for err == nil && len(missing) > 0 {
+		var entries []string
+		n := min(readAtOnce, len(missing))
+		for _, one := range missing[:n] {
+			entries = append(entries, string(one.key[:]), microseconds(one.at))
+		}
+		missing = missing[n:]
+		_, err = s.write(ctx, entries...)
+	}
+	return err
+}
+
+// readAll takes in the stream from its beginning, and gives what the set knows and the stream does not.
+func (s *sharedRevocations) readAll(ctx context.Context, line rueidis.DedicatedClient) (missing []revocation, err error) {
+	missing = s.set.all()
+	unread := map[revocationKey]time.Time{}
+	for _, one := range missing {
+		unread[one.key] = one.at.Truncate(time.Microsecond)
+	}
 	s.read = "0-0"
 	for {
 		entries, err := s.readFrom(ctx, line)
@@ -198,14 +225,32 @@ func (s *sharedRevocations) readAll(ctx context.Context, line rueidis.DedicatedC
 			return nil, fmt.Errorf("reading the revocations in redis: %w", err)
 		}
 		for _, one := range s.takeEntries(entries) {
-			if one.at.After(all[one.key]) {
-				all[one.key] = one.at
+			if !unread[one.key].After(one.at) {
+				delete(unread, one.key)
 			}
 		}
 		if len(entries) < readAtOnce {
-			return all, nil
+			break
 		}
 	}
+	return slices.DeleteFunc(missing, func(one revocation) bool {
+		_, misses := unread[one.key]
+		return !misses
+	}), nil
+}
+
+// stands says whether an entry that was read is still there: whether this is still the stream that it was read from.
+func (s *sharedRevocations) stands(ctx context.Context, line rueidis.DedicatedClient, id string) (bool, error) {
+	if id == "0-0" {
+		return true, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, redisPatience)
+	defer cancel()
+	entries, err := line.Do(ctx, line.B().Xrange().Key(s.key()).Start(id).End(id).Build()).AsXRange()
+	if err != nil {
+		return false, fmt.Errorf("reading the revocations in redis: %w", err)
+	}
+	return len(entries) > 0, nil
 }
 
 // readFrom reads the entries after the last one that was read.

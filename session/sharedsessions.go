@@ -25,12 +25,15 @@ const (
 	endMark         = "ended"
 	endMarkLifetime = 5 * time.Minute
 
+	// maxValue bounds what is read of a value. Ours are smaller; whoever else writes to this Redis could put a gigabyte there.
+	maxValue = 128 << 10
+
 	// trackFor is how long Redis is asked to tell of changes after a value was read.
 	trackFor = 10 * time.Minute
 )
 
 // putSession sets a value, unless the session has ended or a newer value is there. Arguments: the value, its generation, its time of
-// use, its lifetime, and 1 when it is not to be put where none was. It answers 0 when the session has ended.
+// use, its lifetime, and 1 when it is not to be put where none was. It answers 0 when the session has ended, 2 when a newer value stays.
 var putSession = rueidis.NewLuaScript(`
 local old = redis.call('GET', KEYS[1])
 if old == 'ended' or (not old and ARGV[5] == '1') then return 0 end
@@ -38,7 +41,7 @@ if old then
   local generation, used = string.match(old, '^(%d+) (%d+) ')
   generation, used = tonumber(generation), tonumber(used)
   local mine, mineUsed = tonumber(ARGV[2]), tonumber(ARGV[3])
-  if generation and (generation > mine or generation == mine and used > mineUsed) then return 1 end
+  if generation and (generation > mine or generation == mine and used > mineUsed) then return 2 end
 end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[4])
 return 1`)
@@ -73,15 +76,16 @@ func (c *sharedSessions) write(ctx context.Context, s *Session, fresh bool) erro
 	if fresh {
 		mustBe = "0"
 	}
-	lifetime := milliseconds(s.ExpiresAt.Sub(time.Now()))
+	lifetime := milliseconds(time.Until(s.ExpiresAt))
 	kept, err := c.redis.run(ctx, putSession, c.key(s.ID), value, strconv.Itoa(s.Generation), microseconds(s.UsedAt), lifetime, mustBe).AsInt64()
 	switch {
 	case err != nil:
 		return unavailable(err)
 	case kept == 0:
 		return ErrRevoked
+	case kept == 1:
+		c.opened.put(s.ID, value, s)
 	}
-	c.opened.put(s.ID, value, s)
 	return nil
 }
 
@@ -91,9 +95,9 @@ func (c *sharedSessions) get(ctx context.Context, id string) (*Session, error) {
 		return nil, ErrUnavailable
 	}
 	key := c.key(id)
-	value, err := c.redis.do(ctx, c.redis.build().Get().Key(key).Build()).ToString()
+	value, err := present(c.redis.do(ctx, c.redis.build().Getrange().Key(key).Start(0).End(maxValue).Build()))
 	if err != nil {
-		return nil, absent(err)
+		return nil, err
 	}
 	return c.open(key, value)
 }
@@ -126,12 +130,8 @@ func (c *sharedSessions) read(ctx context.Context, id string) (string, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, redisPatience)
 	defer cancel()
-	command := c.redis.build().Get().Key(c.key(id)).Cache()
-	value, err := (*c.redis.client.Load()).DoCache(ctx, command, trackFor).ToString()
-	if err != nil {
-		return "", absent(err)
-	}
-	return value, nil
+	command := c.redis.build().Getrange().Key(c.key(id)).Start(0).End(maxValue).Cache()
+	return present((*c.redis.client.Load()).DoCache(ctx, command, trackFor))
 }
 
 // newer gives a session as it is there, when that is a newer generation; else nil. Most of the time that is told by the head of the value,
@@ -162,12 +162,16 @@ func (c *sharedSessions) touch(ctx context.Context, id string) error {
 	return c.put(ctx, s, false)
 }
 
-// absent tells what is not there from what cannot be asked for.
-func absent(err error) error {
-	if rueidis.IsRedisNil(err) {
-		return ErrNone
+// present is the value that was read. It tells one that is not there, and so reads as empty, from one that cannot be asked for.
+func present(read rueidis.RedisResult) (string, error) {
+	value, err := read.ToString()
+	switch {
+	case err != nil:
+		return "", unavailable(err)
+	case value == "":
+		return "", ErrNone
 	}
-	return unavailable(err)
+	return value, nil
 }
 
 // end removes a session for good.

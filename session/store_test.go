@@ -1,3 +1,5 @@
+//go:build unix
+
 package session
 
 import (
@@ -5,13 +7,14 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/http/httptest"
 	"reflect"
 	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"doorward/deploy/redistest"
 )
 
 // What holds wherever sessions live: in their cookies, in their cookies beside a Redis, in Redis. Each is tried with two instances that
@@ -31,7 +34,7 @@ func eachStore(t *testing.T, change func(*Options), test func(t *testing.T, i in
 	})
 	for _, inRedis := range []bool{false, true} {
 		t.Run(map[bool]string{false: "cookie beside redis", true: "redis"}[inRedis], func(t *testing.T) {
-			at := startRedis(t)
+			at := redistest.New(t)
 			open := func() *Manager { return overRedis(t, at, inRedis, change) }
 			test(t, instances{open(), open(), true})
 		})
@@ -39,10 +42,10 @@ func eachStore(t *testing.T, change func(*Options), test func(t *testing.T, i in
 }
 
 // overRedis makes a manager that shares a Redis, and waits until it has reached it.
-func overRedis(t testing.TB, at string, inRedis bool, change ...func(*Options)) *Manager {
+func overRedis(t testing.TB, at *redistest.Redis, inRedis bool, change ...func(*Options)) *Manager {
 	t.Helper()
 	m := newManager(t, append([]func(*Options){func(o *Options) {
-		o.Redis = RedisOptions{URL: at, Prefix: "test:", OutageGrace: time.Minute}
+		o.Redis = RedisOptions{URL: at.URL(), Prefix: "test:", OutageGrace: time.Minute}
 		o.InRedis = inRedis
 	}}, change...)...)
 	t.Cleanup(func() { m.Close() })
@@ -170,7 +173,7 @@ func TestWhatIsOverIsOverForEveryInstance(t *testing.T) {
 
 // A late answer writes what it knew when it began.
 func TestANewerGenerationIsNotOverwritten(t *testing.T) {
-	at := startRedis(t)
+	at := redistest.New(t)
 	one, other := overRedis(t, at, true), overRedis(t, at, true)
 	s := newSession("alice", 0)
 	b := newBrowser(t)
@@ -201,7 +204,7 @@ func TestANewerGenerationIsNotOverwritten(t *testing.T) {
 func TestOneInstanceRefreshesAndTheOthersKnow(t *testing.T) {
 	for _, inRedis := range []bool{false, true} {
 		t.Run(fmt.Sprint("in redis: ", inRedis), func(t *testing.T) {
-			at := startRedis(t)
+			at := redistest.New(t)
 			var all []*Manager
 			for range 3 {
 				all = append(all, overRedis(t, at, inRedis))
@@ -244,7 +247,7 @@ func TestOneInstanceRefreshesAndTheOthersKnow(t *testing.T) {
 func TestWhatARefreshBringsAfterALogoutIsDropped(t *testing.T) {
 	for _, inRedis := range []bool{false, true} {
 		t.Run(fmt.Sprint("in redis: ", inRedis), func(t *testing.T) {
-			at := startRedis(t)
+			at := redistest.New(t)
 			one, other := overRedis(t, at, inRedis), overRedis(t, at, inRedis)
 			s := newSession("alice", 0)
 			b := newBrowser(t)
@@ -277,7 +280,7 @@ func contextFor(t *testing.T, d time.Duration) context.Context {
 
 // A process that ends while it holds a lock holds up the others no longer than the lock lives, and one that lives keeps it.
 func TestALockLivesAsLongAsItsHolder(t *testing.T) {
-	at := startRedis(t)
+	at := redistest.New(t)
 	m := overRedis(t, at, false)
 	ctx := contextFor(t, 20*time.Second)
 	if err := m.redis.do(ctx, m.redis.build().Set().Key("test:k").Value("of the dead").PxMilliseconds(700).Build()).Error(); err != nil {
@@ -315,7 +318,7 @@ func TestALockLivesAsLongAsItsHolder(t *testing.T) {
 }
 
 func TestRedisHoldsNoSecrets(t *testing.T) {
-	at := startRedis(t)
+	at := redistest.New(t)
 	m := overRedis(t, at, true)
 	s := keycloakSession()
 	s.RefreshToken = "a-refresh-token"
@@ -347,7 +350,7 @@ func TestRedisHoldsNoSecrets(t *testing.T) {
 
 // A value of one session under the key of another does not open, nor a cookie in the place of a value.
 func TestStoredValuesAreBoundToTheirKey(t *testing.T) {
-	at := startRedis(t)
+	at := redistest.New(t)
 	m := overRedis(t, at, true)
 	alice, bob := newBrowser(t), newBrowser(t)
 	a, b := newSession("alice", 0), newSession("bob", 0)
@@ -368,7 +371,7 @@ func TestStoredValuesAreBoundToTheirKey(t *testing.T) {
 
 // Cookies of the one store mean nothing to the other.
 func TestStoresDoNotOpenEachOthersCookies(t *testing.T) {
-	at := startRedis(t)
+	at := redistest.New(t)
 	inCookies, inRedis := overRedis(t, at, false), overRedis(t, at, true)
 	for _, pair := range [][2]*Manager{{inCookies, inRedis}, {inRedis, inCookies}} {
 		b := newBrowser(t)
@@ -380,7 +383,7 @@ func TestStoresDoNotOpenEachOthersCookies(t *testing.T) {
 }
 
 func TestSessionsInUseAreReadFromMemory(t *testing.T) {
-	at := startRedis(t)
+	at := redistest.New(t)
 	m := overRedis(t, at, true)
 	b := newBrowser(t)
 	b.login(m, newSession("alice", 0))
@@ -389,7 +392,7 @@ func TestSessionsInUseAreReadFromMemory(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, rest, _ := strings.Cut(info, "cmdstat_get:calls=")
+		_, rest, _ := strings.Cut(info, "cmdstat_getrange:calls=")
 		fmt.Sscanf(rest, "%d", &n)
 		return n
 	}
@@ -455,12 +458,10 @@ func TestHowLongWhatIsKnownCounts(t *testing.T) {
 	})
 }
 
-var _ = httptest.NewRequest
-
 func TestOtherInstancesLearnOfAGenerationAndOfUse(t *testing.T) {
 	for _, inRedis := range []bool{false, true} {
 		t.Run(fmt.Sprint("in redis: ", inRedis), func(t *testing.T) {
-			at := startRedis(t)
+			at := redistest.New(t)
 			one, other := overRedis(t, at, inRedis), overRedis(t, at, inRedis)
 			s := newSession("alice", 0)
 			b := newBrowser(t)

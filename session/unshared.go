@@ -6,6 +6,8 @@ import (
 	"maps"
 	"slices"
 	"sync"
+
+	"github.com/redis/rueidis"
 )
 
 // unshared are generations that other instances could not be told of, because Redis went away while they were made. The refresh tokens
@@ -52,10 +54,15 @@ func (c *sharedSessions) share(ctx context.Context, s *Session, fresh bool) erro
 	return err
 }
 
-// catchUp lets other instances know what they could not be told. Its error is ErrUnavailable.
+// catchUp lets other instances know what they could not be told. Its error is ErrUnavailable. A Redis that answers and takes nothing (full,
+// read-only) lets nobody refresh either, so that what it does not take can wait.
 func (c *sharedSessions) catchUp(ctx context.Context, fresh bool) error {
 	for _, s := range c.late.all() {
-		if err := c.write(ctx, s, fresh); errors.Is(err, ErrUnavailable) {
+		err := c.write(ctx, s, fresh)
+		if _, refused := errors.AsType[*rueidis.RedisError](err); refused {
+			continue
+		}
+		if errors.Is(err, ErrUnavailable) {
 			return err
 		}
 		c.late.known(s)

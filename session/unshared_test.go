@@ -5,13 +5,15 @@ import (
 	"fmt"
 	"testing"
 	"time"
+
+	"doorward/deploy/redistest"
 )
 
 // One instance has refreshed when Redis goes. When it is back, the others get what came of it before they may ask for it again.
 func TestWhatCouldNotBeSharedIsSharedBeforeAnybodyRefreshes(t *testing.T) {
 	for _, inRedis := range []bool{false, true} {
 		t.Run(fmt.Sprint("in redis: ", inRedis), func(t *testing.T) {
-			at := startRedis(t)
+			at := redistest.New(t)
 			one, other := overRedis(t, at, inRedis), overRedis(t, at, inRedis)
 			s := newSession("alice", 0)
 			newBrowser(t).login(one, s)
@@ -21,7 +23,7 @@ func TestWhatCouldNotBeSharedIsSharedBeforeAnybodyRefreshes(t *testing.T) {
 			if err := one.Share(t.Context(), &next); !errors.Is(err, ErrUnavailable) {
 				t.Fatalf("sharing it: %v", err)
 			}
-			run(t, at, "CLIENT KILL TYPE NORMAL")
+			run(t, at, "CLIENT", "KILL", "TYPE", "NORMAL")
 			eventually(t, "the interruption is noticed", func() bool { return other.redis.settledAt.Load() > 0 })
 			newest, end, err := other.BeginRefresh(contextFor(t, 10*time.Second), s)
 			if err != nil {
@@ -50,5 +52,25 @@ func TestOnlyTheNewestGenerationIsToBeShared(t *testing.T) {
 	u.known(second)
 	if left := u.all(); len(left) > 0 {
 		t.Errorf("left are %v", left)
+	}
+}
+
+// A Redis that answers and takes nothing is there.
+func TestWhatAFullRedisDoesNotTakeCanWait(t *testing.T) {
+	at := redistest.New(t)
+	m := overRedis(t, at, true)
+	s := newSession("alice", 0)
+	newBrowser(t).login(m, s)
+	m.shared.late.note(s)
+	run(t, at, "CONFIG", "SET", "maxmemory", "1")
+	if err := m.shared.catchUp(t.Context(), false); err != nil {
+		t.Errorf("catching up: %v", err)
+	}
+	if left := m.shared.late.all(); len(left) != 1 {
+		t.Errorf("%d generations are still to be shared", len(left))
+	}
+	run(t, at, "CONFIG", "SET", "maxmemory", "0")
+	if err := m.shared.catchUp(t.Context(), false); err != nil || len(m.shared.late.all()) > 0 {
+		t.Errorf("when there is room: %v", err)
 	}
 }

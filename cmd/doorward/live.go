@@ -67,7 +67,7 @@ func askProvider(ctx context.Context, c *config.Config) ([]provider.Finding, err
 	return p.Inspect(ctx)
 }
 
-// inspectRedis asks Redis whether it is there and lets us in, and changes nothing in it.
+// inspectRedis asks Redis whether it is there, lets us in and takes what we have, and changes nothing in it.
 func inspectRedis(ctx context.Context, c *config.Config) finding {
 	if _, err := session.PingRedis(ctx, proxy.RedisOptions(c)); err != nil {
 		return finding{Subject: "redis", Says: err.Error(),

@@ -17,6 +17,7 @@ func TestCheckLiveAsksRedis(t *testing.T) {
 	gone.Kill()
 	frozen := redistest.New(t)
 	frozen.Freeze()
+	full, replica := redistest.New(t, "maxmemory 1"), redistest.New(t, "replicaof "+strings.Replace(plain.Addr, ":", " ", 1))
 	for _, c := range []struct {
 		name     string
 		settings map[string]string
@@ -29,6 +30,8 @@ func TestCheckLiveAsksRedis(t *testing.T) {
 		{"wrong password", map[string]string{"REDIS_URL": "redis://doorward@" + plain.Addr, "REDIS_PASSWORD": canary}, "WRONGPASS"},
 		{"no password", map[string]string{"REDIS_URL": "redis://" + plain.Addr}, "NOAUTH"},
 		{"another authority", map[string]string{"REDIS_URL": tls.URL(), "REDIS_CA": redistest.NewCA(t)}, "unknown authority"},
+		{"replica", map[string]string{"REDIS_URL": replica.URL()}, "READONLY"},
+		{"full", map[string]string{"REDIS_URL": full.URL()}, "OOM"},
 		{"no TLS", map[string]string{"REDIS_URL": "rediss://" + plain.Addr}, "deadline"}, // it waits for more of what it does not understand
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -5,6 +5,7 @@ package programtest
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"math/rand/v2"
 	"net"
 	"os/exec"
@@ -55,4 +56,18 @@ func FreePort(t testing.TB) string {
 	}
 	t.Fatal("no port is free")
 	return ""
+}
+
+// FreeAddr is a host:port of loopback that nobody else will have, though the program that is to listen there should end and start again
+// meanwhile: where all of 127.0.0.0/8 is loopback, as on Linux, a host of its own.
+func FreeAddr(t testing.TB) string {
+	t.Helper()
+	host := fmt.Sprintf("127.%d.%d.%d", 1+rand.IntN(254), rand.IntN(256), 1+rand.IntN(254))
+	l, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
+	if err != nil {
+		host = "127.0.0.1"
+	} else {
+		l.Close()
+	}
+	return net.JoinHostPort(host, FreePort(t))
 }

@@ -35,7 +35,7 @@ func newReplica(t testing.TB) *replica {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &replica{t: t, binary: binary, Addr: "127.0.0.1:" + programtest.FreePort(t), Metrics: "127.0.0.1:" + programtest.FreePort(t)}
+	return &replica{t: t, binary: binary, Addr: programtest.FreeAddr(t), Metrics: programtest.FreeAddr(t)}
 }
 
 // Start starts the process. The test fails when it ends by itself, as it does when the race detector finds something.

@@ -37,7 +37,7 @@ var topologies = []struct {
 }
 
 // aclRules are those that README.md tells people to give doorward's user.
-const aclRules = "resetchannels ~doorward:* -@all +auth +hello +ping +select +client|setname +client|tracking +client|caching +cluster|slots +cluster|shards +time +eval +evalsha +get +set +del +multi +exec +pttl +pexpire +xadd +xtrim +xlen +xrange +xread"
+const aclRules = "resetchannels ~doorward:* -@all +auth +hello +ping +select +client|setname +client|tracking +client|caching +cluster|slots +cluster|shards +time +eval +evalsha +get +getrange +set +del +multi +exec +pttl +pexpire +xadd +xtrim +xlen +xrange +xread"
 
 // Signing in, requests and signing out work wherever Redis is, and again after it was away, without anybody signing in anew.
 func TestEveryTopology(t *testing.T) {

@@ -6,8 +6,6 @@ import (
 	"net/url"
 	"strconv"
 	"testing"
-
-	"doorward/deploy/programtest"
 )
 
 // slots is how many parts the keys of a Cluster fall into (Redis Cluster specification, key distribution model).
@@ -22,16 +20,16 @@ type Cluster struct {
 func NewCluster(t testing.TB) *Cluster {
 	t.Helper()
 	c := new(Cluster)
-	buses := [len(c.Masters)]string{}
 	for i := range c.Masters {
-		buses[i] = programtest.FreePort(t)
-		c.Masters[i] = New(t, "cluster-enabled yes", "cluster-port "+buses[i], "cluster-node-timeout 2000")
+		r := newRedis(t)
+		r.start([]string{"port " + r.port(), "cluster-enabled yes", "cluster-announce-ip " + r.host(), "cluster-node-timeout 2000"})
+		c.Masters[i] = r
 	}
 	for i, master := range c.Masters {
 		first, last := i*slots/len(c.Masters), (i+1)*slots/len(c.Masters)-1
 		master.must("CLUSTER", "ADDSLOTSRANGE", strconv.Itoa(first), strconv.Itoa(last))
 		if i > 0 {
-			master.must("CLUSTER", "MEET", "127.0.0.1", c.Masters[0].port(), buses[0])
+			master.must("CLUSTER", "MEET", c.Masters[0].host(), c.Masters[0].port())
 		}
 	}
 	for _, master := range c.Masters {

@@ -84,14 +84,14 @@ func newRedis(t testing.TB) *Redis {
 	if _, err := exec.LookPath("redis-server"); err != nil {
 		programtest.Missing(t, "redis", "no redis-server in PATH (Debian: apt-get install redis-server)")
 	}
-	return &Redis{t: t, Addr: net.JoinHostPort("127.0.0.1", programtest.FreePort(t)), folder: t.TempDir()}
+	return &Redis{t: t, Addr: programtest.FreeAddr(t), folder: t.TempDir()}
 }
 
 // start writes the configuration and starts the server for the first time. Nothing is synced to the disk: only the program
 // is going to be killed, not the machine.
 func (r *Redis) start(lines []string) {
 	r.t.Helper()
-	common := []string{"bind 127.0.0.1", "dir " + r.folder, `save ""`, "appendonly yes", "appendfsync no", "loglevel warning"}
+	common := []string{"bind " + r.host(), "dir " + r.folder, `save ""`, "appendonly yes", "appendfsync no", "loglevel warning"}
 	r.write("redis.conf", strings.Join(append(common, lines...), "\n")+"\n")
 	r.run()
 }
@@ -121,6 +121,11 @@ func (r *Redis) URL() string {
 		u.User = url.UserPassword(r.User, r.Password)
 	}
 	return u.String()
+}
+
+func (r *Redis) host() string {
+	host, _, _ := net.SplitHostPort(r.Addr)
+	return host
 }
 
 func (r *Redis) port() string {

@@ -22,12 +22,13 @@ type Sentinel struct {
 func NewSentinel(t testing.TB) *Sentinel {
 	t.Helper()
 	s := &Sentinel{Master: New(t, "repl-diskless-sync-delay 0")}
-	s.Replica = New(t, "replicaof 127.0.0.1 "+s.Master.port())
+	s.Replica = newRedis(t)
+	s.Replica.start([]string{"port " + s.Replica.port(), "replicaof " + s.Master.host() + " " + s.Master.port(), "replica-announce-ip " + s.Replica.host()})
 	s.Replica.await("its master", func() bool { return s.Replica.says("INFO", "master_link_status:up") })
 	s.watch = newRedis(t)
 	s.watch.write("redis.conf", strings.Join([]string{
-		"bind 127.0.0.1", "port " + s.watch.port(), "dir " + s.watch.folder,
-		"sentinel monitor " + masterSet + " 127.0.0.1 " + s.Master.port() + " 1",
+		"bind " + s.watch.host(), "port " + s.watch.port(), "dir " + s.watch.folder,
+		"sentinel monitor " + masterSet + " " + s.Master.host() + " " + s.Master.port() + " 1",
 		"sentinel down-after-milliseconds " + masterSet + " 500",
 		"sentinel failover-timeout " + masterSet + " 2000", "",
 	}, "\n"))

@@ -29,7 +29,7 @@ func (r *Redis) certify() {
 	r.t.Helper()
 	authority, ca, key := newCA(r.t)
 	of, server := newKey(r.t), &x509.Certificate{
-		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "redis"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "redis"}, IPAddresses: []net.IP{net.ParseIP(r.host())},
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
 	}
 	r.CA = ca

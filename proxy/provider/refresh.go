@@ -27,6 +27,7 @@ import (
 // Known is what a session knows of the person for whom it was made.
 type Known struct {
 	Subject      string    // sub
+	SessionID    string    // sid; "" when the provider never said
 	AuthTime     time.Time // auth_time; zero when the provider never said
 	IDToken      string    // the latest one, which was checked when it came
 	AccessToken  string    // the latest one; checked when it came if there is an audience
@@ -190,12 +191,7 @@ func (p *Provider) refreshRules(t *token, known Known, before *token) []rule {
 		{source, func() (string, error) { return t.checkSameOrNone("nonce", before) }},
 		{source, func() (string, error) { return t.checkSameOrNone("azp", before) }},
 		{source, func() (string, error) { return t.checkSameAuthTime(known.AuthTime) }},
-		{"OIDC Back-Channel Logout 2.1", func() (string, error) {
-			if !before.claims.has("sid") {
-				return "", nil
-			}
-			return t.checkSameOrNone("sid", before) // by the one that came first its sign-out will be reported
-		}},
+		{"OIDC Back-Channel Logout 2.1", func() (string, error) { return t.checkSameSession(known.SessionID) }},
 		{"OIDC Core 3.1.3.7 (12)", func() (string, error) {
 			if t.claims["acr"] == before.claims["acr"] || !t.claims.has("acr") {
 				return "", nil // the login was asked for it, perhaps by a rule
@@ -225,6 +221,17 @@ func (t *token) checkSameOrNone(name string, before *token) (string, error) {
 		return "", errors.New(name + " is not that of the session's ID token")
 	}
 	return name + " is that of the session's ID token", nil
+}
+
+// checkSameSession: by the sid that came first its sign-out will be reported, however many ID tokens without one came in between.
+func (t *token) checkSameSession(sid string) (string, error) {
+	if sid == "" || !t.claims.has("sid") {
+		return "", nil
+	}
+	if t.claims["sid"] != sid {
+		return "", errors.New("sid is not that of the session: it is another session of the provider's")
+	}
+	return "sid is that of the session", nil
 }
 
 // checkSameAuthTime: auth_time is when the person logged in, not when the token was issued.

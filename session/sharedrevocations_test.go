@@ -1,0 +1,167 @@
+//go:build unix
+
+package session
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"doorward/deploy/redistest"
+)
+
+// beside makes an instance that shares a Redis, and waits until it has reached it.
+func beside(t *testing.T, server *redistest.Redis, change ...func(*Options)) *Manager {
+	t.Helper()
+	m := newManager(t, append([]func(*Options){func(o *Options) {
+		o.Redis = RedisOptions{URL: server.URL(), Prefix: "test:", OutageGrace: time.Second}
+	}}, change...)...)
+	t.Cleanup(func() { m.Close() })
+	eventually(t, "redis is reached", m.Reachable)
+	return m
+}
+
+// tell sends a server one command.
+func tell(t *testing.T, server *redistest.Redis, command ...string) {
+	t.Helper()
+	if err := server.Do(command...).Error(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// length is how many entries the stream has.
+func length(t *testing.T, server *redistest.Redis) int64 {
+	t.Helper()
+	n, err := server.Do("XLEN", "test:revocations").AsInt64()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// Connections stay when somebody empties Redis, and when it evicts. Nobody tells.
+func TestWhatRedisForgotComesBackThoughNoConnectionBroke(t *testing.T) {
+	for name, forget := range map[string]func(*testing.T, *redistest.Redis, *Manager){
+		"emptied": func(t *testing.T, server *redistest.Redis, _ *Manager) { tell(t, server, "FLUSHALL") },
+		"evicted": func(t *testing.T, server *redistest.Redis, _ *Manager) { tell(t, server, "DEL", "test:revocations") },
+		"emptied, and written to at once": func(t *testing.T, server *redistest.Redis, m *Manager) {
+			tell(t, server, "FLUSHALL")
+			if err := m.Revoke(person("bob", "2")); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"emptied, and its clock set back": func(t *testing.T, server *redistest.Redis, _ *Manager) {
+			tell(t, server, "FLUSHALL")
+			tell(t, server, "XADD", "test:revocations", "1-1", "k", fmt.Sprintf("%032d", 7), "t", "1")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := redistest.New(t)
+			m, other := beside(t, server), beside(t, server)
+			s := person("alice", "1")
+			s.CreatedAt = now(t, m)
+			const many = readAtOnce + 7
+			for i := range many - 1 {
+				if err := m.RevokeSubject(s.Issuer, fmt.Sprint(i)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := other.RevokeSubject(s.Issuer, s.Subject); err != nil {
+				t.Fatal(err)
+			}
+			eventually(t, "all is read", func() bool { return m.Revoked(s) })
+			forget(t, server, m)
+			eventually(t, "it is there again", func() bool { return length(t, server) >= many })
+			if !beside(t, server).Revoked(s) {
+				t.Error("a new instance does not know of it")
+			}
+		})
+	}
+}
+
+// A Redis without memory answers every question. Nobody is to lose their session because somebody signed out.
+func TestASignOutThatRedisDoesNotTakeIsNoOutage(t *testing.T) {
+	server := redistest.New(t)
+	m, other := beside(t, server), beside(t, server)
+	s := person("alice", "1")
+	s.CreatedAt = now(t, m)
+	tell(t, server, "CONFIG", "SET", "maxmemory", "1")
+	if err := m.RevokeSubject(s.Issuer, s.Subject); !errors.Is(err, ErrUnavailable) {
+		t.Fatalf("signing out: %v", err)
+	}
+	ended := time.Now().Add(3 * time.Second) // longer than the grace
+	eventually(t, "the grace is over", func() bool {
+		if !m.Available() || !other.Available() {
+			t.Fatal("all sessions have ended")
+		}
+		return time.Now().After(ended)
+	})
+	if !m.Revoked(s) {
+		t.Error("where it was signed out it counts")
+	}
+	tell(t, server, "CONFIG", "SET", "maxmemory", "0")
+	eventually(t, "the other instance knows", func() bool { return other.Revoked(s) })
+}
+
+// What somebody else put among the entries does not keep a full stream from taking new ones.
+func TestAFullStreamWithForeignEntriesTakesMore(t *testing.T) {
+	for _, foreign := range [][]string{{"x", "y"}, {"t", "1", "k", fmt.Sprintf("%032d", 7)}, {"k", fmt.Sprintf("%032d", 7), "t", "nan"}} {
+		t.Run(fmt.Sprint(foreign), func(t *testing.T) {
+			server := redistest.New(t)
+			m := beside(t, server)
+			m.revoked.journal.(*sharedRevocations).most = 20
+			tell(t, server, slices.Concat([]string{"XADD", "test:revocations", "*"}, foreign)...)
+			for i := range 50 {
+				if err := m.RevokeSubject("https://id.example.com", fmt.Sprint(i)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if n := length(t, server); n > 20 {
+				t.Errorf("it has %d entries", n)
+			}
+		})
+	}
+}
+
+// The servers of a Cluster have clocks of their own. A login and a sign-out are to be told apart by one.
+func TestOneServerOfAClusterTellsTheTime(t *testing.T) {
+	cluster := redistest.NewCluster(t)
+	m := newManager(t, func(o *Options) {
+		o.Redis = RedisOptions{URL: cluster.URL(), Prefix: "test:", OutageGrace: time.Second}
+	})
+	t.Cleanup(func() { m.Close() })
+	eventually(t, "redis is reached", m.Reachable)
+	for range 30 {
+		now(t, m)
+	}
+	var asked []string
+	for _, server := range cluster.Masters {
+		info, err := server.Do("INFO", "commandstats").ToString()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(info, "cmdstat_time:") {
+			asked = append(asked, server.Addr)
+		}
+	}
+	if len(asked) != 1 {
+		t.Errorf("asked were %v", asked)
+	}
+}
+
+// By an instance whose clock is behind, a session is over when by Redis's clock its revocation has been for a while.
+func TestARevocationOutlivesTheSessionByClocksThatDiffer(t *testing.T) {
+	m := beside(t, redistest.New(t), func(o *Options) { o.MaxAge = time.Hour })
+	m.redis.ahead.Store(int64(10 * time.Minute))
+	b, s := newBrowser(t), newSession("alice", 0)
+	s.CreatedAt = time.Now().Add(-55 * time.Minute)
+	s.ExpiresAt = s.CreatedAt.Add(time.Hour)
+	b.login(m, s)
+	m.revoked.take(revocation{keyOfSubject(s.Issuer, s.Subject), s.CreatedAt.Add(time.Second)})
+	if err := b.status(m); !errors.Is(err, ErrRevoked) {
+		t.Errorf("got %v", err)
+	}
+}
