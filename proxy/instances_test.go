@@ -272,3 +272,33 @@ func nobodyListens(t *testing.T) string {
 	defer l.Close()
 	return l.Addr().String()
 }
+
+// What goes on at one ends with what happens at the other.
+func TestInstancesCutConnections(t *testing.T) {
+	for name, test := range map[string]struct {
+		end    func(t *testing.T, one, two *site, b *browser)
+		reason string
+	}{
+		"signed out": {func(t *testing.T, one, two *site, _ *browser) {
+			if err := two.Proxy.Sessions().RevokeSubject(one.Provider.Issuer, "alice"); err != nil {
+				t.Error(err)
+			}
+		}, "revoked"},
+		"refreshed claims": {func(t *testing.T, one, two *site, b *browser) {
+			one.Provider.AddUser(providertest.User{Subject: "alice", Groups: []string{"Dev"}})
+			b.age(one, untilDue)
+			two.rawAs(b.cookieHeader(one), "/x").wants(t, http.StatusOK)
+		}, "denied"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			instances(t, func(t *testing.T, one, two *site) {
+				b := one.signedIn("alice")
+				newEchoBesideWebSockets(one)
+				ended := converses(t, one, b.client, "/admin/ws")
+				test.end(t, one, two, b)
+				isCut(t, "the WebSocket", ended)
+				wasCut(t, one, test.reason)
+			})
+		})
+	}
+}
