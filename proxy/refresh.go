@@ -161,9 +161,6 @@ func (f *refresher) without(known lineage) (*session.Session, error) {
 // run refreshes a session: everybody who joined it waits for this.
 func (f *refresher) run(ctx context.Context, s *session.Session) {
 	r := f.ask(ctx, s)
-	if r.outcome == provider.Invalid || r.outcome == provider.Ended && f.sessions.Shares() {
-		_ = f.sessions.Revoke(s)
-	}
 	tries := f.generations.finish(s.ID, r)
 	// Only now: whoever signs out from here on finds the new refresh token, and forgets it.
 	if f.sessions.Revoked(s) && f.generations.forget(s.ID) && r.next != nil {
@@ -186,7 +183,7 @@ func (f *refresher) ask(ctx context.Context, s *session.Session) (r renewal) {
 }
 
 // askAlone asks when no other instance does, unless one has just done so.
-func (f *refresher) askAlone(ctx context.Context, s *session.Session) renewal {
+func (f *refresher) askAlone(ctx context.Context, s *session.Session) (r renewal) {
 	newest, end, err := f.sessions.BeginRefresh(ctx, s)
 	switch {
 	case errors.Is(err, session.ErrRevoked):
@@ -194,35 +191,41 @@ func (f *refresher) askAlone(ctx context.Context, s *session.Session) renewal {
 	case err != nil:
 		return renewal{outcome: provider.Unavailable, result: withoutRedis, err: err}
 	}
+	later := false // the others are let in by somebody else
+	defer func() {
+		if !later {
+			end()
+		}
+	}()
 	if newest != s {
-		end()
 		return renewal{next: newest, outcome: provider.Refreshed, result: elsewhere}
 	}
-	r := f.renew(ctx, s)
-	if r.next == nil {
-		end()
-		return r
+	r = f.renew(ctx, s)
+	switch {
+	case r.outcome == provider.Invalid, r.outcome == provider.Ended && f.sessions.Shares():
+		_ = f.sessions.Revoke(s) // now, or the next instance asks with what is spent
+	case r.next != nil:
+		r, later = f.share(ctx, s, r, end)
 	}
-	return f.share(ctx, s, r, end)
+	return r
 }
 
-// share lets other instances know what a refresh brought, and then in. Where Redis does not take it now that goes on beside: who came in
-// before would spend the old refresh token again.
-func (f *refresher) share(ctx context.Context, s *session.Session, r renewal, end func()) renewal {
+// share lets other instances know what a refresh brought. Where Redis does not take it now that goes on beside, and ends there: who came
+// in before would spend the old refresh token again.
+func (f *refresher) share(ctx context.Context, s *session.Session, r renewal, end func()) (shared renewal, later bool) {
 	err := f.sessions.Share(ctx, r.next)
 	switch {
 	case errors.Is(err, session.ErrRevoked):
 		f.revoke(r.next.RefreshToken)
-		r = renewal{outcome: provider.Ended, result: afterLogout}
+		return renewal{outcome: provider.Ended, result: afterLogout}, false
 	case err != nil:
 		f.background.run(func(ctx context.Context) {
 			defer end()
 			f.shareLater(ctx, s, r.next)
 		})
-		return r
+		return r, true
 	}
-	end()
-	return r
+	return r, false
 }
 
 // shareLater tries again and again, for as long as a refresh may take.
