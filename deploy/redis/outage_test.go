@@ -79,6 +79,7 @@ func TestWhoIsNotKnownIsToldToWaitDuringAnOutage(t *testing.T) {
 				t.Errorf("%v", a)
 			}
 			fault.end(r)
+			i.awaitRedis(true)
 			await(t, "the end of the outage", func() bool { return known.Get("/", on(1)).served() })
 			fresh.SignIn()
 		})
