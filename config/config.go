@@ -26,7 +26,7 @@ const Prefix = "DOORWARD"
 // its value is never shown.
 type Config struct {
 	PublicURL               []string      `split_words:"true" required:"true" example:"https://app.example.com" desc:"Origins that browsers use (scheme, host and port, no path); the first is the canonical one. Register …/oauth2/callback of each at the provider. A request for another host gets 421, unless a rule or an upstream names that host. http only on loopback, unless INSECURE_PUBLIC_HTTP."`
-	Upstreams               string        `split_words:"true" required:"true" kind:"table" example:"http://127.0.0.1:8080" desc:"Where requests go, one entry a line or between semicolons: [PATTERN] URL [option…]. A URL alone stands for /. Schemes: http, https, h2c, unix (unix:/run/app.sock). Options: host=preserve (default) or upstream; strip=/prefix; token=bearer, x-forwarded-access-token or none; timeout=30s (until the answer's headers; 0 waits for ever); paths=case-sensitive,opaque-slash (what the upstream promises about paths)."`
+	Upstreams               string        `split_words:"true" kind:"table" unset:"required without FORWARD_AUTH" example:"http://127.0.0.1:8080" desc:"Where requests go, one entry a line or between semicolons: [PATTERN] URL [option…]. A URL alone stands for /. Schemes: http, https, h2c, unix (unix:/run/app.sock). Options: host=preserve (default) or upstream; strip=/prefix; token=bearer, x-forwarded-access-token or none; timeout=30s (until the answer's headers; 0 waits for ever); paths=case-sensitive,opaque-slash (what the upstream promises about paths); for https ca= (a file of certificates trusted instead of the system's), cert= and key= (files of the client certificate that doorward shows), each read again when it changes."`
 	AccessRules             string        `split_words:"true" required:"true" kind:"table" example:"/ authenticated" desc:"Who may go where, one entry a line or between semicolons: PATTERN REQUIREMENT. What no rule covers is denied."`
 	IssuerURL               string        `split_words:"true" required:"true" example:"https://id.example.com" desc:"The provider's issuer, exactly as the provider writes it, trailing slash or not."`
 	ProviderInternalURL     string        `split_words:"true" desc:"Origin through which doorward itself reaches the provider, where browsers reach it by another."`
@@ -62,7 +62,19 @@ type Config struct {
 	ForwardAccessToken      bool          `split_words:"true" default:"true" desc:"Whether upstreams get the access token: token=bearer for those that do not say, else token=none."`
 	ForwardGroups           string        `split_words:"true" default:"all" values:"all,matched" desc:"Which groups X-Forwarded-Groups carries: all, or only those that a rule names. 8 KiB at most."`
 	Headers                 []string      `split_words:"true" desc:"Further identity headers, Name=claim."`
+	AssertionKeys           string        `split_words:"true" kind:"PEM" secret:"true" desc:"Private keys on P-256, in PEM, one after the other. The first signs what upstreams are told of a person (X-Doorward-Assertion, ES256); the public halves of all are at ENDPOINT_PREFIX/jwks. Usually given as ASSERTION_KEYS_FILE, which is read again whenever that file changes."`
+	AllowedOrigins          []string      `split_words:"true" desc:"Further origins whose pages may act for whoever is signed in: open WebSockets, write under CSRF_PROTECTION, and read login_url from doorward's 401s (CORS). An origin is always allowed to itself. http only on loopback, unless INSECURE_PUBLIC_HTTP."`
+	CsrfProtection          string        `split_words:"true" default:"off" values:"off,writes" desc:"For upstreams that do not look themselves. writes: what another site's page asks for with somebody's session is refused, unless it is a GET, HEAD or OPTIONS; its own origin and ALLOWED_ORIGINS may."`
+	TrustedProxies          []string      `split_words:"true" desc:"Servers in front of doorward whose X-Forwarded-For and X-Request-Id are believed: addresses, networks (10.1.0.0/16), or private for all of 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, 127.0.0.0/8, fc00::/7 and ::1. Unset: nobody's are, and the peer is the client."`
+	ForwardAuth             string        `split_words:"true" values:"nginx,ingress-nginx,traefik,caddy,envoy" desc:"The server in front that takes the requests and asks /oauth2/auth about each of them; it has to be among TRUSTED_PROXIES. It says how the server tells of the request, and what it makes of the answer: doorward check prints how to configure it. Unset: the endpoint is 404."`
+	AuthResponseHeaders     []string      `split_words:"true" desc:"What else an answer of FORWARD_AUTH carries for the application: access-token (X-Auth-Request-Access-Token), authorization (the access token as Authorization: Bearer), assertion (X-Doorward-Assertion, for the origin that browsers use), names of HEADERS."`
 	ListenAddr              string        `split_words:"true" default:":4180" desc:"Address of the public listener, host:port."`
+	TLSCert                 string        `split_words:"true" kind:"PEM" desc:"Certificate of the public listener, with those between it and its authority; then it speaks TLS (1.2 and up, HTTP/2). Usually given as TLS_CERT_FILE, which is read again whenever it or TLS_KEY_FILE changes, without a connection lost. PUBLIC_URL must be https."`
+	TLSKey                  string        `split_words:"true" kind:"PEM" secret:"true" desc:"The certificate's private key. Usually given as TLS_KEY_FILE."`
+	MaxHeaderBytes          int           `split_words:"true" default:"65536" kind:"bytes" desc:"Bytes of a request's head, cookies among them; a longer one gets 431."`
+	HeaderTimeout           time.Duration `split_words:"true" default:"10s" desc:"How long a client may take for the TLS handshake, and for the head of a request once it has begun."`
+	IdleTimeout             time.Duration `split_words:"true" default:"120s" desc:"How long a connection is kept on which no request is going on."`
+	MaxConnections          int           `split_words:"true" default:"0" desc:"How many connections of clients are open at once; WebSockets count. At the limit the one that has been idle for longest makes room; while none is idle, new ones wait. 0: no limit."`
 	MetricsAddr             string        `split_words:"true" default:":9180" desc:"Address of the listener with /metrics, /healthz and /readyz, and with what ADMIN_TOKEN opens, host:port."`
 	AdminToken              string        `split_words:"true" secret:"true" desc:"Opens POST /sessions/revoke on METRICS_ADDR, which ends sessions, to whoever brings it as a bearer token; 16 characters or more. It travels in the clear: keep that address inside your network. Unset: there is no such path."`
 	RevocationsPath         string        `split_words:"true" desc:"File in which it survives a restart who was signed out before their session's end. doorward makes it, and files beside it, in a folder that must be there; each process needs its own. Unset: a restart forgets."`
@@ -79,8 +91,8 @@ type Config struct {
 	InsecureProviderHTTP    bool          `split_words:"true" default:"false" desc:"Allows plain http for ISSUER_URL and PROVIDER_INTERNAL_URL beyond loopback: tokens and keys travel in the clear."`
 	InsecureUnverifiedEmail bool          `split_words:"true" default:"false" desc:"Believes e-mail addresses that the provider does not vouch for."`
 
-	// Where CLIENT_SECRET and CLIENT_KEY were read from, and are read again; empty when they stood in the environment itself.
-	clientSecretFile, clientKeyFile string
+	// Where these settings were read from, and are read again; empty when they stood in the environment itself.
+	clientSecretFile, clientKeyFile, assertionKeysFile, tlsCertFile, tlsKeyFile string
 }
 
 // Load reads the configuration from the process environment. Its error is a
@@ -94,6 +106,8 @@ func Load() (*Config, error) {
 		return c, append(problems, Problem{Variable: Prefix, Wrong: err.Error()})
 	}
 	c.clientSecretFile, c.clientKeyFile = fileOf("CLIENT_SECRET"), fileOf("CLIENT_KEY")
+	c.assertionKeysFile = fileOf("ASSERTION_KEYS")
+	c.tlsCertFile, c.tlsKeyFile = fileOf("TLS_CERT"), fileOf("TLS_KEY")
 	unread := problems // a value that could not be read is judged no further
 	for _, p := range c.problems() {
 		if !unread.concern(p.Variable) {
@@ -113,10 +127,11 @@ func (c *Config) problems() Problems {
 	var all Problems
 	for _, check := range []func(*Config) Problems{
 		checkRequired, checkChoices, checkDurations,
-		checkOrigins, checkPolicy,
+		checkOrigins, checkAllowedOrigins, checkPolicy,
 		checkIssuer, checkInternalURL, checkClientID, checkClientAuth, checkScopes, checkResponseMode, checkAuthParams,
 		checkBearerTokens, checkClaims, checkProviderCA,
-		checkSecrets, checkCookie, checkRedis, checkSessionMaxAge, checkHeaders,
+		checkSecrets, checkCookie, checkRedis, checkSessionMaxAge, checkHeaders, checkAssertionKeys,
+		checkTrustedProxies, checkForwardAuth, checkLimits, checkCertificate,
 		checkAddresses, checkAdminToken, checkRevocationsPath, checkEndpointPrefix, checkPostLogoutURL,
 	} {
 		all = append(all, check(c)...)

@@ -103,6 +103,10 @@ func TestDefaults(t *testing.T) {
 		{c.ForwardGroups, "all"},
 		{c.ListenAddr, ":4180"},
 		{c.MetricsAddr, ":9180"},
+		{c.MaxHeaderBytes, 65536},
+		{c.HeaderTimeout, 10 * time.Second},
+		{c.IdleTimeout, 2 * time.Minute},
+		{c.MaxConnections, 0},
 		{c.EndpointPrefix, "/oauth2"},
 		{c.ShutdownDelay, 5 * time.Second},
 		{c.ShutdownTimeout, 20 * time.Second},
@@ -140,6 +144,9 @@ func TestLoadReadsEveryKindOfValue(t *testing.T) {
 func TestNumbersAreDecimal(t *testing.T) {
 	if c := load(t, map[string]string{"SESSION_COOKIE_MAX_BYTES": "04096"}); c.SessionCookieMaxBytes != 4096 {
 		t.Errorf("04096 read as %d", c.SessionCookieMaxBytes)
+	}
+	if c := load(t, map[string]string{"MAX_CONNECTIONS": "010"}); c.MaxConnections != 10 {
+		t.Errorf("010 read as %d", c.MaxConnections)
 	}
 }
 
@@ -251,11 +258,17 @@ var wrongValues = []struct {
 	{"PUBLIC_URL", " ", "item 1 is empty", "comma"},
 	{"PUBLIC_URL", "https://a.example.com https://b.example.com", "item 1 holds a blank", "commas"},
 	{"PUBLIC_URL", "https://a.example.com\nhttps://b.example.com", "newline", "commas"},
+	{"ALLOWED_ORIGINS", "*", "no absolute URL", "origin"},
+	{"ALLOWED_ORIGINS", "null", "no absolute URL", "origin"},
+	{"ALLOWED_ORIGINS", "https://*.example.com", "host name", "origin"},
+	{"ALLOWED_ORIGINS", "https://spa.example.com/app", "path", "origin"},
+	{"ALLOWED_ORIGINS", "https://spa.example.com,https://SPA.example.com:443", "twice", "once"},
+	{"ALLOWED_ORIGINS", "http://spa.example.com", "plain http", "INSECURE_PUBLIC_HTTP"},
 	{"PUBLIC_URL", "", "empty", "DOORWARD_PUBLIC_URL=https://"},
 	{"PUBLIC_URL", `"https://a.example.com"`, "quotation marks", "without"},
 	{"PUBLIC_URL", `https://b.example.com,'https://a.example.com'`, "item 2 still wears quotation marks", "without"},
 
-	{"UPSTREAMS", "", "empty", "UPSTREAMS=http://"},
+	{"UPSTREAMS", "", "not set", "UPSTREAMS=http://"},
 	{"UPSTREAMS", "\n# nothing\n", "no entry", "http://"},
 	{"UPSTREAMS", "127.0.0.1:8080", "no URL", "http://"},
 	{"UPSTREAMS", "GET /api/ http://127.0.0.1:8080", "no URL", "no methods"},
@@ -275,7 +288,13 @@ var wrongValues = []struct {
 	{"UPSTREAMS", "http://x timeout=-1s", "less than nothing", "30s"},
 	{"UPSTREAMS", "http://x timeout=1s timeout=2s", "twice", "once"},
 	{"UPSTREAMS", "http://x paths=fast", "paths= does not know", "case-sensitive or opaque-slash"},
-	{"UPSTREAMS", "http://x ca=/ca.pem", `unknown option "ca"`, "timeout="},
+	{"UPSTREAMS", "http://x capath=/ca.pem", `unknown option "capath"`, "timeout="},
+	{"UPSTREAMS", "http://x ca=/none.pem", "is not https", "https://"},
+	{"UPSTREAMS", "https://x ca=", "names no file", "ca=/"},
+	{"UPSTREAMS", "https://x ca=ca.pem", "names no file", "ca=/"},
+	{"UPSTREAMS", "https://x ca=/none/ca.pem", "no such file", "ca="},
+	{"UPSTREAMS", "https://x cert=/none/cert.pem", "without key=", "both"},
+	{"UPSTREAMS", "https://x key=/none/key.pem", "without cert=", "both"},
 	{"UPSTREAMS", "http://x\nhttp://y", "", ""},
 	{"UPSTREAMS", "http://x\n/a/ ftp://y", "line 2", "http://"},
 	{"UPSTREAMS", `/a" http://x`, "quotation mark", ""},
@@ -285,6 +304,23 @@ var wrongValues = []struct {
 	{"ACCESS_RULES", "/", "", ""},
 	{"ACCESS_RULES", "/ nonsense", "nonsense", ""},
 	{"ACCESS_RULES", "/ authenticated\n/ deny", "", ""},
+
+	{"MAX_HEADER_BYTES", "12287", "out of bounds", "12288"},
+	{"MAX_HEADER_BYTES", "2MiB", "out of bounds", "64KiB"},
+	{"MAX_HEADER_BYTES", "64k", "no size", "8KiB"},
+	{"HEADER_TIMEOUT", "0", "for ever", "10s"},
+	{"HEADER_TIMEOUT", "-1s", "less than nothing", "10s"},
+	{"IDLE_TIMEOUT", "0s", "for ever", "120s"},
+	{"MAX_CONNECTIONS", "-1", "no number", "10000"},
+	{"MAX_CONNECTIONS", "many", "no number", "10000"},
+	{"TRUSTED_PROXIES", "10.0.0.0/8,proxy.internal", "item 2", "10.1.2.3"},
+	{"TRUSTED_PROXIES", "0.0.0.0/0", "whole internet", "private"},
+	{"TRUSTED_PROXIES", "::/0", "whole internet", "private"},
+	{"TRUSTED_PROXIES", "::ffff:10.0.0.0/104", "clothes of IPv6", "10.1.0.0/16"},
+	{"TRUSTED_PROXIES", "10.1.2.3/8", "10.0.0.0/8", "network"},
+	{"TRUSTED_PROXIES", "fe80::1%eth0", "no address", "network"},
+	{"TRUSTED_PROXIES", "Private", "no address", "private"},
+	{"TRUSTED_PROXIES", "10.1.2.3,", "item 2 is empty", "comma"},
 
 	{"ISSUER_URL", "", "empty", "ISSUER_URL=https://"},
 	{"ISSUER_URL", "id.example.com", "no absolute URL", "https://id"},
@@ -410,6 +446,7 @@ func TestRightValues(t *testing.T) {
 	for name, values := range map[string][]string{
 		"PUBLIC_URL":               {"https://app.example.com/", "http://localhost:4180", "http://127.9.9.9", "http://[::1]:80", "http://a.localhost,http://b.localhost"},
 		"UPSTREAMS":                {"h2c://x:1", "unix:/run/a.sock", "unix:///run/a.sock", "/a/ http://x strip=/a;/ https://y host=upstream token=none timeout=0", "http://x/"},
+		"ALLOWED_ORIGINS":          {"https://spa.example.com/,https://app.example.com", "http://localhost:3000"},
 		"ISSUER_URL":               {"https://id.example.com/", "https://id.example.com/realms/a", "http://localhost:9998"},
 		"PROVIDER_INTERNAL_URL":    {"http://127.0.0.1:9998", "https://provider:8443"},
 		"SCOPES":                   {"openid", "openid groups https://api.example.com/read"},
@@ -419,6 +456,8 @@ func TestRightValues(t *testing.T) {
 		"COOKIE_NAME":              {"app", "__Secure-app"},
 		"COOKIE_SAMESITE":          {"none", "strict"},
 		"SESSION_COOKIE_MAX_BYTES": {"4096", "60KiB"},
+		"MAX_HEADER_BYTES":         {"12KiB", "1MiB"},
+		"MAX_CONNECTIONS":          {"0", "010"},
 		"HEADERS":                  {"X-Department=department, X-Roles=realm_access.roles"},
 		"LISTEN_ADDR":              {"127.0.0.1:0", "[::1]:4180", "localhost:80"},
 		"ENDPOINT_PREFIX":          {"/_auth", "/a/b"},
@@ -593,7 +632,7 @@ func TestAFreshSecretIsPrintedOnlyWhereNoneIsSet(t *testing.T) {
 // Settings whose feature does not exist must not be accepted and ignored.
 func TestSettingsOfFeaturesThatDoNotExistAreUnknown(t *testing.T) {
 	for _, name := range []string{
-		"COOKIE_DOMAIN", "GROUP_ALIASES", "ASSERTION_KEYS", "FORWARD_AUTH",
+		"COOKIE_DOMAIN", "GROUP_ALIASES", "ASSERTION_KEYS",
 		"TRUSTED_PROXIES", "ALLOWED_ORIGINS", "CSRF_PROTECTION", "ADMIN_TOKEN", "TLS_CERT",
 		"PAGES_DIR", "BRAND_NAME", "MAX_HEADER_BYTES", "MAX_CONNECTIONS", "FAST_TRANSPORT",
 	} {

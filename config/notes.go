@@ -26,6 +26,9 @@ func (c *Config) Notes() []string {
 	}
 	notes = append(notes, c.bearerNotes()...)
 	notes = append(notes, c.redisNotes()...)
+	notes = append(notes, c.forwardAuthNotes()...)
+	notes = append(notes, c.crossSiteNotes()...)
+	notes = append(notes, c.certificateNotes()...)
 	return append(notes, c.policyNotes()...)
 }
 

@@ -27,9 +27,47 @@ func (c *Config) Secure() bool {
 
 func checkOrigins(c *Config) Problems {
 	v := verdict{variable: "PUBLIC_URL"}
+	c.judgeOrigins(&v, c.PublicURL)
+	// One cookie name serves all origins, and its prefix stands for https.
+	for _, origin := range c.Origins() {
+		if (origin.Scheme == "https") != c.Secure() {
+			v.add("mixes http and https", "use https for all of them")
+			break
+		}
+	}
+	return v.problems
+}
+
+// AllowedOriginNames returns ALLOWED_ORIGINS as browsers write them in an Origin header (RFC 6454 6.2). Valid after [Config.Validate].
+func (c *Config) AllowedOriginNames() []string {
+	var names []string
+	for _, text := range c.AllowedOrigins {
+		if origin, err := parseOrigin(text); err == nil {
+			names = append(names, origin.String())
+		}
+	}
+	return names
+}
+
+// checkAllowedOrigins: what speaks for people here must not come over plain http, where anybody on the way can write it.
+func checkAllowedOrigins(c *Config) Problems {
+	v := verdict{variable: "ALLOWED_ORIGINS"}
+	c.judgeOrigins(&v, c.AllowedOrigins)
+	return v.problems
+}
+
+// crossSiteNotes: what keeps other sites' pages from writing with a session is SameSite, or CSRF_PROTECTION.
+func (c *Config) crossSiteNotes() []string {
+	if c.CookieSamesite != "none" || c.CsrfProtection == "writes" {
+		return nil
+	}
+	return []string{Prefix + "_COOKIE_SAMESITE=none: pages of any site can make browsers write here with somebody's session, unless each application looks itself; " +
+		Prefix + "_CSRF_PROTECTION=writes refuses that"}
+}
+
+func (c *Config) judgeOrigins(v *verdict, texts []string) {
 	seen := make(map[string]bool)
-	schemes := make(map[string]bool)
-	for i, text := range c.PublicURL {
+	for i, text := range texts {
 		if strings.ContainsAny(text, " ;") {
 			v.add(fmt.Sprintf("item %d holds a blank or a semicolon", i+1), "write commas between origins, e.g. https://app.example.com,https://b.example.com")
 			continue
@@ -45,13 +83,8 @@ func checkOrigins(c *Config) Problems {
 		if !c.InsecurePublicHTTP && plainHTTP(origin) {
 			v.add(origin.String()+" is plain http beyond loopback", "write https://"+origin.Host+", or set "+Prefix+"_INSECURE_PUBLIC_HTTP=true")
 		}
-		seen[origin.String()], schemes[origin.Scheme] = true, true
+		seen[origin.String()] = true
 	}
-	// One cookie name serves all origins, and its prefix stands for https.
-	if len(schemes) > 1 {
-		v.add("mixes http and https", "use https for all of them")
-	}
-	return v.problems
 }
 
 // parseOrigin reads scheme, host and port and nothing else. Its error says

@@ -17,7 +17,7 @@ const fileSuffix = "_FILE"
 type setting struct {
 	name     string   // DOORWARD_PUBLIC_URL
 	field    int      // its index in Config
-	kind     string   // how its text is read: text, list, table, PEM, bytes, duration, true or false
+	kind     string   // how its text is read: text, list, table, PEM, bytes, number, duration, true or false
 	fallback string   // the default, as text
 	unset    string   // what takes its place where there is no default
 	values   []string // the words that it accepts; nil for any
@@ -69,6 +69,8 @@ func kindOf(t reflect.Type) string {
 		return "duration"
 	case t.Kind() == reflect.Slice:
 		return "list"
+	case t.Kind() == reflect.Int:
+		return "number"
 	case t.Kind() == reflect.Bool:
 		return "true or false"
 	}
@@ -76,12 +78,14 @@ func kindOf(t reflect.Type) string {
 }
 
 // variableName names the variable of a field as envconfig's split_words does:
-// a word begins where a capital follows a small letter.
+// a word begins where a capital follows a small letter, and with the last
+// capital of an acronym that a word follows.
 func variableName(field string) string {
 	var name strings.Builder
 	name.WriteString(Prefix + "_")
 	for i, r := range field {
-		if i > 0 && unicode.IsUpper(r) && unicode.IsLower(rune(field[i-1])) {
+		wordAfter := i+1 < len(field) && unicode.IsLower(rune(field[i+1]))
+		if i > 0 && unicode.IsUpper(r) && (unicode.IsLower(rune(field[i-1])) || wordAfter) {
 			name.WriteByte('_')
 		}
 		name.WriteRune(unicode.ToUpper(r))

@@ -36,6 +36,8 @@ type Upstream struct {
 	// Paths are the promises that the upstream makes about paths:
 	// "case-sensitive", "opaque-slash".
 	Paths []string
+	// TLS is how an https upstream is to be known, and to know doorward.
+	TLS UpstreamTLS
 }
 
 // Name labels the upstream in logs and metrics: scheme://host[:port] as
@@ -58,7 +60,7 @@ func (c *Config) upstreams() ([]Upstream, Problems) {
 	entries, err := access.SplitTable(c.Upstreams)
 	if err != nil {
 		v.addSplitting(err)
-	} else if len(entries) == 0 {
+	} else if len(entries) == 0 && c.ForwardAuth == "" {
 		v.add("holds no entry", "write e.g. http://127.0.0.1:8080")
 	}
 	var upstreams []Upstream
@@ -108,6 +110,7 @@ func (c *Config) parseUpstream(entry string) (Upstream, Problems) {
 		v.add("the URL of "+quote(u.Pattern)+" "+err.Error(), "write scheme, host and port, e.g. http://127.0.0.1:8080, or unix:/run/app.sock")
 	}
 	u.applyOptions(&v, fields[1:])
+	u.checkTLS(&v)
 	return u, v.problems
 }
 
@@ -177,8 +180,14 @@ func (u *Upstream) applyOption(name, value string) (wrong, mend string) {
 		return u.setTimeout(value)
 	case "paths":
 		return u.setPaths(value)
+	case "ca":
+		return setFile(&u.TLS.CA, name, value)
+	case "cert":
+		return setFile(&u.TLS.Cert, name, value)
+	case "key":
+		return setFile(&u.TLS.Key, name, value)
 	}
-	return "unknown option " + quote(name), "write host=, strip=, token=, timeout= or paths="
+	return "unknown option " + quote(name), "write host=, strip=, token=, timeout=, paths=, ca=, cert= or key="
 }
 
 func choose(name, value string, values ...string) (wrong, mend string) {

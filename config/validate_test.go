@@ -358,3 +358,17 @@ func TestNotesKnowTheHostsOfPublicURL(t *testing.T) {
 		t.Errorf("notes %q", notes)
 	}
 }
+
+// Cookies that go along from everywhere want something that looks where a request comes from.
+func TestNoteOnCookiesThatGoAlongFromEverywhere(t *testing.T) {
+	for _, n := range []struct {
+		sameSite, protection string
+		noted                bool
+	}{{"none", "off", true}, {"none", "writes", false}, {"lax", "off", false}, {"strict", "off", false}} {
+		c := valid()
+		c.CookieSamesite, c.CsrfProtection = n.sameSite, n.protection
+		if got := strings.Contains(strings.Join(c.Notes(), "\n"), "DOORWARD_CSRF_PROTECTION=writes"); got != n.noted {
+			t.Errorf("%s, %s: noted is %v", n.sameSite, n.protection, got)
+		}
+	}
+}

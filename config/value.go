@@ -31,6 +31,8 @@ func (s setting) clean(text string) (string, Problems) {
 		return s.cleanBool(text)
 	case "bytes":
 		return s.cleanBytes(text)
+	case "number":
+		return s.cleanNumber(text)
 	case "duration":
 		return s.cleanDuration(text)
 	}
@@ -128,6 +130,15 @@ func (s setting) cleanBytes(text string) (string, Problems) {
 		size <<= 20
 	}
 	return strconv.Itoa(size), nil
+}
+
+// cleanNumber reads decimal digits.
+func (s setting) cleanNumber(text string) (string, Problems) {
+	if !regexp.MustCompile(`^[0-9]{1,9}$`).MatchString(text) {
+		return "", s.problems(quote(text)+" is no number", "write digits, e.g. 10000")
+	}
+	number, _ := strconv.Atoi(text)
+	return strconv.Itoa(number), nil
 }
 
 func (s setting) cleanDuration(text string) (string, Problems) {

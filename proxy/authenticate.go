@@ -22,6 +22,9 @@ type identity struct {
 // near its end, and what the browser is to keep of that goes with the answer. The error is errNoSession, or a failure that no login
 // mends.
 func (p *Proxy) authenticate(x *exchange, r *http.Request) (*identity, error) {
+	if isPreflight(r) {
+		return nil, errNoSession
+	}
 	if who, brought, err := p.byToken(x, r); brought {
 		return who, err
 	}

@@ -21,27 +21,40 @@ import (
 
 // pass takes a request to its upstream, if its rule lets it.
 func (p *Proxy) pass(x *exchange, r *http.Request) error {
-	route, err := p.policy.Route(r.Method, x.host, x.path)
-	if err != nil {
-		return p.badPath(err)
-	}
-	x.rule = route.Rule()
-	if err := p.oneAuthorization(r); err != nil {
-		return err
-	}
-	who, err := p.authorize(x, r, route)
+	route, who, err := p.decide(x, r)
 	if err != nil {
 		return err
-	}
-	if r.Method == "COPY" || r.Method == "MOVE" {
-		if err := p.authorizeDestination(x, r, route); err != nil {
-			return err
-		}
 	}
 	if err = p.forward(x, r, route, who); err != nil {
 		p.arrived(who, err) // otherwise known since the answer began
 	}
 	return err
+}
+
+// decide says whether a request may pass, and with whose identity, whoever takes it to the application: an upstream's proxy here, or the
+// server in front that asks (forwardauth.go).
+func (p *Proxy) decide(x *exchange, r *http.Request) (*access.Route, *identity, error) {
+	route, err := p.policy.Route(r.Method, x.host, x.path)
+	if err != nil {
+		return nil, nil, p.badPath(err)
+	}
+	x.rule = route.Rule()
+	if err := p.oneAuthorization(r); err != nil {
+		return nil, nil, err
+	}
+	who, err := p.authorize(x, r, route)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := p.refuseOtherSites(x, r, who); err != nil {
+		return nil, nil, err
+	}
+	if r.Method == "COPY" || r.Method == "MOVE" {
+		if err := p.authorizeDestination(x, r, route); err != nil {
+			return nil, nil, err
+		}
+	}
+	return route, who, nil
 }
 
 // arrived notes that a session came with a request, whatever else came of it: the browser keeps it. Only what leads to another
@@ -96,7 +109,7 @@ func (p *Proxy) authorize(x *exchange, r *http.Request, route *access.Route) (*i
 		}
 	case access.Deny:
 		who, _ := p.recognize(x, r) // for the log
-		return nil, p.deny(x, r, route, who, route.Check(p.subject(r, who)))
+		return nil, p.deny(x, r, route, who, route.Check(p.subject(x, who)))
 	}
 	who, err := p.authenticate(x, r)
 	if err != nil {
@@ -105,7 +118,7 @@ func (p *Proxy) authorize(x *exchange, r *http.Request, route *access.Route) (*i
 		}
 		return nil, signInFirst(err, p.preferred(route.AtLogin()))
 	}
-	if refusal := route.Check(p.subject(r, who)); refusal != nil {
+	if refusal := route.Check(p.subject(x, who)); refusal != nil {
 		return nil, p.deny(x, r, route, who, refusal)
 	}
 	x.connection.metBy(route)
@@ -113,10 +126,10 @@ func (p *Proxy) authorize(x *exchange, r *http.Request, route *access.Route) (*i
 }
 
 // publicIdentity is whose identity a public path gets: that of a valid session, unless the request brings an
-// Authorization of its own, which is then the upstream's business alone. Nothing is asked of anybody, and for a refresh nobody
-// waits long.
+// Authorization of its own, which is then the upstream's business alone, or may be another site's doing. Nothing is asked of anybody,
+// and for a refresh nobody waits long.
 func (p *Proxy) publicIdentity(x *exchange, r *http.Request, foreign bool) *identity {
-	if foreign {
+	if foreign || p.acrossSites(x, r) != nil {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), refreshPatience)
@@ -129,8 +142,8 @@ func (p *Proxy) publicIdentity(x *exchange, r *http.Request, foreign bool) *iden
 }
 
 // subject is what rules may ask about a person.
-func (p *Proxy) subject(r *http.Request, who *identity) *access.Subject {
-	s := &access.Subject{IP: clientIP(r), Now: time.Now()}
+func (p *Proxy) subject(x *exchange, who *identity) *access.Subject {
+	s := &access.Subject{IP: x.client.address(), Now: time.Now()}
 	if who != nil {
 		s.User, s.Email, s.Groups = who.session.User, who.session.Email, who.session.Groups
 		s.GroupsUnknown = who.session.GroupsUnknown

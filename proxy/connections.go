@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"strings"
@@ -67,6 +68,7 @@ type connections struct {
 type connection struct {
 	carried *session.Session // that it was let in with, as the request carried it; nil for none
 	rules   [2]*access.Route // that let that session in; the second for the destination of COPY and MOVE
+	of      *exchange
 	in      *http.Request
 	writer  http.ResponseWriter
 	cancel  context.CancelFunc
@@ -120,7 +122,7 @@ func (c *connection) move() {
 func (c *connections) begin(x *exchange, r *http.Request) *http.Request {
 	ctx, cancel := context.WithCancel(r.Context())
 	one := &x.connection
-	one.in, one.writer, one.cancel, one.all = r, x.ResponseWriter, cancel, c
+	one.of, one.in, one.writer, one.cancel, one.all = x, r, x.ResponseWriter, cancel, c
 	one.moved.Store(true) // its request was use
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -325,7 +327,7 @@ func (p *Proxy) judgeAgain(c *connection) *verdict {
 		if route == nil {
 			continue
 		}
-		if refusal := route.Check(p.subject(c.in, who)); refusal != nil {
+		if refusal := route.Check(p.subject(c.of, who)); refusal != nil {
 			return &verdict{reason: cutDenied, refused: route, who: who, refusal: refusal}
 		}
 	}
@@ -390,6 +392,19 @@ func (u upgraded) Write(b []byte) (int, error) {
 		u.connection.move()
 	}
 	return n, err
+}
+
+// webSocketBuffer is what a WebSocket holds for each way. Most are idle; io.Copy would hold 32 KiB.
+const webSocketBuffer = 4 << 10
+
+// ReadFrom is used by io.Copy, for what the upstream says.
+func (u upgraded) ReadFrom(upstream io.Reader) (int64, error) {
+	return io.CopyBuffer(struct{ io.Writer }{u}, struct{ io.Reader }{upstream}, make([]byte, webSocketBuffer))
+}
+
+// WriteTo is, for what the client says.
+func (u upgraded) WriteTo(upstream io.Writer) (int64, error) {
+	return io.CopyBuffer(struct{ io.Writer }{upstream}, struct{ io.Reader }{u}, make([]byte, webSocketBuffer))
 }
 
 // CloseWrite says that the upstream has said all; the client may not have.

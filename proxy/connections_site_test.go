@@ -152,7 +152,12 @@ func converses(t *testing.T, s *site, c *http.Client, path string) <-chan error 
 // socket opens a WebSocket, and gives a way to say something on it.
 func socket(t *testing.T, s *site, c *http.Client, path string, header http.Header) (say func() error, ended <-chan error) {
 	t.Helper()
-	conn, _, err := websocket.Dial(t.Context(), s.URL+path, &websocket.DialOptions{HTTPClient: c, HTTPHeader: header})
+	from := header.Clone()
+	if from == nil {
+		from = http.Header{}
+	}
+	from.Set("Origin", s.URL)
+	conn, _, err := websocket.Dial(t.Context(), s.URL+path, &websocket.DialOptions{HTTPClient: c, HTTPHeader: from})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -503,7 +508,7 @@ func TestClientsThatTakeNothing(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer conn.Close()
-			fmt.Fprintf(conn, "GET /x HTTP/1.1\r\nHost: %s\r\nCookie: %s\r\n%s\r\n", strings.TrimPrefix(s.URL, "http://"), b.cookieHeader(s), test.lines)
+			fmt.Fprintf(conn, "GET /x HTTP/1.1\r\nHost: %s\r\nOrigin: %s\r\nCookie: %s\r\n%s\r\n", strings.TrimPrefix(s.URL, "http://"), s.URL, b.cookieHeader(s), test.lines)
 			if _, err := bufio.NewReader(conn).ReadString('\n'); err != nil {
 				t.Fatal(err)
 			}

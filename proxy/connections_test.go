@@ -271,9 +271,10 @@ func TestRefreshedClaimsDecideAboutConnections(t *testing.T) {
 func TestConnectionsThatCannotBeJudged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWatched(t, 0)
-		x := newExchange(httptest.NewRecorder(), nil)
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		x := newExchange(httptest.NewRecorder(), r)
 		x.connection.session(w.session, nil)
-		ctx := w.connections.begin(x, httptest.NewRequest(http.MethodGet, "/", nil)).Context()
+		ctx := w.connections.begin(x, r).Context()
 		w.endsAfter(time.Now(), x, ctx, 0, cutBroken)
 	})
 }

@@ -4,8 +4,10 @@ package proxy_test
 
 import (
 	"maps"
+	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -190,5 +192,47 @@ func TestCredentialFileThatCannotBeReadAgain(t *testing.T) {
 				t.Errorf("the log tells of it %d times", n)
 			}
 		})
+	}
+}
+
+// A key is published before it signs and after, and the file says which is when, without a restart.
+func TestAssertionKeysRotate(t *testing.T) {
+	older, newer := newEC(), newEC()
+	f := newFolder(t, inPEMs(older))
+	s := newSite(t, loaded(t, map[string]string{"ASSERTION_KEYS_FILE": f.file(), "CLIENT_SECRET": providertest.ClientSecret}))
+	b := s.signedIn("alice")
+	ids := func() (all []string) {
+		set, _ := s.publishedKeys()
+		for _, key := range set.Keys {
+			all = append(all, key.KeyID)
+		}
+		return all
+	}
+	signer := func() string {
+		b.open(s.URL+"/x").wants(t, http.StatusOK)
+		header, _ := s.assertion(t)
+		return header.KeyID
+	}
+	first := ids()
+	for _, step := range []struct {
+		keys   string
+		signed int // by which of them
+	}{
+		{inPEMs(older, newer), 0}, {inPEMs(newer, older), 0}, {"nonsense", 0}, {inPEMs(newer), 0},
+	} {
+		f.turn(step.keys)
+		now := ids()
+		if got := signer(); got != now[step.signed] {
+			t.Errorf("%s signs, of %v", got, now)
+		}
+	}
+	if last := ids(); len(last) != 1 || slices.Equal(first, last) {
+		t.Errorf("in the end %v are published, and in the beginning %v", last, first)
+	}
+	if n := len(s.Log.events(t, "config_reload_failed")); n != 1 {
+		t.Errorf("the log tells %d times of a file that cannot be used", n)
+	}
+	if strings.Contains(s.Log.String(), "PRIVATE") {
+		t.Error("the log shows the file")
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"net"
 	"net/http"
+	"net/netip"
 	"time"
 
 	"doorward/session"
@@ -17,17 +18,20 @@ type exchange struct {
 
 	id      string
 	start   time.Time
+	client  client
 	path    string // as on the request line
 	host    string // in lower case, without port: the one that every rule is asked about
 	origin  *origin
-	rule    string // the deciding rule's pattern, our prefix, or "none"
-	outcome string // a fixed word: forwarded, login, denied, …
-	reason  string // a fixed word that says more
-	cause   error  // for the log alone
+	asked   *http.Request // by the server in front: the request that this is about in place of the one that came
+	rule    string        // the deciding rule's pattern, our prefix, or "none"
+	outcome string        // a fixed word: forwarded, login, denied, …
+	reason  string        // a fixed word that says more
+	cause   error         // for the log alone
 
 	user    string
 	session string // a hash
 
+	strict bool              // the answer tells browsers to come by https
 	onHead func(http.Header) // is called once, when the final head is about to be written; may be nil
 
 	connection connection // what may end it early, while it is on its way to an upstream
@@ -40,7 +44,8 @@ type exchange struct {
 }
 
 func newExchange(w http.ResponseWriter, r *http.Request) *exchange {
-	return &exchange{ResponseWriter: w, id: rand.Text(), start: time.Now(), rule: "none", path: "-"}
+	return &exchange{ResponseWriter: w, id: rand.Text(), start: time.Now(), rule: "none", path: "-",
+		client: client{hops: []netip.Addr{peerOf(r)}}}
 }
 
 // belongsTo notes whose request this is. The session is told by a hash, which opens nothing.
@@ -60,6 +65,9 @@ func (x *exchange) WriteHeader(status int) {
 
 // finishHead adds to the final head what is known only now.
 func (x *exchange) finishHead() {
+	if x.strict {
+		setStrict(x.Header())
+	}
 	if finish := x.onHead; finish != nil {
 		x.onHead = nil
 		finish(x.Header())

@@ -128,6 +128,19 @@ func notFound() *failure {
 		text: []string{"doorward has no page at this address."}, actions: []action{toStart()}}
 }
 
+// questionRefused is for a server in front that asks otherwise than FORWARD_AUTH says, and for whoever poses as one.
+func questionRefused(cause error) *failure {
+	return forPrograms(&failure{status: http.StatusForbidden, code: "forward_auth_refused", event: "forward_auth_refused",
+		title: "This is for the server in front", text: []string{"It did not ask as DOORWARD_FORWARD_AUTH says. The log says more."},
+		cause: cause})
+}
+
+func ownEndpoint(prefix string) *failure {
+	return &failure{status: http.StatusForbidden, code: "own_endpoint", event: "forward_auth_refused",
+		title: "This address is doorward's own", text: []string{"The server in front has to pass it on to doorward, without asking."},
+		cause: errors.New("the server in front asks about a path under " + prefix + "/, which it has to pass on without asking")}
+}
+
 // People who may not.
 
 func unauthenticated() *failure {
@@ -196,9 +209,10 @@ func loginInsufficient(asks access.StepUp) *failure {
 
 func toStart() action { return action{Label: "Go to the start page", Address: "/"} }
 
-func crossSitePost(err error) *failure {
+// otherSite is a request that a page of another site may have made the browser send.
+func otherSite(text string, cause error) *failure {
 	return &failure{status: http.StatusForbidden, code: "cross_site", event: "denied", reason: "cross_site",
-		title: "Another site asked for this", text: []string{"Signing out was not asked for by a page of this site, so nothing was done."}, cause: err}
+		title: "Another site asked for this", text: []string{text}, cause: cause}
 }
 
 func nobodyToSignOut() *failure {

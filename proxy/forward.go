@@ -36,12 +36,13 @@ type upstream struct {
 
 // newUpstream prepares the connections of an upstream. Its answers are passed on as they come (DisableCompression:
 // or the Transport would unpack them), and no environment variable leads them through another proxy.
-func newUpstream(entry config.Upstream) *upstream {
+func newUpstream(entry config.Upstream, notice func(setting string, err error)) *upstream {
 	u := &upstream{Upstream: entry, name: entry.Name(), target: &url.URL{Scheme: "http", Host: entry.URL.Host}}
 	dialer := &net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}
 	u.transport = &http.Transport{
 		DialContext:            dialer.DialContext,
 		DisableCompression:     true,
+		TLSClientConfig:        entry.TLSConfig(notice),
 		TLSHandshakeTimeout:    5 * time.Second,
 		ResponseHeaderTimeout:  entry.Timeout,
 		ExpectContinueTimeout:  time.Second,
@@ -89,9 +90,12 @@ func (p *Proxy) forward(x *exchange, r *http.Request, route *access.Route, who *
 		return badRequest("its Upgrade header is not ASCII")
 	}
 	body := &clientBody{ReadCloser: r.Body, connection: &x.connection}
+	r = r.WithContext(r.Context()) // net/http looks at its own request's body when it answers
 	r.Body = body
 	d := &delivery{x: x, in: r, body: body, route: route, upstream: u, path: path, who: who, given: given}
-	p.reverseProxy(d).ServeHTTP(answerFilter{x, p}, p.connections.begin(x, r))
+	p.reverseProxy(d).ServeHTTP(answerFilter{x, p, r.ProtoAtLeast(1, 1)}, p.connections.begin(x, r))
+	x.dropCookieTrailers()
+	body.giveUp(x, r)
 	if d.failed == nil && x.connection.cut.Load() != nil && !x.upgraded() {
 		panic(http.ErrAbortHandler) // at its very end, and what is by force may have reached the client's connection
 	}
@@ -134,6 +138,8 @@ func (p *Proxy) reverseProxy(d *delivery) *httputil.ReverseProxy {
 		Transport:  timed{d.upstream.transport, d.x, p.metrics},
 		BufferPool: buffers{&p.buffers},
 		ErrorLog:   p.serverLog,
+		// What an upstream writes arrives when it writes it, also where it said how much will come.
+		FlushInterval: -1,
 		Rewrite: func(pr *httputil.ProxyRequest) {
 			d.upstream.address(pr, d.path)
 			p.rewriteHeaders(pr, d)
@@ -146,8 +152,8 @@ func (p *Proxy) reverseProxy(d *delivery) *httputil.ReverseProxy {
 				return needed
 			}
 			p.cleanAnswer(answer.Header)
-			if d.in.ProtoMajor == 1 && len(d.in.TransferEncoding) > 0 {
-				// Where a front server went by Content-Length instead, what follows is not a second request (golang/go#80942).
+			d.keepPrivate(answer)
+			if d.mustClose() {
 				answer.Header.Set("Connection", "close")
 			}
 			if d.who != nil && !d.who.bearer {
@@ -163,6 +169,13 @@ func (p *Proxy) reverseProxy(d *delivery) *httputil.ReverseProxy {
 			d.failed = p.upstreamFailure(d, r, err)
 		},
 	}
+}
+
+// mustClose says whether nothing may follow a request on its connection. After a body in chunks: where a front server went by
+// Content-Length instead, what follows is not a second request (golang/go#80942). And after one that an answer comes before the end of:
+// net/http would take the rest for itself, which is the upstream's.
+func (d *delivery) mustClose() bool {
+	return d.in.ProtoMajor == 1 && (len(d.in.TransferEncoding) > 0 || d.in.ContentLength > 0 && !d.body.ended.Load())
 }
 
 // address points the outgoing request at the upstream. Opaque carries the path's own bytes where net/url would spell
@@ -259,22 +272,46 @@ func failureReasons() []string {
 }
 
 // clientBody notes that a request's body could not be read: the client's fault, which the Transport reports like the upstream's. And
-// it notes that it is read.
+// it notes that it is read. It ends once: the Transport asks again at its end, and if the answer is there by then, net/http says that
+// the body is closed, and the Transport would end the connection in the middle of the answer.
 type clientBody struct {
 	io.ReadCloser
-	connection *connection
-	broken     atomic.Bool
+	connection    *connection
+	reading       sync.Mutex
+	ended, broken atomic.Bool
 }
 
 func (b *clientBody) Read(p []byte) (int, error) {
+	b.reading.Lock()
+	defer b.reading.Unlock()
+	if b.ended.Load() {
+		return 0, io.EOF
+	}
 	n, err := b.ReadCloser.Read(p)
 	if n > 0 {
 		b.connection.move()
 	}
-	if err != nil && err != io.EOF {
+	switch err {
+	case nil:
+	case io.EOF:
+		b.ended.Store(true)
+	default:
 		b.broken.Store(true)
 	}
 	return n, err
+}
+
+// giveUp is for a body that the upstream did not wait for: whoever still reads it is stopped, and the client gets a moment to send the
+// rest, for which net/http would wait for ever. The connection ends with it.
+func (b *clientBody) giveUp(x *exchange, r *http.Request) {
+	if b.ended.Load() || r.ContentLength == 0 || r.ProtoMajor != 1 {
+		return
+	}
+	client := http.NewResponseController(x)
+	_ = client.SetReadDeadline(time.Unix(1, 0))
+	b.reading.Lock() // net/http takes the deadline away again while somebody reads
+	defer b.reading.Unlock()
+	_ = client.SetReadDeadline(time.Now().Add(maxBodyWait))
 }
 
 // timed measures the time to the upstream's answer.
@@ -293,15 +330,23 @@ func (t timed) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 // answerFilter cleans informational answers (103 Early Hints), which ReverseProxy passes on without asking
-// ModifyResponse.
+// ModifyResponse, and keeps net/http from adding to the final one.
 type answerFilter struct {
 	*exchange
-	p *Proxy
+	p             *Proxy
+	informational bool // HTTP/1.0 knows no such answers (RFC 9110 15.2)
 }
 
 func (f answerFilter) WriteHeader(status int) {
-	if status < 200 {
-		f.p.cleanAnswer(f.Header())
+	h := f.Header()
+	switch _, said := h["Content-Type"]; {
+	case status >= 200 && !said:
+		h["Content-Type"] = nil // or net/http guesses one from the body: text/html, for what the upstream kept from being guessed
+	case status < 200 && !f.informational:
+		return
+	case status < 200:
+		removeHops(h)
+		f.p.cleanAnswer(h)
 	}
 	f.exchange.WriteHeader(status)
 }

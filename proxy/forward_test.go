@@ -243,7 +243,7 @@ func TestWebSocketPasses(t *testing.T) {
 	b := s.browserThat(t, "alice")
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
-	conn, _, err := websocket.Dial(ctx, s.URL+"/ws", &websocket.DialOptions{HTTPClient: b.client})
+	conn, _, err := websocket.Dial(ctx, s.URL+"/ws", &websocket.DialOptions{HTTPClient: b.client, HTTPHeader: headers("Origin", s.URL)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -260,16 +260,27 @@ func TestWebSocketPasses(t *testing.T) {
 func TestUpgradesThatDoNotPass(t *testing.T) {
 	s := newSite(t, nil)
 	upgrade := func(target, protocol string) *page {
-		return s.rawGet(target, "Connection: Upgrade", "Upgrade: "+protocol, "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==")
+		return s.rawRequest("GET", target, "Connection: Upgrade, HTTP2-Settings", "Upgrade: "+protocol, "HTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA",
+			"Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==")
 	}
 	if p := upgrade("/ws", "websocket"); p.StatusCode != http.StatusUnauthorized {
 		t.Errorf("without a session the answer is %d", p.StatusCode)
 	}
-	for _, protocol := range []string{"h2c", "TLS/1.0", "anything"} {
-		upgrade("/public/", protocol)
-		if got := s.Upstream.last(t).Header.Get("Upgrade"); got != "" {
-			t.Errorf("the upstream is asked to speak %s", got)
+	for _, protocol := range []string{
+		"h2c", "TLS/1.0", "anything", "websocket, h2c", "h2c, websocket", "websocket/13", "web\u017focket", "h2c\r\nUpgrade: websocket",
+	} {
+		before := len(s.Upstream.Received())
+		p := upgrade("/public/", protocol)
+		if p.StatusCode == http.StatusBadRequest && len(s.Upstream.Received()) == before {
+			continue
 		}
+		got := s.Upstream.last(t).Header
+		if p.StatusCode != http.StatusOK || got.Get("Upgrade")+got.Get("Connection")+got.Get("Http2-Settings") != "" {
+			t.Errorf("%q is answered %d, and the upstream is asked to speak %q", protocol, p.StatusCode, got["Upgrade"])
+		}
+	}
+	if upgrade("/public/", "websocket\r\nUpgrade: h2c"); len(s.Upstream.last(t).Header["Upgrade"]) != 1 {
+		t.Errorf("the upstream is asked to speak %q", s.Upstream.last(t).Header["Upgrade"])
 	}
 }
 
@@ -477,5 +488,31 @@ func TestInformationalAnswers(t *testing.T) {
 	text := string(all)
 	if !strings.HasPrefix(text, "HTTP/1.1 103 ") || !strings.Contains(text, "X-Final: yes") || strings.Contains(text, "evil") {
 		t.Errorf("received %s", text)
+	}
+}
+
+// An upstream that keeps browsers from guessing a type is not made to say one: text/html would run what is in the file.
+func TestNoTypeIsGuessed(t *testing.T) {
+	s := public(t, nil)
+	s.Upstream.Answer = func(w http.ResponseWriter, _ *http.Request) {
+		w.Header()["Content-Type"] = nil
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		fmt.Fprint(w, "<html><script>")
+	}
+	if p := s.rawGet("/upload"); p.Header["Content-Type"] != nil || p.Text == "" {
+		t.Errorf("the type is %q", p.Header["Content-Type"])
+	}
+}
+
+// HTTP/1.0 takes an informational answer for the final one (RFC 9110 15.2).
+func TestOldClientsGetOneAnswer(t *testing.T) {
+	s := public(t, nil)
+	s.Upstream.Answer = func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusEarlyHints)
+		fmt.Fprint(w, "done")
+	}
+	p := s.raw("GET / HTTP/1.0\r\nHost: " + strings.TrimPrefix(s.URL, "http://") + "\r\n\r\n")
+	if p.StatusCode != http.StatusOK || p.Text != "done" {
+		t.Errorf("the first answer is %d: %q", p.StatusCode, p.Text)
 	}
 }

@@ -19,8 +19,9 @@ import (
 //     where no Connection header of the client's can name them.
 //   - A name counts as one of ours when a CGI-style server, which turns every character but letters and digits into
 //     one, could take it for one of ours: X_Forwarded_User and X.Forwarded.User as well (CVE-2025-64484 and kin).
-//   - Forwarding headers are doorward's own; nobody else's are believed.
-//   - Our cookies stay here; other cookies pass byte for byte.
+//   - Forwarding headers are doorward's own; of others', client.go says what is believed.
+//   - Our cookies stay here; other cookies pass byte for byte. An application may clear all of a site's cookies (Clear-Site-Data), ours
+//     among them: that ends at worst what any of its pages can end by a POST to sign_out.
 
 // maxGroupsHeader bounds X-Forwarded-Groups, in bytes: beyond it, common servers refuse the whole request.
 const maxGroupsHeader = 8 << 10
@@ -34,6 +35,11 @@ func (p *Proxy) identityHeaders(who *identity, u *upstream) (http.Header, error)
 	if err := p.describe(h, who.session); err != nil {
 		return nil, err
 	}
+	signed, err := p.assertion(who.session, u.name)
+	if err != nil {
+		return nil, err
+	}
+	setHeader(h, "X-Doorward-Assertion", signed)
 	token := who.session.LivingToken()
 	switch {
 	case token == "": // dead, and SESSION_WITHOUT_REFRESH keeps the session
@@ -67,13 +73,19 @@ func setHeader(h http.Header, name, value string) {
 	}
 }
 
-// groupsHeader joins groups with commas. FORWARD_GROUPS=matched keeps those that a rule names. Its error is that they are too many.
+// groupsToForward are those that a rule names, where FORWARD_GROUPS=matched, else all.
+func (p *Proxy) groupsToForward(groups []string) []string {
+	if p.config.ForwardGroups != "matched" {
+		return groups
+	}
+	return slices.DeleteFunc(slices.Clone(groups), func(g string) bool { return !slices.Contains(p.groups, g) })
+}
+
+// groupsHeader joins groups with commas. Its error is that they are too many.
 func (p *Proxy) groupsHeader(groups []string) (string, error) {
 	var out []string
-	for _, g := range groups {
-		if p.config.ForwardGroups != "matched" || slices.Contains(p.groups, g) {
-			out = append(out, encodeGroup(g))
-		}
+	for _, g := range p.groupsToForward(groups) {
+		out = append(out, encodeGroup(g))
 	}
 	header := strings.Join(out, ",")
 	if len(header) > maxGroupsHeader {
@@ -177,12 +189,9 @@ func copyHeader(to, from http.Header, name string) {
 // setForwarded says where the request came from: host and scheme are those of PUBLIC_URL, not of the connection,
 // which behind a load balancer is another.
 func (p *Proxy) setForwarded(out http.Header, in *http.Request, x *exchange) {
-	o := x.origin
-	if o == nil {
-		o = &origin{scheme: p.origins[0].scheme, host: in.Host}
-	}
-	if ip := clientIP(in); ip.IsValid() {
-		out.Set("X-Forwarded-For", ip.String())
+	o := p.publicOrigin(x, in)
+	if x.client.peer().IsValid() {
+		out.Set("X-Forwarded-For", x.client.forwardedFor())
 	}
 	out.Set("X-Forwarded-Host", o.host)
 	out.Set("X-Forwarded-Proto", o.scheme)
@@ -194,6 +203,15 @@ func (p *Proxy) untrusted(name string) bool {
 	folded := config.FoldHeader(name)
 	return config.ClientMayNotSend(folded) ||
 		slices.ContainsFunc(p.headers, func(h config.Header) bool { return config.FoldHeader(h.Name) == folded })
+}
+
+// dropCookieTrailers removes cookies from the trailers, where they mean nothing (RFC 9110 6.5.1), but where whatever stands in front may
+// take them for headers.
+func (x *exchange) dropCookieTrailers() {
+	if x.answered() {
+		x.Header().Del("Set-Cookie")
+		delete(x.Header(), http.TrailerPrefix+"Set-Cookie")
+	}
 }
 
 // cleanAnswer removes what an upstream may not say: cookies under our names.
@@ -214,4 +232,17 @@ func (p *Proxy) cleanAnswer(h http.Header) {
 		return
 	}
 	h["Set-Cookie"] = kept
+}
+
+// removeHops removes what an upstream tells its next hop alone (RFC 9110 7.6.1). ReverseProxy does so in final answers only
+// (golang/go#81319).
+func removeHops(h http.Header) {
+	for _, line := range h["Connection"] {
+		for name := range strings.SplitSeq(line, ",") {
+			h.Del(strings.TrimSpace(name))
+		}
+	}
+	for _, name := range []string{"Connection", "Keep-Alive", "Proxy-Connection", "Te", "Trailer", "Transfer-Encoding", "Upgrade"} {
+		h.Del(name)
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -13,7 +14,8 @@ import (
 //   - Nothing of a request chooses an address that we send a browser to: redirect_uri, X-Forwarded-Host and
 //     X-Forwarded-Proto are those of a configured origin (security: CVE-2026-33495 and its kin).
 //   - A host that neither PUBLIC_URL nor a rule nor an upstream names gets 421.
-//   - A request target has one form: origin-form, or absolute-form for http and https.
+//   - A request target has one form: origin-form, or absolute-form for http and https, which HTTP/2 does not know.
+//   - A request has one host.
 
 // origin is one of PUBLIC_URL.
 type origin struct {
@@ -30,6 +32,9 @@ func (o *origin) String() string { return o.scheme + "://" + o.host }
 
 // findOrigin notes the host that a request is for, and its origin: none for a host that only rules or upstreams name.
 func (p *Proxy) findOrigin(x *exchange, r *http.Request) error {
+	if slices.ContainsFunc(r.Header["Host"], func(host string) bool { return host != r.Host }) {
+		return badRequest("its Host header contradicts :authority") // RFC 9113 8.3.1; of HTTP/1.1, net/http takes Host out
+	}
 	name, ok := hostname(r.Host)
 	if !ok {
 		return p.unknownHost(r.Host)
@@ -44,6 +49,15 @@ func (p *Proxy) findOrigin(x *exchange, r *http.Request) error {
 		return p.unknownHost(r.Host)
 	}
 	return nil
+}
+
+// publicOrigin is the origin that a browser takes a request's answer for: one of PUBLIC_URL, or, where only rules or upstreams name the
+// host, that host with the same scheme.
+func (p *Proxy) publicOrigin(x *exchange, r *http.Request) *origin {
+	if x.origin != nil {
+		return x.origin
+	}
+	return &origin{scheme: p.origins[0].scheme, host: r.Host}
 }
 
 // hostname is a host in lower case without port and trailing dot; an IPv6 address keeps its brackets. It is strict, since
@@ -80,14 +94,15 @@ func rawPath(r *http.Request) (string, error) {
 		return "", badTarget("a request target * asks about the server as a whole")
 	}
 	path, ok := pathOf(r.RequestURI)
-	if !ok {
+	if !ok || r.ProtoMajor > 1 && r.RequestURI[0] != '/' {
 		return "", badTarget("the request target is neither a path nor an http address")
 	}
 	path, _, _ = strings.Cut(path, "?")
 	return path, nil
 }
 
-// pathOf is what stands behind the host of an http address, or the address itself where it begins with a slash.
+// pathOf is what stands behind the host of an http address, or the address itself where it begins with a slash. An address without a
+// host, or with a user, is none (RFC 9110 4.2.1, 4.2.4).
 func pathOf(address string) (path string, ok bool) {
 	if strings.HasPrefix(address, "/") {
 		return address, true
@@ -97,20 +112,15 @@ func pathOf(address string) (path string, ok bool) {
 		return "", false
 	}
 	end := strings.IndexAny(rest, "/?#")
-	switch {
-	case end < 0:
-		return "/", true
-	case rest[end] != '/':
-		return "/" + rest[end:], true
+	if end < 0 {
+		end = len(rest)
 	}
-	return rest[end:], true
-}
-
-// clientIP is the peer's address: forwarding headers are believed from nobody.
-func clientIP(r *http.Request) netip.Addr {
-	addr, err := netip.ParseAddrPort(r.RemoteAddr)
-	if err != nil {
-		return netip.Addr{}
+	host, path := rest[:end], rest[end:]
+	if host == "" || strings.Contains(host, "@") {
+		return "", false
 	}
-	return addr.Addr().Unmap().WithZone("")
+	if !strings.HasPrefix(path, "/") {
+		path = "/" + path
+	}
+	return path, true
 }

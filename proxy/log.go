@@ -81,11 +81,10 @@ func (p *Proxy) record(x *exchange, r *http.Request) {
 
 // attributes are what every line about an exchange carries.
 func (x *exchange) attributes(r *http.Request) []slog.Attr {
-	peer := clientIP(r).String()
 	all := []slog.Attr{
 		slog.String("request_id", x.id),
-		slog.String("client_ip", peer),
-		slog.String("peer_ip", peer),
+		slog.String("client_ip", x.client.address().String()),
+		slog.String("peer_ip", x.client.peer().String()),
 		slog.String("host", cut(r.Host)),
 		slog.String("method", cut(r.Method)),
 		slog.String("path", cut(x.path)),

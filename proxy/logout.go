@@ -37,7 +37,7 @@ func (p *Proxy) signOut(x *exchange, r *http.Request) error {
 		return p.askToSignOut(x, r, everywhere)
 	case http.MethodPost:
 		if err := p.crossSite.Check(r); err != nil {
-			return crossSitePost(err)
+			return otherSite("Signing out was not asked for by a page of this site, so nothing was done.", err)
 		}
 		return p.leave(x, r, everywhere)
 	}

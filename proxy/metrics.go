@@ -2,8 +2,6 @@ package proxy
 
 import (
 	"errors"
-	"net"
-	"net/http"
 	"runtime"
 	"slices"
 	"strconv"
@@ -118,6 +116,12 @@ func (m *metrics) start(p *Proxy) {
 			return 0
 		})
 	}
+	if p.config.ServesTLS() {
+		of.NewGaugeFunc(prometheus.GaugeOpts{Namespace: namespace, Name: "tls_certificate_expiry_timestamp_seconds",
+			Help: "When the public listener's certificate expires. Without TLS_CERT there is no such series."}, func() float64 {
+			return float64(p.certificate().Leaf.NotAfter.Unix())
+		})
+	}
 	of.NewGaugeFunc(prometheus.GaugeOpts{Namespace: namespace, Name: "jwks_last_success_timestamp_seconds",
 		Help: "When the provider's keys were last read; 0 for never."}, func() float64 {
 		if at := p.provider.KeysFetchedAt(); !at.IsZero() {
@@ -177,16 +181,6 @@ func (m *metrics) sessionLoaded(err error, carried bool) {
 		result = "none"
 	}
 	m.sessionLoads.WithLabelValues(result).Inc()
-}
-
-// ConnState counts the connections of the server that it is set on (http.Server.ConnState).
-func (p *Proxy) ConnState(_ net.Conn, state http.ConnState) {
-	switch state {
-	case http.StateNew:
-		p.metrics.connections.Inc()
-	case http.StateClosed, http.StateHijacked:
-		p.metrics.connections.Dec()
-	}
 }
 
 // namespace begins the names of all metrics.

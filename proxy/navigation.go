@@ -15,12 +15,8 @@ func (p *Proxy) askToLogin(x *exchange, r *http.Request, err error) error {
 	switch {
 	case isNavigation(r) && x.origin == nil:
 		return notAnOrigin(r.Host)
-	case !isNavigation(r) && signedIn:
-		return again
 	case !isNavigation(r):
-		f := unauthenticated()
-		f.asks = needs(err)
-		return f
+		return needLogin(err)
 	}
 	returnTo := p.returnAddress(requested(x, r), x.origin)
 	login := &session.Login{ReturnTo: returnTo, Rounds: p.sessions.Rounds(r, returnTo)}
@@ -32,6 +28,22 @@ func (p *Proxy) askToLogin(x *exchange, r *http.Request, err error) error {
 		x.outcome, x.reason = "step_up", again.reason
 	}
 	return nil
+}
+
+// needLogin is what those are told who cannot be sent to the login.
+func needLogin(err error) *failure {
+	if again, signedIn := errors.AsType[*failure](err); signedIn {
+		return again
+	}
+	f := unauthenticated()
+	f.asks = needs(err)
+	return f
+}
+
+// asksForLogin says whether a login would mend the error.
+func asksForLogin(err error) bool {
+	needed, _ := errors.AsType[*loginNeeded](err)
+	return needed != nil || errors.Is(err, errNoSession)
 }
 
 // requested is what the browser asked for: path and query, as they came.

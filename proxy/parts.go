@@ -17,6 +17,9 @@ func (p *Proxy) readRules() (err error) {
 	for _, u := range p.config.Origins() {
 		p.origins = append(p.origins, newOrigin(u))
 	}
+	p.allowed = p.config.AllowedOriginNames()
+	p.trusted = p.config.TrustedNetworks()
+	p.front = p.config.FrontServer()
 	if p.policy, err = p.config.Policy(); err != nil {
 		return err
 	}
@@ -24,8 +27,14 @@ func (p *Proxy) readRules() (err error) {
 	if err := p.readACR(); err != nil {
 		return err
 	}
+	p.assertions = &assertions{issuer: p.origins[0].String(), keys: p.config.FollowAssertionKeys(p.reloaded)}
 	p.headers, err = p.config.IdentityHeaders()
 	return err
+}
+
+func (p *Proxy) readCertificate() error {
+	p.certificate = p.config.FollowCertificate(p.reloaded)
+	return nil
 }
 
 func (p *Proxy) readPages() (err error) {
@@ -36,7 +45,7 @@ func (p *Proxy) readPages() (err error) {
 func (p *Proxy) openUpstreams() error {
 	table, err := p.config.UpstreamTable()
 	for _, entry := range table {
-		p.upstreams = append(p.upstreams, newUpstream(entry))
+		p.upstreams = append(p.upstreams, newUpstream(entry, p.reloaded))
 	}
 	return err
 }
@@ -125,7 +134,7 @@ func sameSite(name string) http.SameSite {
 }
 
 func (p *Proxy) meetProvider() error {
-	o, err := ProviderOptions(p.config, p.credentialChanged)
+	o, err := ProviderOptions(p.config, p.reloaded)
 	if err != nil {
 		return err
 	}
@@ -137,17 +146,6 @@ func (p *Proxy) meetProvider() error {
 	o.NeededClaims, o.OnRequest, o.OnFetch = p.neededClaims(), p.metrics.providerAsked, p.providerFetched
 	p.provider, err = provider.New(o)
 	return err
-}
-
-// credentialChanged tells of a file with the client's secret or key that changed, and of one that cannot be used.
-func (p *Proxy) credentialChanged(variable string, err error) {
-	if err != nil {
-		p.metrics.configReload.Set(0)
-		p.log.Warn("config_reload_failed", "setting", variable, "error", err.Error(), "says", "the last good value stays in use")
-		return
-	}
-	p.metrics.configReload.Set(1)
-	p.log.Info("config_reloaded", "setting", variable)
 }
 
 // ProviderOptions are what the settings say of the provider, for whoever wants to ask it something without a Proxy. notice is told

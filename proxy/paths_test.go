@@ -217,6 +217,10 @@ func TestOddRequestsAreRefused(t *testing.T) {
 		"CONNECT " + host + " HTTP/1.1\r\nHost: " + host:                             http.StatusMethodNotAllowed,
 		"TRACE /public/ HTTP/1.1\r\nHost: " + host:                                   http.StatusMethodNotAllowed,
 		"OPTIONS * HTTP/1.1\r\nHost: " + host:                                        http.StatusBadRequest,
+		"GET * HTTP/1.1\r\nHost: " + host:                                            http.StatusBadRequest,
+		"GET public/ HTTP/1.1\r\nHost: " + host:                                      http.StatusBadRequest,
+		"GET http:///public/ HTTP/1.1\r\nHost: " + host:                              http.StatusBadRequest,
+		"GET http://a:b@" + host + "/public/ HTTP/1.1\r\nHost: " + host:              http.StatusBadRequest,
 		"GET http://evil.example/public/ HTTP/1.1\r\nHost: " + host:                  http.StatusMisdirectedRequest,
 		"GET ftp://" + host + "/public/ HTTP/1.1\r\nHost: " + host:                   http.StatusBadRequest,
 		"GET /public/ HTTP/1.1\r\nHost: evil.example":                                http.StatusMisdirectedRequest,
@@ -297,6 +301,49 @@ func TestMethodsInSmallLettersAreRefused(t *testing.T) {
 		if p.StatusCode != http.StatusBadRequest || len(s.Upstream.Received()) > 0 {
 			t.Errorf("%s is answered %d", method, p.StatusCode)
 		}
+	}
+}
+
+// A rule with methods opens nothing to others, known or not.
+func TestOtherMethodsNeedTheOtherRule(t *testing.T) {
+	s := newSite(t, func(c *config.Config) { c.AccessRules = "/ group:Admin\nGET / public" })
+	for method, status := range map[string]int{"GET": 200, "HEAD": 200, "POST": 401, "DELETE": 401, "OPTIONS": 401, "PURGE": 401, "BREW": 401, "GETX": 401} {
+		for _, line := range []string{"X: y", "X-HTTP-Method-Override: GET", "X-HTTP-Method: GET", "X-Method-Override: GET"} {
+			if p := s.rawRequest(method, "/x?_method=GET", line); p.StatusCode != status {
+				t.Errorf("%s with %q is answered %d, not %d", method, line, p.StatusCode, status)
+			}
+		}
+	}
+}
+
+// Paths and hosts that only begin or end like those of a rule are not its.
+func TestRulesEndAtTheirBoundaries(t *testing.T) {
+	s := newSite(t, func(c *config.Config) {
+		c.AccessRules += "\n*.open.localhost/ public\nxn--mnchen-3ya.localhost/ public"
+	})
+	port := s.URL[strings.LastIndexByte(s.URL, ':'):]
+	for address, status := range map[string]int{
+		"127.0.0.1/public/": 200, "127.0.0.1/public": 200, "127.0.0.1/publicx": 401, "127.0.0.1/publicx/": 401, "127.0.0.1/public.x/": 401, "127.0.0.1/x/public/": 401,
+		"a.open.localhost/x": 200, "open.localhost/x": 421, "evilopen.localhost/x": 421, "a.open.localhost.evil.example/x": 421,
+		"xn--mnchen-3ya.localhost/x": 200, "XN--MNCHEN-3YA.localhost/x": 200, "m\u00fcnchen.localhost/x": 400, "2130706433/public/": 421, "0x7f.1/public/": 421, "[::ffff:127.0.0.1]/public/": 421,
+	} {
+		host, path, _ := strings.Cut(address, "/")
+		p := s.raw("GET /" + path + " HTTP/1.1\r\nHost: " + host + port + "\r\nConnection: close\r\n\r\n")
+		if p.StatusCode != status && (status < 402 || p.StatusCode != 400) {
+			t.Errorf("%s is answered %d, not %d", address, p.StatusCode, status)
+		}
+	}
+}
+
+// More parameters than Go takes apart pass as they are (CVE-2026-39825), and choose no rule.
+func TestManyParameters(t *testing.T) {
+	s := newSite(t, nil)
+	target := "/public/?" + strings.Repeat("a&", 20_000) + "b=%zz;c"
+	if p := s.rawGet(target); p.StatusCode != http.StatusOK || s.Upstream.last(t).URI != target {
+		t.Errorf("the answer is %d", p.StatusCode)
+	}
+	if p := s.rawGet("/admin/?" + strings.Repeat("a&", 20_000) + "/public/"); p.StatusCode != http.StatusUnauthorized {
+		t.Errorf("behind many parameters /admin/ is answered %d", p.StatusCode)
 	}
 }
 

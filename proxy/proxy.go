@@ -2,15 +2,28 @@
 //
 // A request walks through these files in this order:
 //
+//	server.go        the public listener, and its limits
+//	room.go          how many connections it has room for
 //	proxy.go         the handler, and which way a request goes
 //	exchange.go      one request and its answer, as log and metrics will tell it
+//	client.go        where it comes from
+//	ignored.go       and who is not believed to know
 //	host.go          is this a host of ours?
 //	authorize.go     which rule covers it, and does the person meet it?
 //	authenticate.go  who is asking?
 //	bearer.go        an API client, by an access token
+//	crosssite.go     did a page of another site ask for this?
 //	refresh.go       is their access token still good?
 //	forward.go       to the upstream and back
+//	strict.go        that browsers come by https
 //	headers.go       what the upstream learns of the person, and what it must not believe
+//	assertion.go     the same, signed
+//	caches.go        who may keep the answer
+//
+// Where another server takes the requests, it asks about each of them:
+//
+//	forwardauth.go   may it pass?
+//	extrarule.go     what the server asks for beside the rules
 //
 // Who has no session yet is sent through
 //
@@ -45,10 +58,12 @@
 package proxy
 
 import (
+	"crypto/tls"
 	"fmt"
 	"log"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -77,18 +92,23 @@ type Options struct {
 
 // Proxy is the handler of the public listener. It is safe for concurrent use.
 type Proxy struct {
-	config    *config.Config
-	origins   []*origin
-	policy    *access.Policy
-	groups    []string // that rules name
-	usualACR  []string // that every login is asked for
-	knownACR  []string // those, and those that rules ask for
-	upstreams []*upstream
-	headers   []config.Header
-	provider  *provider.Provider
-	sessions  *session.Manager
-	refreshes *refresher
-	loops     *loops
+	config     *config.Config
+	origins    []*origin
+	allowed    []string       // further origins, as in an Origin header
+	trusted    []netip.Prefix // TRUSTED_PROXIES
+	ignored    ignoredPeers   // that are not among them
+	front      *config.Front  // that asks about requests; nil: they come here themselves
+	policy     *access.Policy
+	groups     []string // that rules name
+	usualACR   []string // that every login is asked for
+	knownACR   []string // those, and those that rules ask for
+	upstreams  []*upstream
+	headers    []config.Header
+	assertions *assertions
+	provider   *provider.Provider
+	sessions   *session.Manager
+	refreshes  *refresher
+	loops      *loops
 
 	logoutTokens   *usedTokens
 	seen           *seenSessions // of the provider's
@@ -107,6 +127,9 @@ type Proxy struct {
 
 	background  *background
 	connections *connections
+
+	certificate func() *tls.Certificate // of the public listener; nil where it speaks no TLS
+	unreadable  unreadable
 }
 
 // New builds a Proxy. It talks to nobody: the provider is first asked when somebody needs it, so that doorward
@@ -122,7 +145,7 @@ func New(o Options) (*Proxy, error) {
 	}
 	p.serverLog, p.background, p.connections = ServerLog(p.log), newBackground(), newConnections()
 	p.crossSite = http.NewCrossOriginProtection()
-	for _, build := range []func() error{p.readRules, p.readPages, p.openUpstreams, p.meetProvider, p.openSessions, p.keepFresh} {
+	for _, build := range []func() error{p.readRules, p.readCertificate, p.readPages, p.openUpstreams, p.meetProvider, p.openSessions, p.keepFresh} {
 		if err := build(); err != nil {
 			return nil, err
 		}
@@ -135,6 +158,8 @@ func New(o Options) (*Proxy, error) {
 // ServeHTTP takes a request through the package and records how it ended.
 func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := newExchange(w, r)
+	p.meet(x, r)
+	x.strict = p.strictly(r)
 	p.metrics.inFlight.Inc()
 	defer p.finish(x, r)
 	if err := p.serve(x, r); err != nil {
@@ -147,6 +172,9 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (p *Proxy) finish(x *exchange, r *http.Request) {
 	cause := recover()
 	p.metrics.inFlight.Dec()
+	if x.asked != nil {
+		r = x.asked
+	}
 	if cause != nil && cause != http.ErrAbortHandler {
 		p.tell(x, r, broken(fmt.Errorf("recovering from a panic: %v", cause)))
 	}
@@ -170,6 +198,11 @@ func (p *Proxy) serve(x *exchange, r *http.Request) error {
 		return p.healthz(x, r)
 	case p.config.EndpointPrefix + "/backchannel-logout":
 		return p.backChannelLogout(x, r)
+	case p.config.EndpointPrefix + "/jwks":
+		return p.jwks(x, r)
+	}
+	if p.isQuestion(path) {
+		return p.forwardAuth(x, r)
 	}
 	if err := p.findOrigin(x, r); err != nil {
 		return err

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"math"
 	"net/http"
-	"strings"
 	"time"
 
 	"doorward/proxy/provider"
@@ -336,17 +335,6 @@ func (p *Proxy) saveNewest(h http.Header, r *http.Request, carried *session.Sess
 		return
 	}
 	keepFromCaches(h)
-}
-
-// keepFromCaches makes sure that no cache keeps an answer with a cookie of ours, whatever the upstream says to caches in general
-// (RFC 9111 7.3) or to those of a delivery network (RFC 9213).
-func keepFromCaches(h http.Header) {
-	for name := range h {
-		if strings.HasSuffix(name, "-Cache-Control") || name == "Surrogate-Control" {
-			delete(h, name)
-		}
-	}
-	h.Set("Cache-Control", "no-store")
 }
 
 // revokeToken tells the provider, on the side, that a refresh token will not be used any more (RFC 7009). Nothing depends on it.

@@ -473,7 +473,7 @@ func TestWebSocketBringsTheNewCookies(t *testing.T) {
 		}
 	}
 	p := s.rawGet("/ws", "Cookie: "+b.age(s, untilDead), "Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13",
-		"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==")
+		"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", "Origin: "+s.URL)
 	p.wants(t, http.StatusSwitchingProtocols)
 	if got := opened(t, s, p.sessionCookie()); got.Generation != 1 {
 		t.Errorf("the answer leaves generation %d in the browser", got.Generation)

@@ -93,8 +93,9 @@ func startSite(t testing.TB, https bool, configure func(*config.Config), mutatio
 	}
 	s.serving.Store(s.Proxy)
 	s.settings, s.stored, *s.instances = c, openStored(t, c), []*proxy.Proxy{s.Proxy}
+	s.server.Config = s.Proxy.Server()
+	s.server.Listener = s.Proxy.Limit(s.server.Listener)
 	s.server.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.serving.Load().ServeHTTP(w, r) })
-	s.server.Config.DisableGeneralOptionsHandler = true // as doorward's own server: "OPTIONS *" is ours to refuse
 	if https {
 		s.server.EnableHTTP2 = true
 		s.server.StartTLS()

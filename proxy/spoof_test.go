@@ -359,7 +359,7 @@ func TestUpstreamCannotSetOurCookies(t *testing.T) {
 			}
 			lines := []string{"Cookie: " + b.cookieHeader(s), "Connection: close"}
 			if name == "101" {
-				lines = []string{lines[0], "Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: dGVzdA=="}
+				lines = []string{lines[0], "Origin: " + s.URL, "Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: dGVzdA=="}
 			}
 
 			head := s.rawHead("GET", "/x", lines...)

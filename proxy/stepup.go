@@ -91,7 +91,7 @@ func (p *Proxy) challenged(d *delivery, answer *http.Response) *loginNeeded {
 		return nil
 	}
 	asks, ok := readChallenge(answer.Header["Www-Authenticate"])
-	subject := p.subject(d.in, d.who)
+	subject := p.subject(d.x, d.who)
 	if !ok || asks.SatisfiedBy(subject) || asGoodAsItGets(d.who.session, asks) {
 		return nil
 	}

@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"encoding/json"
-	"errors"
 	"net/http"
 	"strings"
 	"time"
@@ -11,7 +10,7 @@ import (
 // tell tells the client of an error: people see a page or the login, programs get JSON.
 func (p *Proxy) tell(x *exchange, r *http.Request, err error) {
 	x.refuseBody(r)
-	if needed, _ := errors.AsType[*loginNeeded](err); needed != nil || errors.Is(err, errNoSession) {
+	if asksForLogin(err) {
 		if err = p.askToLogin(x, r, err); err == nil {
 			return
 		}
@@ -49,6 +48,9 @@ func (p *Proxy) write(x *exchange, r *http.Request, f *failure) {
 		for _, value := range values {
 			x.Header().Add(name, value)
 		}
+	}
+	if f.status == http.StatusUnauthorized {
+		p.letRead(x.Header(), r)
 	}
 	if f.person || !f.program && f.status != http.StatusUnauthorized && (isNavigation(r) || acceptsHTML(r)) {
 		p.writePage(x, r, f)

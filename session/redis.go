@@ -17,7 +17,7 @@ import (
 // Redis is where several instances remember together what one would remember alone: who was signed out (sharedrevocations.go), who is
 // refreshing a session (refreshlock.go), what came of it, and, where sessions do not live in their cookies, these (sharedsessions.go).
 //
-//   - What is kept there is sealed, and found by hashes: who reads it learns neither tokens nor names, who writes to it can forge no
+//   - What is kept there is sealed, and found by hashes: who reads it learns no token, and a name only by guessing it; who writes to it can forge no
 //     session.
 //   - One heartbeat tells whether Redis is there. While it is not, nobody waits for it: what is known here goes on for OutageGrace, and
 //     then nothing does, since nobody knows any more who was signed out.
@@ -34,6 +34,9 @@ const (
 	settling = redisPatience + reconnectPause
 	// clockInterval is how often Redis is asked what time it is.
 	clockInterval = time.Minute
+	// cacheSize bounds in bytes what the client remembers of values, for each connection: it has up to four to each server. Its own
+	// 128 MiB would be half a gigabyte, and more with a Cluster.
+	cacheSize = maxOpened / 4
 )
 
 // ErrUnavailable says that Redis is out of reach, so that nobody knows whether there is a session and whether it still counts.
@@ -66,7 +69,7 @@ func (o RedisOptions) client() (rueidis.ClientOption, error) {
 	if option.Password == "" {
 		option.Password = o.Password
 	}
-	option.ClientName = "doorward"
+	option.ClientName, option.CacheSizeEachConn = "doorward", cacheSize
 	option.Dialer.Timeout, option.ConnWriteTimeout = redisPatience, 2*redisPatience
 	if option.TLSConfig != nil && len(o.CA) > 0 {
 		roots, err := x509.SystemCertPool()

@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -260,12 +261,20 @@ func (s *sharedRevocations) readFrom(ctx context.Context, line rueidis.Dedicated
 	return line.Do(ctx, line.B().Xrange().Key(s.key()).Start("("+s.read).End("+").Count(readAtOnce).Build()).AsXRange()
 }
 
-// await takes in what comes within a heartbeat.
+// errSilent is what follows from an answer that does not come.
+var errSilent = errors.New("it does not answer")
+
+// await takes in what comes within a heartbeat. Its context has no deadline: with one, the client would not notice that it ends before, and
+// whoever closes would wait for a frozen Redis.
 func (s *sharedRevocations) await(ctx context.Context, line rueidis.DedicatedClient) error {
-	ctx, cancel := context.WithTimeout(ctx, heartbeat+redisPatience)
-	defer cancel()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer time.AfterFunc(heartbeat+redisPatience, func() { cancel(errSilent) }).Stop()
 	command := line.B().Xread().Count(readAtOnce).Block(heartbeat.Milliseconds()).Streams().Key(s.key()).Id(s.read).Build()
 	streams, err := line.Do(ctx, command).AsXRead()
+	if ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
 	if err != nil && !rueidis.IsRedisNil(err) {
 		return fmt.Errorf("waiting for revocations in redis: %w", err)
 	}

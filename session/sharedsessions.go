@@ -95,7 +95,7 @@ func (c *sharedSessions) get(ctx context.Context, id string) (*Session, error) {
 		return nil, ErrUnavailable
 	}
 	key := c.key(id)
-	value, err := present(c.redis.do(ctx, c.redis.build().Getrange().Key(key).Start(0).End(maxValue).Build()))
+	value, err := c.readAnew(ctx, key)
 	if err != nil {
 		return nil, err
 	}
@@ -130,8 +130,18 @@ func (c *sharedSessions) read(ctx context.Context, id string) (string, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, redisPatience)
 	defer cancel()
-	command := c.redis.build().Getrange().Key(c.key(id)).Start(0).End(maxValue).Cache()
-	return present((*c.redis.client.Load()).DoCache(ctx, command, trackFor))
+	key := c.key(id)
+	command := c.redis.build().Getrange().Key(key).Start(0).End(maxValue).Cache()
+	read := (*c.redis.client.Load()).DoCache(ctx, command, trackFor)
+	if _, refused := rueidis.IsRedisErr(read.Error()); refused { // a full Redis takes no MULTI, in which the client asks, and a plain question
+		return c.readAnew(ctx, key)
+	}
+	return present(read)
+}
+
+// readAnew reads a value from Redis.
+func (c *sharedSessions) readAnew(ctx context.Context, key string) (string, error) {
+	return present(c.redis.do(ctx, c.redis.build().Getrange().Key(key).Start(0).End(maxValue).Build()))
 }
 
 // newer gives a session as it is there, when that is a newer generation; else nil. Most of the time that is told by the head of the value,
@@ -146,7 +156,7 @@ func (c *sharedSessions) newer(ctx context.Context, s *Session) *Session {
 		return nil
 	}
 	newest, err := c.open(c.key(s.ID), value)
-	if err != nil {
+	if err != nil || newest.Generation <= s.Generation { // the head is under no seal
 		return nil
 	}
 	return newest
@@ -182,6 +192,9 @@ func (c *sharedSessions) end(ctx context.Context, id string) error {
 	}
 	command := c.redis.build().Set().Key(c.key(id)).Value(endMark).PxMilliseconds(endMarkLifetime.Milliseconds()).Build()
 	if err := c.redis.do(ctx, command).Error(); err != nil {
+		if _, refused := rueidis.IsRedisErr(err); refused { // a full Redis takes no mark, and can forget
+			c.redis.do(ctx, c.redis.build().Del().Key(c.key(id)).Build())
+		}
 		return unavailable(fmt.Errorf("ending a session in redis: %w", err))
 	}
 	return nil

@@ -5,6 +5,7 @@ package session
 import (
 	"errors"
 	"net/http"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -61,5 +62,78 @@ func TestALateAnswerDoesNotBringAnOlderGenerationToMind(t *testing.T) {
 	m.redis.lost()
 	if got, err := m.Get(b.request()); err != nil || got.Generation != 1 {
 		t.Errorf("got %+v, %v", got, err)
+	}
+}
+
+// However many sessions there are, what the client keeps of Redis's answers is bounded.
+func TestWhatIsReadFromRedisTakesBoundedMemory(t *testing.T) {
+	server := redistest.New(t)
+	m := beside(t, server, inRedis)
+	heap := func() uint64 {
+		var now runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&now)
+		return now.HeapAlloc
+	}
+	before, value := heap(), strings.Repeat("x", 100_000)
+	for i := range 2000 {
+		id := strconv.Itoa(i)
+		if err := m.redis.do(t.Context(), m.redis.build().Set().Key(m.shared.key(id)).Value(value).Build()).Error(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := m.shared.read(t.Context(), id); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if grown := heap() - before; grown > 100<<20 {
+		t.Errorf("it takes %d MiB", grown>>20)
+	}
+}
+
+// Somebody else can write before a sealed value that it is newer than it is.
+func TestWhatIsInTheClearMakesNoSessionNewer(t *testing.T) {
+	server := redistest.New(t)
+	m := beside(t, server, inRedis)
+	s := newSession("alice", 0)
+	newBrowser(t).login(m, s)
+	value, err := server.Do("GET", m.shared.key(s.ID)).ToString()
+	if err != nil {
+		t.Fatal(err)
+	}
+	tell(t, server, "SET", m.shared.key(s.ID), "7"+value[1:])
+	eventually(t, "the change is known", func() bool {
+		read, err := m.shared.read(t.Context(), s.ID)
+		return err == nil && read != value
+	})
+	if newer := m.Newer(t.Context(), s); newer != nil {
+		t.Errorf("got generation %d", newer.Generation)
+	}
+}
+
+// A full Redis takes neither mark nor revocation. It can still forget the session, and then no instance finds it.
+func TestAFullRedisForgetsWhoSignedOut(t *testing.T) {
+	server := redistest.New(t)
+	m, other := beside(t, server, inRedis), beside(t, server, inRedis)
+	b, s := newBrowser(t), newSession("alice", 0)
+	b.login(m, s)
+	if err := b.status(other); err != nil {
+		t.Fatal(err)
+	}
+	tell(t, server, "CONFIG", "SET", "maxmemory", "1")
+	if err := m.Revoke(s); !errors.Is(err, ErrUnavailable) {
+		t.Errorf("signing out: %v", err)
+	}
+	eventually(t, "the other instance finds no session", func() bool { return errors.Is(b.status(other), ErrNone) })
+}
+
+// A full Redis can be asked.
+func TestAFullRedisIsRead(t *testing.T) {
+	server := redistest.New(t)
+	m, other := beside(t, server, inRedis), beside(t, server, inRedis)
+	b := newBrowser(t)
+	b.login(m, newSession("alice", 0))
+	tell(t, server, "CONFIG", "SET", "maxmemory", "1")
+	if err := b.status(other); err != nil {
+		t.Error(err)
 	}
 }

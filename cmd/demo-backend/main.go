@@ -32,6 +32,9 @@ func run(ctx context.Context, getenv func(string) string, out io.Writer) error {
 		Issuer:      getenv("ISSUER_URL"),
 		ProviderURL: getenv("PROVIDER_INTERNAL_URL"),
 		Audience:    getenv("AUDIENCE"),
+		Assertions: backend.Assertions{
+			Issuer: getenv("ASSERTION_ISSUER"), KeysURL: getenv("ASSERTION_KEYS_URL"), Audience: getenv("ASSERTION_AUDIENCE"),
+		},
 	}
 	if o.Issuer == "" || o.Audience == "" {
 		return errors.New("reading the environment: ISSUER_URL and AUDIENCE say whose access tokens, and which, to accept; set both")

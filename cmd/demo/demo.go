@@ -2,7 +2,11 @@ package main
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
@@ -65,12 +69,17 @@ func newDemo(a addresses, out io.Writer) (*demo, error) {
 	if err != nil {
 		return nil, err
 	}
-	application, err := backend.New(backend.Options{Issuer: d.providerURL, Audience: audience, Flow: true})
+	application, err := backend.New(backend.Options{Issuer: d.providerURL, Audience: audience, Flow: true, Assertions: backend.Assertions{
+		Issuer: d.url, KeysURL: d.url + "/oauth2/jwks", Audience: origin("", app),
+	}})
 	if err != nil {
 		return nil, err
 	}
 	recorder := flow.NewRecorder(flow.Options{Issuer: d.providerURL, Callback: d.url + "/oauth2/callback", User: application.User})
 	settings := d.settings(origin("", app), origin("", tutorial))
+	if settings.AssertionKeys, err = newKey(); err != nil {
+		return nil, err
+	}
 	door, err := proxy.New(proxy.Options{
 		Config:  settings,
 		Log:     proxy.NewLog(out, settings),
@@ -90,15 +99,11 @@ func newDemo(a addresses, out io.Writer) (*demo, error) {
 	return d, nil
 }
 
-// doorServer serves doorward as the program doorward does: it counts connections, and `OPTIONS *` is doorward's to answer.
-// The handler is doorward with the recorder before it.
+// doorServer serves doorward as the program doorward does. The handler is doorward with the recorder before it.
 func doorServer(door *proxy.Proxy, h http.Handler) *http.Server {
-	return &http.Server{
-		Handler:                      h,
-		MaxHeaderBytes:               64 << 10,
-		DisableGeneralOptionsHandler: true,
-		ConnState:                    door.ConnState,
-	}
+	s := door.Server()
+	s.Handler = h
+	return s
 }
 
 // settings are doorward's, as its environment would give them.
@@ -115,6 +120,19 @@ func (d *demo) settings(application, tutorial string) *config.Config {
 	c.LogFormat = "text"
 	c.AccessLog = "off" // logins, refusals and failures are logged all the same, a line each
 	return c
+}
+
+// newKey is a private key as ASSERTION_KEYS takes it, for this run.
+func newKey() (string, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return "", fmt.Errorf("making a key for assertions: %w", err)
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return "", fmt.Errorf("writing the key for assertions: %w", err)
+	}
+	return string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})), nil
 }
 
 // serve runs all servers until ctx ends, or until one of them fails.

@@ -104,6 +104,13 @@ func TestSignIn(t *testing.T) {
 	}
 }
 
+// The demo's doorward has a key, and its backend verifies what is signed with it.
+func TestIdentityIsSigned(t *testing.T) {
+	if _, page := start(t).visitor(t).signIn("/", "alice"); !strings.Contains(page, "signed by doorward</span>") {
+		t.Errorf("the page does not say that it was: %s", page)
+	}
+}
+
 func TestFlowShowsEveryStep(t *testing.T) {
 	v := start(t).visitor(t)
 	_, page := v.signIn("/flow", "alice")

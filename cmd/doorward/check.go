@@ -16,6 +16,7 @@ type report struct {
 	OK       bool            `json:"ok"` // doorward would start
 	Problems config.Problems `json:"problems"`
 	Register register        `json:"register"`
+	Front    []string        `json:"front,omitempty"` // what the server in front has to do
 	Notes    []string        `json:"notes"`
 	Live     []finding       `json:"live,omitempty"`
 }
@@ -65,7 +66,7 @@ func newReport(c *config.Config, err error) *report {
 	r.Register.BackChannelLogoutURI, r.Register.FrontChannelLogoutURI = c.BackChannelLogoutURL(), c.FrontChannelLogoutURL()
 	r.Register.ClientKey = c.ClientPublicKey()
 	if err == nil {
-		r.Notes = append(r.Notes, c.Notes()...)
+		r.Front, r.Notes = c.FrontNotes(), append(r.Notes, c.Notes()...)
 	}
 	r.Notes = append(r.Notes, config.EnvironmentNotes()...)
 	return r
@@ -97,6 +98,7 @@ func (r *report) writeText(w io.Writer) {
 	if r.Register.ClientKey != nil {
 		writeList(w, "Register at the provider as the client's public key (a JWK):", []string{string(r.Register.ClientKey)})
 	}
+	writeList(w, "Configure the server in front ("+config.Prefix+"_FORWARD_AUTH) to", r.Front)
 	writeList(w, "Notes:", r.Notes)
 	writeFindings(w, r.Live)
 }

@@ -164,3 +164,16 @@ func TestCheckPrintsTheClientsPublicKey(t *testing.T) {
 		t.Errorf("without a key it speaks of one:\n%s", out)
 	}
 }
+
+func TestCheckSaysHowToConfigureTheServerInFront(t *testing.T) {
+	environment(t, map[string]string{"UPSTREAMS": unset, "FORWARD_AUTH": "nginx", "TRUSTED_PROXIES": "127.0.0.1"})
+	status, out, _ := command(t, "check")
+	if status != exitOK {
+		t.Errorf("status %d", status)
+	}
+	for _, want := range []string{"Configure the server in front (DOORWARD_FORWARD_AUTH)", "/oauth2/auth", "X-Forwarded-Uri", "X-Auth-Request-Groups", "deploy/nginx"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("%q is missing in\n%s", want, out)
+		}
+	}
+}

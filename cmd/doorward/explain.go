@@ -125,6 +125,10 @@ func explainError(out io.Writer, err error) {
 // explainUpstream says where the request would go, and whether it gets there.
 func explainUpstream(c *config.Config, path string, route *access.Route, out io.Writer) bool {
 	upstreams, _ := c.UpstreamTable()
+	if front := c.FrontServer(); route.Upstream() < 0 && front != nil {
+		line(out, "upstream", front.Name+" passes it on ("+config.Prefix+"_FORWARD_AUTH)")
+		return true
+	}
 	if route.Upstream() < 0 {
 		line(out, "upstream", "none covers it (404)")
 		return false

@@ -159,3 +159,13 @@ func TestExplainWrongCommandLines(t *testing.T) {
 		}
 	}
 }
+
+func TestExplainWithoutUpstreams(t *testing.T) {
+	environment(t, map[string]string{"ACCESS_RULES": someRules, "UPSTREAMS": unset, "FORWARD_AUTH": "caddy", "TRUSTED_PROXIES": "127.0.0.1"})
+	if status, out, _ := command(t, "explain", "/admin/", "--group", "Admin"); status != exitOK || !strings.Contains(out, "caddy passes it on") {
+		t.Errorf("status %d, out %s", status, out)
+	}
+	if status, out, _ := command(t, "explain", "/admin/"); status != exitFailed {
+		t.Errorf("without the group: status %d, out %s", status, out)
+	}
+}

@@ -65,7 +65,12 @@ type listener struct {
 	socket net.Listener
 }
 
-func (l *listener) serve() error { return l.server.Serve(l.socket) }
+func (l *listener) serve() error {
+	if l.server.TLSConfig != nil {
+		return l.server.ServeTLS(l.socket, "", "")
+	}
+	return l.server.Serve(l.socket)
+}
 
 // listen binds both sockets, so that a taken port refuses the start.
 func (s *server) listen(ctx context.Context) error {
@@ -78,10 +83,9 @@ func (s *server) listen(ctx context.Context) error {
 		public.Close()
 		return err
 	}
-	s.public = &listener{s.httpServer(s.proxy), public}
-	s.public.server.ConnState = s.proxy.ConnState
+	s.public = &listener{s.proxy.Server(), s.proxy.Limit(public)}
 	s.public.server.RegisterOnShutdown(s.proxy.EndStreams)
-	s.metrics = &listener{s.httpServer(s.proxy.Admin()), metrics}
+	s.metrics = &listener{s.proxy.AdminServer(), metrics}
 	return nil
 }
 
@@ -92,20 +96,6 @@ func bind(ctx context.Context, setting, address string) (net.Listener, error) {
 		return nil, fmt.Errorf("%s_%s: listening: %w; free the address or choose another", config.Prefix, setting, err)
 	}
 	return l, nil
-}
-
-// httpServer holds a listener open to the world against clients that stall or
-// send endless headers. Bodies have no time limit: uploads may be long.
-func (s *server) httpServer(h http.Handler) *http.Server {
-	return &http.Server{
-		Handler:           h,
-		ReadHeaderTimeout: 10 * time.Second,
-		IdleTimeout:       120 * time.Second,
-		MaxHeaderBytes:    64 << 10,
-		ErrorLog:          proxy.ServerLog(s.log),
-		// `OPTIONS *` is ours to answer, like everything else.
-		DisableGeneralOptionsHandler: true,
-	}
 }
 
 // run serves until ctx or a signal ends it. A second signal ends the process

@@ -50,6 +50,33 @@
 //
 // # One meaning or none
 //
-// A path is read in every way in which a known kind of server would read it (see meanings.go). Where the readings lead to
-// different rules, upstreams or values of wildcards that a requirement uses, the path is refused.
+// A path is read in every way in which a known kind of server would read it, in any order, since servers stand behind each other. Where
+// the readings lead to different rules, upstreams or values of wildcards that a requirement uses, the path is refused. There is a server
+// that …, such a path is then /admin (or below it), and these are known to read so:
+//
+//	decodes escapes first                          /public/%2e%2e/admin  Apache httpd, nginx and most others before they do anything below; some proxies after it
+//	takes %2F for a slash                          /admin%2Fx            Go's URL.Path, WSGI, CGI, PHP, IIS, Tomcat with encodedSolidusHandling=decode
+//	decodes twice                                  /%2561dmin            IIS with allowDoubleEscaping, applications that decode what their server has decoded
+//	takes \ for a slash                            /admin\x              IIS, ASP.NET, file systems of Windows, WHATWG URL parsers (Node, Deno)
+//	drops ;parameters of segments                  /public/..;/admin     Tomcat, Jetty, WildFly, Spring
+//	drops (S(…)) of cookieless sessions            /ad(S(x))min          ASP.NET (CVE-2023-36899)
+//	merges slashes                                 //admin               nginx, Apache httpd, Go's ServeMux, every file system
+//	resolves dot segments                          /x/../admin           nearly all (RFC 3986 5.2.4)
+//	resolves dot segments and a final slash        /admin/.              Go's path.Clean, Python's normpath
+//	takes what follows // for a host               //x/admin             new URL(request.url, base) in Node, urlsplit in Python
+//	takes %3F for the beginning of the query       /admin%3Fx            nginx's proxy_pass with $uri, Apache's RewriteRule, many gateways
+//	takes %23 for the beginning of the fragment    /admin%23x            the same
+//	ends the path at NUL                           /admin%00x            CGI, old PHP and Perl: whatever hands a path to C
+//	ends the path at a line break                  /admin%0ax            whoever writes the decoded path into a request line
+//	drops control characters                       /ad%09min             WHATWG URL parsers
+//	drops dots and blanks at the end of names      /admin.               file APIs of Windows
+//	takes :$ for a stream of a file                /admin::$DATA         file APIs of Windows
+//	reads wide and look-alike characters as ASCII  /%ef%bd%81dmin        Windows (best fit), applications that normalise by NFKC
+//	drops characters that do not show              /ad%e2%80%8bmin       applications that normalise names (IDNA, PRECIS)
+//	reads overlong UTF-8                           /%c1%a1dmin           old IIS, old Java, decoders written by hand
+//	drops bytes that are no UTF-8                  /ad%ffmin             iconv //IGNORE, decoders with errors=ignore
+//	ignores letter case                            /Admin                IIS, ASP.NET, Express, file systems of Windows and macOS
+//
+// An upstream with paths=opaque-slash does not take %2F for a slash, one with paths=case-sensitive does not ignore letter case. What is
+// malformed (a % without two hexadecimal digits, a raw control character, blank, # or byte beyond ASCII) is refused whatever the rules are.
 package access

@@ -3,6 +3,7 @@ package access
 import (
 	"math/rand/v2"
 	"net/url"
+	"os"
 	"path"
 	"regexp"
 	"slices"
@@ -187,6 +188,24 @@ func FuzzCompile(f *testing.F) {
 			}
 		}
 	})
+}
+
+// The package comment is where people look up what servers read.
+func TestEveryMeaningIsDocumented(t *testing.T) {
+	doc, err := os.ReadFile("doc.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range append(meanings(), meaning{does: "ignores letter case"}) {
+		line := regexp.MustCompile(`(?m)^//\t` + regexp.QuoteMeta(m.does) + `\s+(/\S+)\s+\S.*$`).FindSubmatch(doc)
+		if line == nil {
+			t.Errorf("the table has no line for a server that %s", m.does)
+			continue
+		}
+		if label := routeLabel(compile(t, adminRules), "GET", "h", string(line[1])); label == "/" || label == "/public/" {
+			t.Errorf("the table's %s is decided by %q", line[1], label)
+		}
+	}
 }
 
 func TestEveryMeaningIsNeeded(t *testing.T) {

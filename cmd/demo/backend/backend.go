@@ -6,6 +6,7 @@
 package backend
 
 import (
+	"context"
 	"embed"
 	"errors"
 	"fmt"
@@ -13,6 +14,8 @@ import (
 	"net/url"
 	"slices"
 	"time"
+
+	"github.com/coreos/go-oidc/v3/oidc"
 
 	"doorward/cmd/demo/page"
 )
@@ -35,6 +38,8 @@ type Options struct {
 	ProviderURL string
 	// Audience must be in a token's `aud`.
 	Audience string
+	// Assertions says which of doorward's to believe.
+	Assertions Assertions
 	// Flow says that /flow exists beside this backend and is worth a link.
 	Flow bool
 }
@@ -42,10 +47,11 @@ type Options struct {
 // Backend is an http.Handler with all of the application's pages.
 type Backend struct {
 	http.Handler
-	tokens  *tokens
-	pages   *page.Set
-	flow    bool
-	started time.Time
+	tokens     *tokens
+	assertions *oidc.IDTokenVerifier // nil: none is looked at
+	pages      *page.Set
+	flow       bool
+	started    time.Time
 }
 
 // New makes the application. The provider need not be up yet: its keys are fetched with the first token.
@@ -53,15 +59,19 @@ func New(o Options) (*Backend, error) {
 	if o.Issuer == "" || o.Audience == "" {
 		return nil, errors.New("setting up the backend: it needs an issuer and an audience")
 	}
+	if a := o.Assertions; a != (Assertions{}) && (a.Issuer == "" || a.KeysURL == "" || a.Audience == "") {
+		return nil, errors.New("setting up the backend: assertions need an issuer, the URL of its keys and an audience")
+	}
 	provider, err := url.Parse(o.ProviderURL)
 	if err != nil {
 		return nil, fmt.Errorf("reading the provider's URL: %w", err)
 	}
 	b := &Backend{
-		tokens:  newTokens(o.Issuer, o.Audience, provider),
-		pages:   page.New(templates, script),
-		flow:    o.Flow,
-		started: time.Now(),
+		tokens:     newTokens(o.Issuer, o.Audience, provider),
+		assertions: o.Assertions.verifier(context.Background()),
+		pages:      page.New(templates, script),
+		flow:       o.Flow,
+		started:    time.Now(),
 	}
 	b.Handler = b.routes()
 	return b, nil
@@ -117,12 +127,14 @@ func (b *Backend) refuse(w http.ResponseWriter, r *http.Request, status int, mes
 type homePage struct {
 	Caller  *caller
 	Headers []header
+	Signed  string // of whom doorward's assertion speaks; empty where there is none that checks out
 	Admin   bool
 	Flow    bool
 }
 
 func (b *Backend) home(w http.ResponseWriter, r *http.Request, who *caller) {
-	b.pages.Write(w, http.StatusOK, "home.html", homePage{who, headersOf(r), who.in(adminGroup), b.flow})
+	signed, _ := b.asserted(r)
+	b.pages.Write(w, http.StatusOK, "home.html", homePage{who, headersOf(r), signed, who.in(adminGroup), b.flow})
 }
 
 func (b *Backend) admin(w http.ResponseWriter, r *http.Request, who *caller) {

@@ -40,6 +40,8 @@ func shorten(name string, values []string) string {
 			return fmt.Sprintf("%s %s… (%d characters)", scheme, token[:12], len(token))
 		}
 		return scheme + " …"
+	case "X-Doorward-Assertion":
+		return fmt.Sprintf("%.12s… (%d characters)", value, len(value))
 	case "Cookie":
 		var names []string
 		for _, cookie := range strings.Split(strings.Join(values, "; "), ";") {
@@ -62,6 +64,8 @@ func headerMeaning(name string) string {
 		return "your groups, comma separated"
 	case "X-Forwarded-Preferred-Username":
 		return "what you like to be called"
+	case "X-Doorward-Assertion":
+		return "who you are, signed by doorward for this application"
 	case "Authorization":
 		return "your access token"
 	case "X-Forwarded-For":

@@ -167,6 +167,8 @@ func explainForwarded(name string) string {
 		return "your groups"
 	case "X-Forwarded-Preferred-Username":
 		return "what you like to be called"
+	case "X-Doorward-Assertion":
+		return "the same, signed by doorward"
 	case "Authorization":
 		return "the access token; the application can verify it by itself, and this page has"
 	case "X-Forwarded-For":

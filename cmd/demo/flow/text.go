@@ -60,7 +60,7 @@ func inOrder(names iter.Seq[string]) []string {
 		"response_type", "client_id", "grant_type", "code", "redirect_uri", "scope", "state", "nonce",
 		"code_challenge", "code_challenge_method", "code_verifier", "id_token", "access_token", "token_type",
 		"alg", "kid", "typ", "iss", "sub", "aud", "exp", "iat",
-		"X-Forwarded-User", "X-Forwarded-Email", "X-Forwarded-Groups", "X-Forwarded-Preferred-Username", "Authorization",
+		"X-Forwarded-User", "X-Forwarded-Email", "X-Forwarded-Groups", "X-Forwarded-Preferred-Username", "X-Doorward-Assertion", "Authorization",
 	}
 	rank := func(name string) int {
 		if i := slices.Index(usual, name); i >= 0 {

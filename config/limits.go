@@ -1,0 +1,38 @@
+package config
+
+import (
+	"fmt"
+	"time"
+)
+
+// Bounds of MAX_HEADER_BYTES. Between the session's cookies and the head as a whole there has to be room for the rest of it; above, a
+// head is an attack.
+const (
+	otherHeaderBytes = 4 << 10
+	mostHeaderBytes  = 1 << 20
+)
+
+func checkLimits(c *Config) Problems {
+	header := verdict{variable: "MAX_HEADER_BYTES"}
+	least := min(c.SessionCookieMaxBytes, mostCookieBytes) + otherHeaderBytes // more is a problem of its own
+	if c.MaxHeaderBytes < least || c.MaxHeaderBytes > mostHeaderBytes {
+		header.add(fmt.Sprintf("%d is out of bounds", c.MaxHeaderBytes),
+			fmt.Sprintf("write a size from %d (%s_SESSION_COOKIE_MAX_BYTES and 4096 for the other headers) to %d, e.g. 64KiB", least, Prefix, mostHeaderBytes))
+	}
+	problems := append(header.problems, checkMoreThanNothing("HEADER_TIMEOUT", c.HeaderTimeout)...)
+	problems = append(problems, checkMoreThanNothing("IDLE_TIMEOUT", c.IdleTimeout)...)
+	connections := verdict{variable: "MAX_CONNECTIONS"}
+	if c.MaxConnections < 0 {
+		connections.add("is less than nothing", "write a number, e.g. 10000, or 0 for no limit")
+	}
+	return append(problems, connections.problems...)
+}
+
+// checkMoreThanNothing: to net/http, a timeout of nothing is none.
+func checkMoreThanNothing(variable string, d time.Duration) Problems {
+	v := verdict{variable: variable}
+	if d == 0 {
+		v.add("is 0s: clients that stall would hold their connections for ever", "write e.g. "+settingOf(variable).fallback)
+	}
+	return v.problems
+}

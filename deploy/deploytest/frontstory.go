@@ -1,0 +1,299 @@
+package deploytest
+
+import (
+	"bufio"
+	"cmp"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// FrontStory is what must be so behind every server that takes the requests in doorward's place.
+type FrontStory struct {
+	// Start starts the server, and all that stands behind it.
+	Start func(t *testing.T, o FrontOptions) *Front
+	// Name begins the names of the screenshots.
+	Name string
+	// Names is what the headers begin with that name people to the application; X-Forwarded- when empty.
+	Names string
+	// OneCookie says that the server hands on one cookie alone.
+	OneCookie bool
+}
+
+// Tell tells all of it.
+func (s FrontStory) Tell(t *testing.T) {
+	t.Run("browser", s.Browser)
+	t.Run("streams", s.Streams)
+	t.Run("spoofed headers do not arrive", s.SpoofedHeaders)
+	t.Run("programs get answers for programs", s.Programs)
+	t.Run("refreshed sessions reach the browser", s.RefreshedSessions)
+	t.Run("nobody else asks", s.Question)
+	t.Run("paths with two meanings", s.AmbiguousPaths)
+	t.Run("without doorward nothing passes", s.DoorwardDown)
+}
+
+// Browser tells the story of alice and bob in a browser.
+func (s FrontStory) Browser(t *testing.T) {
+	f := s.Start(t, FrontOptions{})
+	story := Story{Origin: f.Origin, SignIn: signInByButton, Name: s.Name}
+	t.Run("alice", story.Alice)
+	t.Run("bob", story.Bob)
+}
+
+// Alice tells alice's part alone, where the server has a page of its own for those who may not.
+func (s FrontStory) Alice(t *testing.T) {
+	Story{Origin: s.Start(t, FrontOptions{}).Origin, SignIn: signInByButton, Name: s.Name}.Alice(t)
+}
+
+// signInByButton presses a person's button on the demo provider's page.
+func signInByButton(b *Browser, user string) Page {
+	return b.Click(`button[name=user][value=` + user + `]`)
+}
+
+// Streams sees server-sent events and a WebSocket.
+func (s FrontStory) Streams(t *testing.T) {
+	f := s.Start(t, FrontOptions{})
+	b := NewBrowser(t)
+	b.Open(f.Origin + "/")
+	signInByButton(b, "alice")
+	b.Push("#stream")
+	b.WaitFor("#tick")
+	b.Push("#talk button")
+	b.WaitFor("#answer")
+}
+
+// forged is in every value that a client forges.
+const forged = "forged-4711"
+
+// forgedNames are those under which a client could pass for somebody, or for another request: as doorward and servers in front write
+// them, and as CGI-style servers fold them.
+func forgedNames() []string {
+	var names []string
+	for _, who := range []string{"User", "Email", "Groups", "Preferred-Username", "Access-Token"} {
+		names = append(names, "X-Forwarded-"+who, "X-Auth-Request-"+who)
+	}
+	names = append(names, "X-Doorward-Assertion")
+	for _, name := range slices.Clone(names) {
+		names = append(names, strings.ReplaceAll(name, "-", "_"))
+		for i, c := range name {
+			if c == '-' {
+				names = append(names, name[:i]+"_"+name[i+1:])
+			}
+		}
+	}
+	return names
+}
+
+// SpoofedHeaders sees that an application is told who is asking by doorward alone.
+func (s FrontStory) SpoofedHeaders(t *testing.T) {
+	f := s.Start(t, FrontOptions{Application: Echo(t)})
+	alice := f.visitorAs(t, "alice")
+	header := http.Header{"X-Forwarded-Method": {"GET"}, "X-Forwarded-Uri": {"/status"}, "X-Original-Url": {f.Origin + "/status"}, "X-Original-Method": {"GET"}}
+	for _, name := range forgedNames() {
+		header[name] = []string{forged}
+	}
+	for name, visit := range map[string]struct {
+		by   *Visitor
+		path string
+		user string
+	}{
+		"somebody":                  {alice, "/", "alice"},
+		"somebody on a public path": {alice, "/status", "alice"},
+		"nobody":                    {f.site.Visitor(t), "/status", ""},
+	} {
+		sheet := visit.by.Ask(http.MethodGet, f.Origin+visit.path, header, "")
+		var arrived http.Header
+		if err := json.Unmarshal([]byte(sheet.Body), &arrived); err != nil || sheet.Status != http.StatusOK {
+			t.Fatalf("%s: %d %s", name, sheet.Status, sheet.Body)
+		}
+		for header, values := range arrived {
+			if strings.Contains(strings.Join(values, " "), forged) {
+				t.Errorf("%s: %s arrives: %q", name, header, values)
+			}
+		}
+		if got := strings.Join(arrived[cmp.Or(s.Names, "X-Forwarded-")+"Preferred-Username"], ","); got != visit.user {
+			t.Errorf("%s: the application takes them for %q", name, got)
+		}
+		if got := arrived.Get("Authorization") != ""; got != (visit.user != "") {
+			t.Errorf("%s: an access token arrives: %v", name, got)
+		}
+	}
+	if sheet := f.visitorAs(t, "bob").Ask(http.MethodGet, f.Origin+"/admin/", header, ""); sheet.Status != http.StatusForbidden {
+		t.Errorf("bob's /admin/ answers %d", sheet.Status)
+	}
+}
+
+// visitorAs is a person who has signed in.
+func (f *Front) visitorAs(t *testing.T, user string) *Visitor {
+	t.Helper()
+	v := f.site.Visitor(t)
+	if sheet := v.Send(v.Open(f.Origin+"/"), url.Values{"user": {user}}); sheet.Status != http.StatusOK || !strings.HasPrefix(sheet.URL.String(), f.Origin) {
+		t.Fatalf("signing in as %s ends with %d at %s: %s", user, sheet.Status, sheet.URL, sheet.Body)
+	}
+	return v
+}
+
+// Ask makes a request as a page's script does, and follows no redirect to the login.
+func (v *Visitor) Ask(method, address string, header http.Header, body string) *Sheet {
+	v.t.Helper()
+	r, err := http.NewRequestWithContext(v.t.Context(), method, address, strings.NewReader(body))
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	for name, values := range header {
+		r.Header[name] = values
+	}
+	client := *v.http
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	answer, err := client.Do(r)
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	sheet, err := read(answer)
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	return sheet
+}
+
+// Programs sees that requests and answers of programs pass as they are.
+func (s FrontStory) Programs(t *testing.T) {
+	reads := Serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		fmt.Fprintf(w, "%s %s %d", r.Method, r.RequestURI, len(body))
+	}))
+	f := s.Start(t, FrontOptions{Application: reads})
+	body := strings.Repeat("x", 300<<10)
+	for name, test := range map[string]struct {
+		by           *Visitor
+		method, path string
+		status       int
+		says         string
+	}{
+		"nobody":                    {f.site.Visitor(t), http.MethodGet, "/api?x=1", http.StatusUnauthorized, `"login_url":"` + f.Origin + `/oauth2/start"`},
+		"nobody, with a body":       {f.site.Visitor(t), http.MethodPost, "/write", http.StatusUnauthorized, `"login_url"`},
+		"somebody who may not":      {f.visitorAs(t, "bob"), http.MethodPost, "/write", http.StatusForbidden, `"rule":"POST /write"`},
+		"somebody who may":          {f.visitorAs(t, "alice"), http.MethodPost, "/write?a=%zz;b", http.StatusOK, "POST /write?a=%zz;b 307200"},
+		"nobody, on a public path":  {f.site.Visitor(t), http.MethodGet, "/status?x", http.StatusOK, "GET /status?x 0"},
+		"a method that is not open": {f.site.Visitor(t), http.MethodPut, "/status", http.StatusUnauthorized, `"login_url"`},
+	} {
+		sent := ""
+		if test.method == http.MethodPost {
+			sent = body
+		}
+		if sheet := test.by.Ask(test.method, f.Origin+test.path, nil, sent); sheet.Status != test.status || !strings.Contains(sheet.Body, test.says) {
+			t.Errorf("%s: %d %s", name, sheet.Status, sheet.Body)
+		}
+	}
+}
+
+// RefreshedSessions sees that a browser keeps up with its session, in as many cookies as the server hands on. With old ones it would have
+// none after the second refresh.
+func (s FrontStory) RefreshedSessions(t *testing.T) {
+	o, most := FrontOptions{Lifetime: 4 * time.Second}, 1
+	if !s.OneCookie {
+		for range 100 {
+			o.Groups = append(o.Groups, rand.Text())
+		}
+		most = 3
+	}
+	f := s.Start(t, o)
+	alice := f.visitorAs(t, "alice")
+	if n := len(alice.cookies(f.Origin)); n > most || n < most-1 {
+		t.Fatalf("the session fills %d cookies", n)
+	}
+	alice.Forbid(f.Origin + "/oauth2/callback") // a provider that still knows her would sign her in anew
+	alice.AwaitNewTokens(f.Origin, 4)
+}
+
+// cookies are those that go to an address.
+func (v *Visitor) cookies(address string) []*http.Cookie {
+	u, err := url.Parse(address)
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	return v.http.Jar.Cookies(u)
+}
+
+// Question sees that a browser cannot ask what the server in front asks: it would be given its own access token.
+func (s FrontStory) Question(t *testing.T) {
+	f := s.Start(t, FrontOptions{})
+	cookie := ""
+	for _, c := range f.visitorAs(t, "alice").cookies(f.Origin) {
+		cookie += c.Name + "=" + c.Value + "; "
+	}
+	for _, target := range []string{"/oauth2/auth", "/oauth2/auth?x=1", "/oauth2/auth/", "/oauth2//auth", "/oauth2/%61uth", "/oauth2/x/../auth",
+		"/x/../oauth2/auth", "/OAUTH2/auth", "//oauth2/auth", "http://localhost:" + f.Port + "/oauth2/auth", "/oauth2/auth/admin/"} {
+		answer := f.raw(t, "GET "+target+" HTTP/1.1\r\nHost: localhost:"+f.Port+"\r\nConnection: close\r\nCookie: "+cookie+
+			"\r\nX-Forwarded-Method: GET\r\nX-Forwarded-Uri: /\r\nX-Forwarded-Host: localhost:"+f.Port+"\r\nX-Forwarded-Proto: http\r\n\r\n")
+		for name := range answer.Header {
+			if strings.HasPrefix(name, "X-Auth-Request-") || name == "Authorization" {
+				t.Errorf("%s is answered %d with %s", target, answer.StatusCode, name)
+			}
+		}
+		if answer.StatusCode == http.StatusAccepted {
+			t.Errorf("%s is answered as a question", target)
+		}
+	}
+}
+
+// raw sends bytes as they are, and reads the head of the answer.
+func (f *Front) raw(t *testing.T, request string) *http.Response {
+	t.Helper()
+	conn, err := net.Dial("tcp", "127.0.0.1:"+f.Port)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	_ = conn.SetDeadline(time.Now().Add(patience))
+	if _, err := io.WriteString(conn, request); err != nil {
+		t.Fatal(err)
+	}
+	answer, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatalf("%.60q: %v", request, err)
+	}
+	_ = answer.Body.Close()
+	return answer
+}
+
+// AmbiguousPaths sees that no spelling of /admin/ reaches the application for somebody who may not go there.
+func (s FrontStory) AmbiguousPaths(t *testing.T) {
+	f := s.Start(t, FrontOptions{Application: Echo(t)})
+	cookie := ""
+	for _, c := range f.visitorAs(t, "bob").cookies(f.Origin) {
+		cookie += c.Name + "=" + c.Value + "; "
+	}
+	for target, want := range map[string]bool{
+		"/": true, "/page": true, "/a//b": true, "/group%2Fproject": true,
+		"/admin/": false, "/admin": false, "/ADMIN/": false, "/%61dmin/": false, "//admin/": false, "/x/../admin/": false, "/x/%2e%2e/admin/": false,
+		"/x/..%2fadmin/": false, "/admin;x/": false, "/admin%2f": false, "/status/../admin/": false, "/./admin/": false, `/\admin/`: false,
+		"/%2561dmin/": false,
+	} {
+		answer := f.raw(t, "GET "+target+" HTTP/1.1\r\nHost: localhost:"+f.Port+"\r\nConnection: close\r\nCookie: "+cookie+"\r\n\r\n")
+		if (answer.StatusCode == http.StatusOK) != want {
+			t.Errorf("%s is answered %d", target, answer.StatusCode)
+		}
+	}
+}
+
+// DoorwardDown sees that without an answer nothing passes, public paths neither.
+func (s FrontStory) DoorwardDown(t *testing.T) {
+	f := s.Start(t, FrontOptions{Application: Echo(t)})
+	alice := f.visitorAs(t, "alice")
+	f.site.server.CloseClientConnections()
+	f.site.server.Close()
+	for _, path := range []string{"/", "/status", "/admin/"} {
+		if sheet := alice.Ask(http.MethodGet, f.Origin+path, nil, ""); sheet.Status < 500 {
+			t.Errorf("%s answers %d", path, sheet.Status)
+		}
+	}
+}

@@ -1,0 +1,87 @@
+package proxy_test
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"doorward/config"
+)
+
+// What an upstream tells one person no shared cache may keep, unless the upstream says something about caches itself.
+func TestPersonalAnswersArePrivate(t *testing.T) {
+	s := newSite(t, withoutBearers)
+	alice := "Cookie: " + s.browserThat(t, "alice").cookieHeader(s)
+	for name, test := range map[string]struct {
+		request, says string
+		want          string // Cache-Control and Vary
+	}{
+		"silent":                    {"GET /x", "", "private Cookie"},
+		"HEAD":                      {"HEAD /x", "", "private Cookie"},
+		"varies already":            {"GET /x", "Vary: Accept", "private Accept+Cookie"},
+		"has a date":                {"GET /x", "Last-Modified: Mon, 02 Jan 2006 15:04:05 GMT", "private Cookie"},
+		"not found":                 {"GET /x?404", "", "private Cookie"},
+		"moved":                     {"GET /x?301", "", "private Cookie"},
+		"Cache-Control":             {"GET /x", "Cache-Control: public, max-age=60", "public, max-age=60 "},
+		"Expires":                   {"GET /x", "Expires: 0", " "},
+		"Pragma":                    {"GET /x", "Pragma: no-cache", "no-cache "}, // net/http adds what it means
+		"of a delivery network":     {"GET /x", "CDN-Cache-Control: max-age=60", " "},
+		"of another":                {"GET /x", "Surrogate-Control: max-age=60", " "},
+		"not modified":              {"GET /x?304", "", " "},
+		"POST":                      {"POST /x", "", " "},
+		"public, a session":         {"GET /public/x", "", "private Cookie"},
+		"public, nobody":            {"GET /public/x nobody", "", " "},
+		"public, own Authorization": {"GET /public/x basic", "", " "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s.Upstream.Answer = func(w http.ResponseWriter, r *http.Request) {
+				if field, value, says := strings.Cut(test.says, ": "); says {
+					w.Header().Set(field, value)
+				}
+				status := http.StatusOK
+				_, _ = fmt.Sscan(r.URL.RawQuery, &status)
+				w.WriteHeader(status)
+			}
+			method, rest, _ := strings.Cut(test.request, " ")
+			path, who, _ := strings.Cut(rest, " ")
+			line := map[string]string{"": alice, "nobody": "X-Nothing: 1", "basic": alice + "\r\nAuthorization: Basic YTpi"}[who]
+			p := s.rawRequest(method, path, line)
+			if got := strings.Join(p.Header["Cache-Control"], "+") + " " + strings.Join(p.Header["Vary"], "+"); got != test.want {
+				t.Errorf("Cache-Control and Vary are %q, want %q", got, test.want)
+			}
+		})
+	}
+}
+
+func TestAnswersToAPIClientsArePrivate(t *testing.T) {
+	s := newSite(t, nil)
+	p := s.bears("/x", s.Provider.APIToken("alice"))
+	if p.Header.Get("Cache-Control") != "private" || p.Header.Get("Vary") != "Authorization" {
+		t.Errorf("Cache-Control is %q, Vary %q", p.Header.Get("Cache-Control"), p.Header.Get("Vary"))
+	}
+}
+
+// Cookies do not pass in trailers, announced or not; other trailers do.
+func TestTrailersBringNoCookies(t *testing.T) {
+	for name, announced := range map[string]string{"announced": "Trailer: Set-Cookie, X-Sum\r\n", "not announced": ""} {
+		t.Run(name, func(t *testing.T) {
+			s := public(t, nil)
+			s.Upstream.Answer = hangUp("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n" + announced +
+				"\r\n2\r\nhi\r\n0\r\nSet-Cookie: doorward=evil; Path=/\r\nX-Sum: 7\r\n\r\n")
+			p := s.rawGet("/")
+			if p.Text != "hi" || p.Trailer.Get("X-Sum") != "7" || len(p.Trailer["Set-Cookie"]) > 0 {
+				t.Errorf("the answer is %q with the trailers %v", p.Text, p.Trailer)
+			}
+		})
+	}
+}
+
+// Clear-Site-Data is the application's own way of signing somebody out.
+func TestClearSiteDataPasses(t *testing.T) {
+	s := newSite(t, func(c *config.Config) { c.AccessRules = "/ public" })
+	s.Upstream.Answer = func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Clear-Site-Data", `"cookies"`) }
+	if got := s.rawGet("/").Header.Get("Clear-Site-Data"); got != `"cookies"` {
+		t.Errorf("Clear-Site-Data is %q", got)
+	}
+}

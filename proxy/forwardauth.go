@@ -1,0 +1,237 @@
+package proxy
+
+import (
+	"errors"
+	"maps"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+)
+
+// Forward-auth: another server takes the requests, and asks here about each of them (FORWARD_AUTH). Rules that this file keeps:
+//
+//   - Only one of TRUSTED_PROXIES may ask (CVE-2026-40575, CVE-2026-76835).
+//   - It tells of the request in headers that it overwrites: those that FORWARD_AUTH names, each exactly once. No other is looked at,
+//     since a server passes on what its client sends.
+//   - The request is told what it would be told if it came here itself: both go through decide (authorize.go).
+//   - A yes has all headers that may name a person, empty where there is nothing to say, so that a server that copies what is there
+//     leaves nothing of what its client sent (CVE-2026-30851).
+
+// isQuestion says whether a path is that of the endpoint. Envoy puts the path of the request behind it.
+func (p *Proxy) isQuestion(path string) bool {
+	rest, ours := strings.CutPrefix(path, p.config.EndpointPrefix+"/auth")
+	return p.front != nil && ours && (rest == "" || rest[0] == '/' && len(p.front.Headers()) == 0)
+}
+
+// forwardAuth answers whether a request that the server in front has may pass.
+func (p *Proxy) forwardAuth(x *exchange, r *http.Request) error {
+	x.refuseBody(r)
+	asked, extra, err := p.readQuestion(x, r)
+	if err != nil {
+		x.rule = p.config.EndpointPrefix + "/"
+		return questionRefused(err)
+	}
+	x.asked = asked
+	if err := p.consent(x, asked, extra); err != nil {
+		p.tell(x, asked, p.forFront(err))
+	}
+	return nil
+}
+
+// readQuestion is what the server in front, and nobody else, asks.
+func (p *Proxy) readQuestion(x *exchange, r *http.Request) (asked *http.Request, extra *extraRule, err error) {
+	if !x.client.trusted {
+		return nil, nil, errors.New("the peer is not in DOORWARD_TRUSTED_PROXIES")
+	}
+	if asked, err = p.askedAbout(x, r); err != nil {
+		return nil, nil, err
+	}
+	extra, err = p.extraRule(r)
+	return asked, extra, err
+}
+
+// askedAbout is the request that the server in front asks about.
+func (p *Proxy) askedAbout(x *exchange, r *http.Request) (*http.Request, error) {
+	method, host, address, err := p.told(x, r)
+	if err != nil {
+		return nil, err
+	}
+	if strings.ContainsFunc(method, func(c rune) bool { return c > '~' || !isTokenChar(byte(c)) }) {
+		return nil, errors.New("the request's method is none")
+	}
+	u, err := url.ParseRequestURI(address) // as net/http reads the request line
+	if err != nil || !strings.HasPrefix(address, "/") {
+		return nil, errors.New("the request's address is no path")
+	}
+	asked := *r
+	asked.Method, asked.Host, asked.URL, asked.RequestURI = method, host, u, address
+	return &asked, nil
+}
+
+// told is what the server in front tells of the request: its method, its host, and its path with the query.
+func (p *Proxy) told(x *exchange, r *http.Request) (method, host, address string, err error) {
+	if len(p.front.Headers()) == 0 {
+		return r.Method, r.Host, strings.TrimPrefix(requested(x, r), p.config.EndpointPrefix+"/auth"), nil
+	}
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		return "", "", "", errors.New("the question is no GET")
+	}
+	for _, name := range p.front.Headers() {
+		if values := r.Header[name]; len(values) != 1 || values[0] == "" {
+			return "", "", "", errors.New(name + " is not there exactly once; DOORWARD_FORWARD_AUTH says who sets it")
+		}
+	}
+	method, host, address = r.Header.Get(p.front.Method), r.Header.Get(p.front.Host), r.Header.Get(p.front.URI)
+	scheme := r.Header.Get(p.front.Proto)
+	if p.front.URL != "" {
+		scheme, host, address = splitAddress(r.Header.Get(p.front.URL))
+	}
+	switch scheme { // where it leads is PUBLIC_URL's to say
+	case "http", "https", "ws", "wss":
+		return method, host, address, nil
+	}
+	return "", "", "", errors.New("the request's scheme is neither http nor https")
+}
+
+// splitAddress cuts an address without reading anything in it.
+func splitAddress(address string) (scheme, host, path string) {
+	scheme, rest, _ := strings.Cut(address, "://")
+	if end := strings.IndexAny(rest, "/?#"); end >= 0 {
+		return scheme, rest[:end], rest[end:]
+	}
+	return scheme, rest, ""
+}
+
+// consent says yes to the request that was asked about, with what the application is to know of the person, or returns why not.
+func (p *Proxy) consent(x *exchange, asked *http.Request, extra *extraRule) (err error) {
+	if x.path, err = rawPath(asked); err != nil {
+		return err
+	}
+	if err = p.findOrigin(x, asked); err != nil {
+		return err
+	}
+	if _, ours := p.endpointOf(x.path); ours {
+		return ownEndpoint(p.config.EndpointPrefix)
+	}
+	route, who, err := p.decide(x, asked)
+	if err != nil {
+		return err
+	}
+	if err = p.allowExtra(x, asked, route, who, extra); err != nil {
+		return err
+	}
+	if err = p.nameWho(x, asked, who); err != nil {
+		p.arrived(who, err)
+		return err
+	}
+	p.sayYes(x, asked, who)
+	return nil
+}
+
+// nameWho sets the headers that are for the application, or none: a refusal may go to the client.
+func (p *Proxy) nameWho(x *exchange, asked *http.Request, who *identity) (err error) {
+	named, given, token := http.Header{}, http.Header{}, ""
+	if who != nil {
+		if err = p.describe(given, who.session); err != nil {
+			return err
+		}
+		token = who.session.LivingToken()
+	}
+	for _, name := range p.config.AuthHeaders() {
+		value := given.Get(name)
+		switch rest, ours := strings.CutPrefix(name, "X-Auth-Request-"); {
+		case name == "Authorization":
+			value = authorizationFor(asked, who, token)
+		case name == "X-Doorward-Assertion":
+			value, err = p.assertionFor(x, asked, who)
+		case rest == "Access-Token":
+			value = token
+		case ours:
+			value = given.Get("X-Forwarded-" + rest)
+		}
+		if err != nil {
+			return err
+		}
+		named.Set(name, value)
+	}
+	maps.Copy(x.Header(), named)
+	return nil
+}
+
+// assertionFor signs who is asking for whoever serves the origin that browsers ask: which server that is, is not known here.
+func (p *Proxy) assertionFor(x *exchange, asked *http.Request, who *identity) (string, error) {
+	if who == nil {
+		return "", nil
+	}
+	return p.assertion(who.session, p.publicOrigin(x, asked).String())
+}
+
+// authorizationFor is the Authorization that the application gets: its own business where nobody is named to it.
+func authorizationFor(asked *http.Request, who *identity, token string) string {
+	switch {
+	case who == nil:
+		return asked.Header.Get("Authorization")
+	case token == "":
+		return ""
+	}
+	return "Bearer " + token
+}
+
+// sayYes lets the request pass. Envoy takes 200 for a yes, and nothing else.
+func (p *Proxy) sayYes(x *exchange, asked *http.Request, who *identity) {
+	x.outcome = "forward_auth"
+	h := x.Header()
+	noStore(h)
+	x.finishHead() // the session's cookies come first
+	if who != nil && !who.bearer {
+		p.arrived(who, nil)
+		p.sessions.ForgetRounds(h, asked)
+	}
+	p.limitCookies(h)
+	status := http.StatusAccepted
+	if p.front.Name == "envoy" {
+		status = http.StatusOK
+	}
+	x.WriteHeader(status)
+}
+
+// limitCookies sends no more cookies than the server in front hands on. Those that go by the board clear what does not count any
+// more. nginx and Caddy read several lines of Set-Cookie as one, or the first alone, so each goes in a header of its own as well.
+func (p *Proxy) limitCookies(h http.Header) {
+	lines := h["Set-Cookie"]
+	if p.front.Cookies == 0 || len(lines) == 0 {
+		return
+	}
+	lines = lines[:min(len(lines), p.front.Cookies)]
+	h["Set-Cookie"] = lines
+	if p.front.Cookies == 1 {
+		return
+	}
+	for i, line := range lines {
+		h.Set("X-Doorward-Set-Cookie-"+strconv.Itoa(i+1), line)
+	}
+	if len(lines) > 1 {
+		h.Del("Set-Cookie")
+	}
+}
+
+// forFront is a refusal as the server in front takes it: as it is, where its client gets it, else as 401 or 403 for it alone.
+func (p *Proxy) forFront(err error) error {
+	if p.front.Relays {
+		return err
+	}
+	f := asFailure(err)
+	if asksForLogin(err) {
+		f = needLogin(err)
+	}
+	if f.status != http.StatusUnauthorized {
+		f.status = http.StatusForbidden
+	}
+	f.person, f.program = false, true
+	if f.header = f.header.Clone(); f.header == nil {
+		f.header = http.Header{}
+	}
+	f.header.Set("X-Doorward-Reason", f.code)
+	return f
+}

@@ -1,0 +1,584 @@
+package proxy_test
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"doorward/config"
+	"doorward/proxy/providertest"
+)
+
+// behindFront is a site that a server in front, on this machine, asks about requests.
+func behindFront(t *testing.T, front string, configure func(*config.Config)) *site {
+	t.Helper()
+	return newSite(t, asFrontOf(front, configure))
+}
+
+func asFrontOf(front string, configure func(*config.Config)) func(*config.Config) {
+	return func(c *config.Config) {
+		c.ForwardAuth, c.TrustedProxies = front, []string{"127.0.0.1"}
+		if front == "ingress-nginx" {
+			c.SessionCookieMaxBytes = 3900
+		}
+		if configure != nil {
+			configure(c)
+		}
+	}
+}
+
+// fronts are the servers in front, each with the question that it asks about a request: its request line, Host and headers.
+var fronts = map[string]func(method, host, address string) (line, to string, headers []string){
+	"nginx": forwarded, "traefik": forwarded, "caddy": forwarded,
+	"ingress-nginx": func(method, host, address string) (string, string, []string) {
+		return "GET /oauth2/auth", "doorward", []string{"X-Original-Method: " + method, "X-Original-URL: http://" + host + address}
+	},
+	"envoy": func(method, host, address string) (string, string, []string) {
+		return method + " /oauth2/auth" + address, host, nil
+	},
+}
+
+func forwarded(method, host, address string) (string, string, []string) {
+	return "GET /oauth2/auth", "doorward", []string{"X-Forwarded-Method: " + method, "X-Forwarded-Proto: http",
+		"X-Forwarded-Host: " + host, "X-Forwarded-Uri: " + address}
+}
+
+// question asks as the server in front does about a request to the site, with headers that its client sent.
+func (s *site) question(front, method, address string, lines ...string) *page {
+	s.t.Helper()
+	return s.questionAbout(front, method, strings.TrimPrefix(s.URL, "http://"), address, lines...)
+}
+
+func (s *site) questionAbout(front, method, host, address string, lines ...string) *page {
+	s.t.Helper()
+	line, to, headers := fronts[front](method, host, address)
+	head := append([]string{line + " HTTP/1.1", "Host: " + to, "Connection: close"}, append(headers, lines...)...)
+	return s.raw(strings.Join(head, "\r\n") + "\r\n\r\n")
+}
+
+// navigating are the headers of a person's navigation, as lines.
+var navigating = []string{"Accept: text/html", "Sec-Fetch-Mode: navigate", "Sec-Fetch-Dest: document"}
+
+// askedAbout are requests of all kinds.
+var askedAbout = []struct{ method, address string }{
+	{"GET", "/"}, {"GET", "/page?x=1&rd=//evil.example"}, {"HEAD", "/"}, {"POST", "/page"}, {"GET", "/admin/"}, {"GET", "/admin"}, {"GET", "/public/x"},
+	{"GET", "/closed/"}, {"GET", "/ADMIN/"}, {"GET", "/%61dmin/"}, {"GET", "/x/../admin/"}, {"GET", "//admin/"}, {"GET", "/public/%2e%2e/admin/"},
+	{"GET", "/public/..%2fadmin/"}, {"GET", "/admin;x/"}, {"GET", "/a#/../admin/"}, {"GET", `/\admin/`}, {"GET", "/public/%zz"}, {"GET", "/%00"},
+	{"CONNECT", "/"}, {"TRACE", "/"}, {"get", "/"}, {"PROPFIND", "/public/"}, {"COPY", "/public/a"}, {"GET", "/a//b"}, {"GET", "/group%2Fproject"},
+}
+
+// The request that is asked about is told what it is told when it comes itself: its status, its rule, and where it may go instead.
+func TestForwardAuthDecidesAsForRequestsOfItsOwn(t *testing.T) {
+	for front := range fronts {
+		t.Run(front, func(t *testing.T) {
+			s := behindFront(t, front, nil)
+			alice, bob := s.signedIn("alice").cookieHeader(s), s.signedIn("bob").cookieHeader(s)
+			for _, as := range [][]string{nil, navigating, {"Cookie: " + alice}, {"Cookie: " + bob}, append([]string{"Cookie: " + bob}, navigating...),
+				{"Authorization: Bearer abc"}, {"Authorization: Basic abc", "Authorization: Basic abc"}} {
+				for _, about := range askedAbout {
+					if front == "envoy" && about.method == "CONNECT" {
+						continue // it has no path then
+					}
+					s.sameAnswer(front, about.method, about.address, as)
+				}
+			}
+		})
+	}
+}
+
+// sameAnswer compares the answer to a question with that to the request itself.
+func (s *site) sameAnswer(front, method, address string, lines []string) {
+	s.t.Helper()
+	itself := s.raw(strings.Join(append([]string{method + " " + address + " HTTP/1.1", "Host: " + strings.TrimPrefix(s.URL, "http://"), "Connection: close"}, lines...), "\r\n") + "\r\n\r\n")
+	asked := s.question(front, method, address, lines...)
+	requests := s.lastRequests(2)
+	what := fmt.Sprintf("%s %s %.40q", method, address, lines)
+	switch got, want := asked.StatusCode, itself.StatusCode; {
+	case address == "/public/%zz" && want == http.StatusBadRequest: // net/http refuses it before anybody sees it
+		if got < 400 {
+			s.t.Errorf("%s: the answer is %d", what, got)
+		}
+		return
+	case want == http.StatusOK:
+		if got != yes(front) {
+			s.t.Errorf("%s: the answer is %d, and the request itself passes", what, got)
+		}
+	case strings.HasSuffix(front, "nginx"):
+		if (want == 401 || want == 303) != (got == 401) || got != 401 && got != 403 || asked.Header.Get("X-Doorward-Reason") == "" {
+			s.t.Errorf("%s: the answer is %d %q, and to the request itself %d", what, got, asked.Header.Get("X-Doorward-Reason"), want)
+		}
+	default:
+		if got != want || asked.location().Path != itself.location().Path {
+			s.t.Errorf("%s: the answer is %d %s, and to the request itself %d %s", what, got, asked.location(), want, itself.location())
+		}
+	}
+	if requests[0]["rule"] != requests[1]["rule"] || requests[0]["method"] != requests[1]["method"] || requests[0]["host"] != requests[1]["host"] {
+		s.t.Errorf("%s: the log has the rules %v and %v", what, requests[0]["rule"], requests[1]["rule"])
+	}
+}
+
+// lastRequests are the latest lines of the access log.
+func (s *site) lastRequests(n int) []map[string]any {
+	s.t.Helper()
+	all := s.Log.events(s.t.(*testing.T), "request")
+	if len(all) < n {
+		s.t.Fatalf("the log has %d requests", len(all))
+	}
+	return all[len(all)-n:]
+}
+
+func yes(front string) int {
+	if front == "envoy" {
+		return http.StatusOK
+	}
+	return http.StatusAccepted
+}
+
+// No upstream is needed, and a yes needs none.
+func TestForwardAuthWithoutUpstream(t *testing.T) {
+	s := behindFront(t, "traefik", func(c *config.Config) { c.Upstreams = "" })
+	if got := s.question("traefik", "GET", "/public/x"); got.StatusCode != http.StatusAccepted || got.Text != "" {
+		t.Errorf("the answer is %d: %s", got.StatusCode, got.Text)
+	}
+}
+
+// Whoever logs in through a server that relays our answers comes back to the address that they asked for.
+func TestForwardAuthLogin(t *testing.T) {
+	for _, front := range []string{"traefik", "caddy", "envoy"} {
+		s := behindFront(t, front, nil)
+		b := s.browser()
+		answer := s.question(front, "GET", "/page?a=1&b=2", navigating...)
+		if answer.StatusCode != http.StatusSeeOther {
+			t.Fatalf("%s: the answer is %d: %s", front, answer.StatusCode, answer.Text)
+		}
+		b.keep(s, answer.Header)
+		if back := b.walkTo(answer.location().String(), isCallback); b.open(back).location().String() != s.URL+"/page?a=1&b=2" {
+			t.Errorf("%s: the callback leads elsewhere", front)
+		}
+	}
+}
+
+// A question that is not asked exactly as FORWARD_AUTH says is refused: nothing is read out of it, and nobody is named.
+func TestForwardAuthQuestionsThatAreRefused(t *testing.T) {
+	for name, test := range map[string]struct {
+		front string
+		lines []string
+	}{
+		"nothing told":                     {"nginx", nil},
+		"address missing":                  {"nginx", []string{"X-Forwarded-Method: GET", "X-Forwarded-Proto: http", "X-Forwarded-Host: HOST"}},
+		"method missing":                   {"nginx", []string{"X-Forwarded-Uri: /", "X-Forwarded-Proto: http", "X-Forwarded-Host: HOST"}},
+		"host missing":                     {"nginx", []string{"X-Forwarded-Uri: /", "X-Forwarded-Method: GET", "X-Forwarded-Proto: http"}},
+		"scheme missing":                   {"nginx", []string{"X-Forwarded-Uri: /", "X-Forwarded-Method: GET", "X-Forwarded-Host: HOST"}},
+		"address twice":                    {"nginx", told("X-Forwarded-Uri: /public/", "X-Forwarded-Uri: /admin/")},
+		"the same address twice":           {"nginx", told("X-Forwarded-Uri: /", "x-forwarded-uri: /")},
+		"method twice":                     {"traefik", told("X-Forwarded-Uri: /", "X-Forwarded-Method: POST")},
+		"host twice":                       {"traefik", told("X-Forwarded-Uri: /", "X-Forwarded-Host: HOST")},
+		"scheme twice":                     {"traefik", told("X-Forwarded-Uri: /", "X-Forwarded-Proto: https")},
+		"address empty":                    {"caddy", told("X-Forwarded-Uri:")},
+		"address with underscores":         {"caddy", told("X_Forwarded_Uri: /")},
+		"address of a URL":                 {"caddy", told("X-Forwarded-Uri: http://HOST/")},
+		"address without slash":            {"caddy", told("X-Forwarded-Uri: public/x")},
+		"address is a star":                {"caddy", told("X-Forwarded-Uri: *")},
+		"address is a query":               {"caddy", told("X-Forwarded-Uri: ?x=1")},
+		"address is a fragment":            {"caddy", told("X-Forwarded-Uri: #/")},
+		"method is a list":                 {"caddy", []string{"X-Forwarded-Method: GET, POST", "X-Forwarded-Proto: http", "X-Forwarded-Host: HOST", "X-Forwarded-Uri: /"}},
+		"method is no ASCII":               {"caddy", []string{"X-Forwarded-Method: G\xc5\x92T", "X-Forwarded-Proto: http", "X-Forwarded-Host: HOST", "X-Forwarded-Uri: /"}},
+		"scheme is another":                {"caddy", []string{"X-Forwarded-Method: GET", "X-Forwarded-Proto: ftp", "X-Forwarded-Host: HOST", "X-Forwarded-Uri: /"}},
+		"scheme is a list":                 {"caddy", []string{"X-Forwarded-Method: GET", "X-Forwarded-Proto: https,http", "X-Forwarded-Host: HOST", "X-Forwarded-Uri: /"}},
+		"those of ingress-nginx, nginx":    {"nginx", []string{"X-Original-Method: GET", "X-Original-URL: http://HOST/"}},
+		"those of nginx, ingress-nginx":    {"ingress-nginx", told("X-Forwarded-Uri: /")},
+		"URL twice":                        {"ingress-nginx", []string{"X-Original-Method: GET", "X-Original-URL: http://HOST/", "X-Original-URL: http://HOST/"}},
+		"URL is a path":                    {"ingress-nginx", []string{"X-Original-Method: GET", "X-Original-URL: /"}},
+		"URL without a path":               {"ingress-nginx", []string{"X-Original-Method: GET", "X-Original-URL: http://HOST"}},
+		"URL of another scheme":            {"ingress-nginx", []string{"X-Original-Method: GET", "X-Original-URL: gopher://HOST/"}},
+		"URL with a query for a path":      {"ingress-nginx", []string{"X-Original-Method: GET", "X-Original-URL: http://HOST?/"}},
+		"method missing for ingress-nginx": {"ingress-nginx", []string{"X-Original-URL: http://HOST/"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := behindFront(t, test.front, nil)
+			lines := append([]string{"Cookie: " + s.signedIn("alice").cookieHeader(s)}, navigating...)
+			for _, line := range test.lines {
+				lines = append(lines, strings.Replace(line, "HOST", strings.TrimPrefix(s.URL, "http://"), 1))
+			}
+			answer := s.rawGet("/oauth2/auth", lines...)
+			isRefusedQuestion(t, s, answer)
+		})
+	}
+}
+
+// told is what is told beside the address.
+func told(lines ...string) []string {
+	return append(lines, "X-Forwarded-Method: GET", "X-Forwarded-Proto: http", "X-Forwarded-Host: HOST")
+}
+
+func isRefusedQuestion(t *testing.T, s *site, answer *page) {
+	t.Helper()
+	if answer.StatusCode != http.StatusForbidden || !strings.Contains(answer.Text, "forward_auth_refused") {
+		t.Errorf("the answer is %d: %s", answer.StatusCode, answer.Text)
+	}
+	for name := range answer.Header {
+		if strings.HasPrefix(name, "X-Auth-Request-") || name == "Set-Cookie" || name == "Location" {
+			t.Errorf("the answer has %s", name)
+		}
+	}
+	if events := s.Log.events(t, "forward_auth_refused"); len(events) != 1 || events[0]["error"] == nil {
+		t.Errorf("the log has %v", events)
+	}
+}
+
+// Hosts are read as those of requests are, and the peer's own Host counts for nothing.
+func TestForwardAuthHosts(t *testing.T) {
+	for _, front := range []string{"traefik", "ingress-nginx", "envoy"} {
+		s := behindFront(t, front, func(c *config.Config) {
+			c.AccessRules = "/ authenticated; open.example.com/ public; *.wild.example.com/ public"
+		})
+		for host, want := range map[string]bool{
+			"open.example.com": true, "OPEN.example.com:8443": true, "open.example.com.": true, "a.wild.example.com": true,
+			"other.example.com": false, "open.example.com@other.example.com": false, "other.example.com@open.example.com": false,
+			"open.example.com:x": false, "open.example.com:80:80": false, "open.example.com,other.example.com": false, "": false,
+		} {
+			if host == "" && front != "ingress-nginx" {
+				continue // that is an empty header, or no host
+			}
+			got := s.questionAbout(front, "GET", host, "/").StatusCode
+			if (got == yes(front)) != want || got == http.StatusInternalServerError {
+				t.Errorf("%s: %q is answered %d", front, host, got)
+			}
+		}
+	}
+}
+
+// Nobody but the server in front may ask, and where there is none, there is nothing to ask.
+func TestForwardAuthIsForTheServerInFront(t *testing.T) {
+	s := newSite(t, func(c *config.Config) { c.ForwardAuth, c.TrustedProxies = "traefik", []string{"192.0.2.1"} })
+	alice := "Cookie: " + s.signedIn("alice").cookieHeader(s)
+	isRefusedQuestion(t, s, s.question("traefik", "GET", "/public/", alice, "X-Forwarded-For: 192.0.2.1"))
+
+	for _, front := range []string{"traefik", "envoy"} {
+		if got := newSite(t, nil).question(front, "GET", "/public/"); got.StatusCode != http.StatusNotFound && got.StatusCode != http.StatusMisdirectedRequest {
+			t.Errorf("without FORWARD_AUTH the answer is %d", got.StatusCode)
+		}
+	}
+	plain := newSite(t, nil)
+	if got := s.rawGet("/oauth2/auth/public/"); got.StatusCode != http.StatusNotFound {
+		t.Errorf("a path behind the endpoint, which Envoy alone has, is answered %d", got.StatusCode)
+	}
+	if got := plain.rawGet("/oauth2/auth", "X-Forwarded-Uri: /public/"); got.StatusCode != http.StatusNotFound {
+		t.Errorf("without FORWARD_AUTH the answer is %d", got.StatusCode)
+	}
+}
+
+// Questions are GETs, but for Envoy's, which keep the method of the request.
+func TestForwardAuthMethodOfTheQuestion(t *testing.T) {
+	s := behindFront(t, "nginx", nil)
+	_, _, headers := forwarded("GET", strings.TrimPrefix(s.URL, "http://"), "/public/")
+	answer := s.raw("POST /oauth2/auth HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nConnection: close\r\n" + strings.Join(headers, "\r\n") + "\r\n\r\n")
+	isRefusedQuestion(t, s, answer)
+}
+
+// Our own paths are not the application's: to ask about them would lead from login to login.
+func TestForwardAuthAboutOurOwnPaths(t *testing.T) {
+	for front := range fronts {
+		s := behindFront(t, front, nil)
+		for _, address := range []string{"/oauth2/start", "/oauth2/callback?code=x&state=y", "/oauth2", "/oauth2/auth"} {
+			answer := s.question(front, "GET", address, navigating...)
+			if answer.StatusCode != http.StatusForbidden || len(answer.Header["Location"]) > 0 {
+				t.Errorf("%s: %s is answered %d", front, address, answer.StatusCode)
+			}
+		}
+	}
+}
+
+// A yes has every header that may name a person, whoever is asking, and nothing of what the client sent.
+func TestForwardAuthNamesThePerson(t *testing.T) {
+	for front := range fronts {
+		t.Run(front, func(t *testing.T) {
+			s := behindFront(t, front, func(c *config.Config) {
+				c.Headers, c.AuthResponseHeaders = []string{"X-Corp-Role=role", "X-Name=name"}, []string{"X-Name", "access-token"}
+			})
+			b := s.signedIn("alice")
+			carried := b.carried(s)
+			forged := []string{"X-Auth-Request-User: " + canary, "X-Auth-Request-Groups: Admin", "X-Name: " + canary, "X-Forwarded-User: " + canary}
+
+			named := s.question(front, "GET", "/", append(forged, "Cookie: "+b.cookieHeader(s))...)
+			for name, want := range map[string]string{
+				"X-Auth-Request-User": carried.User, "X-Auth-Request-Email": carried.Email, "X-Auth-Request-Groups": strings.Join(carried.Groups, ","),
+				"X-Auth-Request-Preferred-Username": carried.PreferredUsername, "X-Auth-Request-Access-Token": carried.AccessToken,
+				"X-Name": fmt.Sprint(carried.Claims["name"]),
+			} {
+				if got := named.Header[name]; len(got) != 1 || got[0] != want || want == "" {
+					t.Errorf("%s is %q, want %q", name, got, want)
+				}
+			}
+			if named.Header["X-Corp-Role"] != nil || named.Header["Authorization"] != nil {
+				t.Error("the answer has headers that were not asked for")
+			}
+
+			nobody := s.question(front, "GET", "/public/", forged...)
+			for _, name := range []string{"X-Auth-Request-User", "X-Auth-Request-Email", "X-Auth-Request-Groups", "X-Auth-Request-Preferred-Username",
+				"X-Auth-Request-Access-Token", "X-Name"} {
+				if got, there := nobody.Header[name]; !there || len(got) != 1 || got[0] != "" {
+					t.Errorf("for nobody, %s is %q", name, got)
+				}
+			}
+		})
+	}
+}
+
+// The application's Authorization is the access token where somebody is named to it, and otherwise its own business.
+func TestForwardAuthAuthorization(t *testing.T) {
+	s := behindFront(t, "caddy", func(c *config.Config) {
+		c.AuthResponseHeaders, c.AccessRules = []string{"authorization"}, rulesOfTheSite+"/git/ upstream-auth"
+		c.BearerTokens = new(false)
+	})
+	b := s.signedIn("alice")
+	alice, token := "Cookie: "+b.cookieHeader(s), "Bearer "+b.carried(s).AccessToken
+	for name, test := range map[string]struct {
+		address string
+		lines   []string
+		want    string
+	}{
+		"a session":                              {"/", []string{alice}, token},
+		"a session beside foreign credentials":   {"/", []string{alice, "Authorization: Basic abc"}, token},
+		"a public path":                          {"/public/", nil, ""},
+		"a public path with a session":           {"/public/", []string{alice}, token},
+		"a public path with credentials":         {"/public/", []string{alice, "Authorization: Basic abc"}, "Basic abc"},
+		"credentials of the application":         {"/git/", []string{"Authorization: Basic abc"}, "Basic abc"},
+		"credentials of the application, signed": {"/git/", []string{alice, "Authorization: Basic abc"}, "Basic abc"},
+	} {
+		answer := s.question("caddy", "GET", test.address, test.lines...)
+		if got := answer.Header["Authorization"]; answer.StatusCode != http.StatusAccepted || len(got) != 1 || got[0] != test.want {
+			t.Errorf("%s: %d with %q, want %q", name, answer.StatusCode, got, test.want)
+		}
+	}
+}
+
+// A refreshed session reaches the browser in as many cookies as the server in front hands on, in the way that it does.
+func TestForwardAuthHandsOnRefreshedSessions(t *testing.T) {
+	for front, bytes := range map[string]int{"nginx": 15600, "ingress-nginx": 3900, "traefik": 15600, "caddy": 3900} {
+		t.Run(front, func(t *testing.T) {
+			s := newLivingSite(t, asFrontOf(front, func(c *config.Config) { c.SessionCookieMaxBytes = bytes }))
+			b := s.signedIn("alice")
+			old := b.age(s, untilDue)
+			before := opened(t, s, old).AccessToken
+
+			answer := s.question(front, "GET", "/", "Cookie: "+old)
+
+			if answer.StatusCode != yes(front) {
+				t.Fatalf("the answer is %d: %s", answer.StatusCode, answer.Text)
+			}
+			handed := http.Header{"Set-Cookie": answer.Header["Set-Cookie"]}
+			if front == "nginx" || front == "caddy" {
+				handed = http.Header{}
+				for i := range 4 {
+					if line := answer.Header.Get(fmt.Sprintf("X-Doorward-Set-Cookie-%d", i+1)); line != "" {
+						handed.Add("Set-Cookie", line)
+					}
+				}
+			}
+			b.keep(s, handed)
+			if after := b.carried(s).AccessToken; after == before {
+				t.Error("the browser keeps the old session")
+			}
+		})
+	}
+}
+
+// The largest session that may be made for nginx, and cookies beyond those that it hands on.
+func TestForwardAuthLimitsCookies(t *testing.T) {
+	for front, want := range map[string]struct{ plain, numbered int }{"nginx": {0, 4}, "ingress-nginx": {1, 0}, "caddy": {0, 4}, "traefik": {6, 0}} {
+		s := newLivingSite(t, asFrontOf(front, nil))
+		b := s.signedIn("alice")
+		cookie := b.age(s, untilDue)
+		for i := range 5 { // of sessions that were larger
+			cookie += fmt.Sprintf("; doorward_%d=stale-stale-stale", i+1)
+		}
+		answer := s.question(front, "GET", "/", "Cookie: "+cookie)
+		numbered := 0
+		for name := range answer.Header {
+			if strings.HasPrefix(name, "X-Doorward-Set-Cookie-") {
+				numbered++
+			}
+		}
+		if got := len(answer.Header["Set-Cookie"]); got != want.plain || numbered != want.numbered {
+			t.Errorf("%s: %d cookies, and %d in headers of their own, want %+v", front, got, numbered, want)
+		}
+		if first := answer.Header.Get("Set-Cookie") + answer.Header.Get("X-Doorward-Set-Cookie-1"); !strings.HasPrefix(first, "doorward=1.") {
+			t.Errorf("%s: the first cookie is %.20q", front, first)
+		}
+	}
+}
+
+// What the server in front asks for holds beside the rules, for public paths too; what it asks for wrongly is refused.
+func TestForwardAuthParameters(t *testing.T) {
+	s := behindFront(t, "traefik", nil)
+	alice, bob := "Cookie: "+s.signedIn("alice").cookieHeader(s), "Cookie: "+s.signedIn("bob").cookieHeader(s)
+	for _, test := range []struct {
+		query, address, as string
+		want               int
+	}{
+		{"allowed_groups=Admin", "/", alice, 202},
+		{"allowed_groups=Other,Admin", "/", alice, 202},
+		{"allowed_groups=Other,%20Admin", "/", alice, 202},
+		{"allowed_groups=Other,Admin", "/", bob, 403},
+		{"allowed_groups=admin", "/", alice, 403},
+		{"allowed_groups=Admin", "/public/", bob, 403},
+		{"allowed_groups=Admin", "/public/", "", 401},
+		{"allowed_groups=Dev", "/admin/", bob, 403},
+		{"allowed_groups=Admin", "/closed/", alice, 403},
+		{"allowed_emails=ALICE@example.com", "/", alice, 202},
+		{"allowed_emails=alice@example.com", "/", bob, 403},
+		{"allowed_email_domains=other.example,example.com", "/", bob, 202},
+		{"allowed_email_domains=other.example", "/", bob, 403},
+		{"allowed_email_domains=ample.com", "/", bob, 403},
+		{"allowed_groups=Admin&allowed_emails=bob@example.com", "/", alice, 403},
+		{"allowed_groups=", "/", alice, 403},
+		{"allowed_groups=Admin,", "/", alice, 403},
+		{"allowed_groups=Admin&allowed_groups=Dev", "/", alice, 403},
+		{`allowed_groups=Admin%22|group:%22Dev`, "/", bob, 403},
+		{"allowed_groups={x}", "/", bob, 403},
+		{"allowed_email_domains=*", "/", bob, 403},
+		{"allowed_group=Dev", "/", alice, 403},
+		{"allowed_groups=%zz", "/", alice, 403},
+		{"x=1", "/public/", "", 403},
+	} {
+		line, _, headers := forwarded("GET", strings.TrimPrefix(s.URL, "http://"), test.address)
+		head := append([]string{line + "?" + test.query + " HTTP/1.1", "Host: doorward", "Connection: close", "Accept: application/json"}, headers...)
+		if test.as != "" {
+			head = append(head, test.as)
+		}
+		if got := s.raw(strings.Join(head, "\r\n") + "\r\n\r\n").StatusCode; got != test.want {
+			t.Errorf("?%s for %s as %.12s: %d, want %d", test.query, test.address, test.as, got, test.want)
+		}
+	}
+}
+
+// Envoy's question has the query of its client's request, which asks for nothing.
+func TestForwardAuthQueryOfEnvoy(t *testing.T) {
+	s := behindFront(t, "envoy", nil)
+	if got := s.question("envoy", "GET", "/public/?allowed_groups=Admin&x=1"); got.StatusCode != http.StatusOK {
+		t.Errorf("the answer is %d: %s", got.StatusCode, got.Text)
+	}
+}
+
+// Log and metrics tell of the request that was asked about.
+func TestForwardAuthInLogAndMetrics(t *testing.T) {
+	s := behindFront(t, "traefik", nil)
+	alice := "Cookie: " + s.signedIn("alice").cookieHeader(s)
+	s.question("traefik", "POST", "/admin/x?token="+canary, alice)
+	line := s.lastRequests(1)[0]
+	for name, want := range map[string]any{"method": "POST", "path": "/admin/x", "rule": "/admin/", "outcome": "forward_auth", "status": 202.0,
+		"host": strings.TrimPrefix(s.URL, "http://"), "peer_ip": "127.0.0.1"} {
+		if line[name] != want {
+			t.Errorf("%s is %v, want %v", name, line[name], want)
+		}
+	}
+	if strings.Contains(s.Log.String(), canary) {
+		t.Error("the log has the query")
+	}
+	if n := s.metric(`doorward_requests_total{code="202",method="POST",outcome="forward_auth",rule="/admin/"}`); n != 1 {
+		t.Errorf("counted %v times", n)
+	}
+}
+
+// Rules see the client that the server in front names.
+func TestForwardAuthSeesTheClient(t *testing.T) {
+	s := behindFront(t, "traefik", func(c *config.Config) { c.AccessRules = "/ authenticated; /office/ ip:192.0.2.0/24" })
+	alice := "Cookie: " + s.signedIn("alice").cookieHeader(s)
+	for address, want := range map[string]int{"192.0.2.7": 202, "203.0.113.9": 403} {
+		if got := s.question("traefik", "GET", "/office/", alice, "X-Forwarded-For: "+address).StatusCode; got != want {
+			t.Errorf("from %s: %d, want %d", address, got, want)
+		}
+	}
+}
+
+// A step-up is the login's business where our answers are relayed, and 401 where they are not.
+func TestForwardAuthStepUp(t *testing.T) {
+	for front, want := range map[string]int{"traefik": http.StatusSeeOther, "nginx": http.StatusUnauthorized} {
+		s := behindFront(t, front, func(c *config.Config) { c.AccessRules = "/ authenticated; /vault/ acr:gold" })
+		alice := "Cookie: " + s.signedIn("alice").cookieHeader(s)
+		answer := s.question(front, "GET", "/vault/", append([]string{alice}, navigating...)...)
+		if answer.StatusCode != want {
+			t.Errorf("%s: the answer is %d: %s", front, answer.StatusCode, answer.Text)
+		}
+		if front == "nginx" && answer.Header.Get("X-Doorward-Reason") != "insufficient_user_authentication" {
+			t.Errorf("the reason is %q", answer.Header.Get("X-Doorward-Reason"))
+		}
+	}
+}
+
+// Who was let through is in no loop, however often they sign in; and what the browser was made to note of that goes.
+func TestForwardAuthEndsLoops(t *testing.T) {
+	const noted = "doorward-login-round-"
+	s := behindFront(t, "traefik", nil)
+	b := s.browser()
+	login := func() *page {
+		t.Helper()
+		return b.open(b.walkTo(s.URL+"/oauth2/start?rd=/page", isCallback))
+	}
+	for range 4 {
+		if p := login(); p.StatusCode != http.StatusSeeOther {
+			t.Fatalf("the login ends with %d: %s", p.StatusCode, p.Text)
+		}
+		if strings.Contains(b.cookieHeader(s), noted) {
+			t.Error("a login is counted after one whose session was used")
+		}
+		s.question("traefik", "GET", "/page", "Cookie: "+b.cookieHeader(s))
+	}
+	login()
+	login()
+	if !strings.Contains(b.cookieHeader(s), noted) {
+		t.Fatal("two logins in a row were not noted")
+	}
+	b.keep(s, s.question("traefik", "GET", "/page", "Cookie: "+b.cookieHeader(s)).Header)
+	if strings.Contains(b.cookieHeader(s), noted) {
+		t.Error("the note stays")
+	}
+}
+
+// The application behind another server can believe an assertion, too.
+func TestForwardAuthAssertion(t *testing.T) {
+	s := behindFront(t, "traefik", func(c *config.Config) {
+		c.AuthResponseHeaders, c.AssertionKeys = []string{"assertion"}, inPEMs(newEC())
+	})
+	b := s.signedIn("alice")
+	answer := s.question("traefik", "GET", "/", "Cookie: "+b.cookieHeader(s))
+	if _, claims := s.verified(t, answer.Header.Get("X-Doorward-Assertion")); claims["aud"] != s.URL || claims["sub"] != b.carried(s).User {
+		t.Errorf("the assertion says %v", claims)
+	}
+	if got := s.question("traefik", "GET", "/public/").Header["X-Doorward-Assertion"]; len(got) != 1 || got[0] != "" {
+		t.Errorf("for nobody, it is %q", got)
+	}
+}
+
+// What other sites may not make a browser do here, they may not behind another server: a WebSocket is known by what is left of it there.
+func TestForwardAuthRefusesOtherSites(t *testing.T) {
+	for front := range fronts {
+		s := behindFront(t, front, nil)
+		alice := "Cookie: " + s.signedIn("alice").cookieHeader(s)
+		for origin, want := range map[string]bool{s.URL: true, "https://evil.example": false} {
+			got := s.question(front, "GET", "/ws", alice, "Sec-WebSocket-Version: 13", "Origin: "+origin).StatusCode
+			if (got == yes(front)) != want {
+				t.Errorf("%s: from %s the answer is %d", front, origin, got)
+			}
+		}
+	}
+}
+
+// A refusal, which the client may get to see, names nobody: here, somebody whose groups fit into no assertion.
+func TestForwardAuthRefusalsNameNobody(t *testing.T) {
+	s := behindFront(t, "traefik", func(c *config.Config) {
+		c.AuthResponseHeaders, c.AssertionKeys = []string{"access-token", "authorization", "assertion"}, inPEMs(newEC())
+	})
+	s.Provider.AddUser(providertest.User{Subject: "crowd", Groups: strings.Split(strings.Repeat("group-of-some-name,", 400), ",")})
+	answer := s.question("traefik", "GET", "/", "Authorization: Bearer "+s.Provider.APIToken("crowd"))
+	if answer.StatusCode != http.StatusInternalServerError {
+		t.Fatalf("the answer is %d", answer.StatusCode)
+	}
+	for name := range answer.Header {
+		if strings.HasPrefix(name, "X-Auth-Request-") || name == "Authorization" || name == "X-Doorward-Assertion" {
+			t.Errorf("the refusal has %s", name)
+		}
+	}
+}

@@ -1,0 +1,176 @@
+package proxy_test
+
+import (
+	"bytes"
+	"io"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/net/http2"
+	"golang.org/x/net/http2/hpack"
+)
+
+// What HTTP/1.1 cannot say, HTTP/2 can: line breaks in values, blanks in paths, names in capital letters. These tests speak it frame by
+// frame (RFC 9113 8.2, 8.3, 10.3).
+
+// field is a header field, or a pseudo-header field.
+type field struct{ name, value string }
+
+// ask2 sends a request without a body, in the clear, and gives its status; "reset" or "closed" where there is none.
+func (s *site) ask2(t *testing.T, fields ...field) string {
+	t.Helper()
+	conn, err := net.Dial("tcp", s.server.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
+	_, _ = io.WriteString(conn, http2.ClientPreface)
+	framer := http2.NewFramer(conn, conn)
+	framer.ReadMetaHeaders = hpack.NewDecoder(4096, nil)
+	_ = framer.WriteSettings()
+	var block bytes.Buffer
+	encoder := hpack.NewEncoder(&block)
+	for _, f := range fields {
+		_ = encoder.WriteField(hpack.HeaderField{Name: f.name, Value: f.value})
+	}
+	if err := framer.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: block.Bytes(), EndHeaders: true, EndStream: true}); err != nil {
+		t.Fatal(err)
+	}
+	for {
+		frame, err := framer.ReadFrame()
+		if err != nil {
+			return "closed"
+		}
+		switch frame := frame.(type) {
+		case *http2.MetaHeadersFrame:
+			return frame.PseudoValue("status")
+		case *http2.RSTStreamFrame:
+			return "reset"
+		case *http2.GoAwayFrame:
+			return "closed"
+		}
+	}
+}
+
+// get2 is a GET for a path of the site, with further fields.
+func (s *site) get2(t *testing.T, path string, more ...field) string {
+	t.Helper()
+	_, host, _ := strings.Cut(s.URL, "://")
+	return s.ask2(t, append([]field{{":method", "GET"}, {":scheme", "http"}, {":authority", host}, {":path", path}}, more...)...)
+}
+
+// Nothing malformed becomes a request of HTTP/1.1.
+func TestHTTP2IsNotSmuggled(t *testing.T) {
+	s := newSite(t, nil)
+	for name, fields := range map[string][]field{
+		"line break in a value":     {{"x-a", "b\r\nx-forwarded-user: " + canary}},
+		"line feed in a value":      {{"x-a", "b\nx-forwarded-user: " + canary}},
+		"NUL in a value":            {{"x-a", "b\x00" + canary}},
+		"line break in a name":      {{"x-a\r\nx-forwarded-user", canary}},
+		"colon in a name":           {{"x-a:x-forwarded-user", canary}},
+		"blank in a name":           {{"x-forwarded-user ", canary}},
+		"capital letters in a name": {{"X-Forwarded-User", canary}},
+		"empty name":                {{"", canary}},
+		"connection":                {{"connection", "x-forwarded-user"}},
+		"transfer-encoding":         {{"transfer-encoding", "chunked"}},
+		"upgrade":                   {{"upgrade", "websocket"}},
+		"pseudo-header at the end":  {{"x-a", "b"}, {":path", "/admin/"}},
+		"second path":               {{":path", "/admin/"}},
+		"second authority":          {{":authority", "evil.example"}},
+		"unknown pseudo-header":     {{":user", canary}},
+		"te other than trailers":    {{"te", "gzip"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			before := len(s.Upstream.Received())
+			status := s.get2(t, "/public/", fields...)
+			arrived := s.Upstream.Received()[before:]
+			if status == "200" || len(arrived) > 0 {
+				t.Errorf("the answer is %s, and %d requests arrived", status, len(arrived))
+			}
+		})
+	}
+}
+
+// The length that an upstream is told is that of the body.
+func TestHTTP2Length(t *testing.T) {
+	s := newSite(t, nil)
+	if status := s.get2(t, "/public/", field{"content-length", "5"}); status == "200" {
+		if got := s.Upstream.last(t); got.Body != "" || got.Header.Get("Content-Length") != "" {
+			t.Errorf("the upstream received %+v", got)
+		}
+	}
+}
+
+// Paths have their meanings here, too.
+func TestHTTP2Paths(t *testing.T) {
+	s := newSite(t, nil)
+	for _, path := range forbiddenSpellings() {
+		if status := s.get2(t, path); status == "200" || len(s.Upstream.Received()) > 0 {
+			t.Fatalf("%s is answered %s", path, status)
+		}
+	}
+	for _, path := range []string{"/public/ HTTP/1.1\r\nX: y", "/public/ x", "/public/#", "public/", "", "*", "http://evil.example/public/", "//evil.example/public/", "/public/\x00", "/public/\xff"} {
+		if status := s.get2(t, path); status == "200" || len(s.Upstream.Received()) > 0 {
+			t.Fatalf("%q is answered %s", path, status)
+		}
+	}
+	for _, path := range []string{"/public/a%2Fb?c=%zz;d", "/public//x?"} {
+		if status := s.get2(t, path); status != "200" || s.Upstream.last(t).URI != path {
+			t.Errorf("%s is answered %s and arrived as %s", path, status, s.Upstream.last(t).URI)
+		}
+	}
+}
+
+// The host is that of :authority, which a host field cannot contradict (RFC 9113 8.3.1).
+func TestHTTP2Hosts(t *testing.T) {
+	s := newSite(t, nil)
+	_, host, _ := strings.Cut(s.URL, "://")
+	for _, c := range []struct{ authority, host, want string }{
+		{host, host, "200"}, {host, "evil.example", ""}, {"evil.example", host, ""}, {"", "evil.example", ""}, {"", "", ""}, {"a@" + host, "", ""},
+	} {
+		fields := []field{{":method", "GET"}, {":scheme", "http"}, {":path", "/public/"}}
+		if c.authority != "" {
+			fields = append(fields, field{":authority", c.authority})
+		}
+		if c.host != "" {
+			fields = append(fields, field{"host", c.host})
+		}
+		before := len(s.Upstream.Received())
+		status := s.ask2(t, fields...)
+		for _, got := range s.Upstream.Received()[before:] {
+			if got.Host != host {
+				t.Errorf("%+v arrived with the host %s", c, got.Host)
+			}
+		}
+		if (status == "200") != (c.want == "200") {
+			t.Errorf("%+v is answered %s", c, status)
+		}
+	}
+}
+
+// Cookies may come in crumbs (RFC 9113 8.2.3): a session is found in them, and stays here.
+func TestHTTP2CookieCrumbs(t *testing.T) {
+	s := newSite(t, nil)
+	cookie := s.signedIn("alice").cookieHeader(s)
+	if status := s.get2(t, "/x", field{"cookie", "a=1"}, field{"cookie", cookie}, field{"cookie", "b=2"}, field{"x-forwarded-user", canary}, field{"x_forwarded_user", canary}); status != "200" {
+		t.Fatalf("the answer is %s", status)
+	}
+	got := s.Upstream.last(t)
+	notArrived(t, got)
+	if cookies := strings.Join(got.Header["Cookie"], "; "); got.Header.Get("X-Forwarded-User") != "alice" || cookies != "a=1; b=2" {
+		t.Errorf("the upstream is told of %q, with the cookies %q", got.Header["X-Forwarded-User"], cookies)
+	}
+}
+
+// What asks for HTTP/2 by an upgrade is answered in HTTP/1.1, and the upstream is not asked for it.
+func TestNoUpgradeToHTTP2(t *testing.T) {
+	s := newSite(t, nil)
+	p := s.rawGet("/public/", "Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABkAAQAAP__")
+	got := s.Upstream.last(t).Header
+	if p.ProtoMajor != 1 || p.StatusCode != 200 || got.Get("Upgrade") != "" || got.Get("Http2-Settings") != "" {
+		t.Errorf("the answer is %s %d, and the upstream received %v", p.Proto, p.StatusCode, got)
+	}
+}

@@ -1,0 +1,218 @@
+package proxy_test
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"doorward/config"
+)
+
+// facing is a public site in front of an upstream that handles requests itself, their bodies too.
+func facing(t *testing.T, handle http.HandlerFunc) *site {
+	server := httptest.NewServer(handle)
+	t.Cleanup(server.Close)
+	return public(t, func(c *config.Config) { c.Upstreams = server.URL })
+}
+
+// post begins a POST of ten bytes, with further header lines, and sends nothing of the body yet.
+func (s *site) post(lines string) (net.Conn, *bufio.Reader) {
+	conn := s.dial(20 * time.Second)
+	fmt.Fprintf(conn, "POST / HTTP/1.1\r\nHost: %s\r\nContent-Length: 10\r\n%s\r\n", strings.TrimPrefix(s.URL, "http://"), lines)
+	return conn, bufio.NewReader(conn)
+}
+
+// What a client sends arrives while it sends the rest.
+func TestRequestBodiesAreNotBuffered(t *testing.T) {
+	arrived := make(chan string)
+	s := facing(t, func(_ http.ResponseWriter, r *http.Request) {
+		for range 2 {
+			part := make([]byte, 5)
+			_, _ = io.ReadFull(r.Body, part)
+			arrived <- string(part)
+		}
+	})
+	conn, _ := s.post("")
+	for _, part := range []string{"hello", "world"} {
+		_, _ = io.WriteString(conn, part)
+		select {
+		case got := <-arrived:
+			if got != part {
+				t.Errorf("the upstream received %q, want %q", got, part)
+			}
+		case <-time.After(10 * time.Second):
+			t.Fatalf("%q does not arrive while the rest is still to come", part)
+		}
+	}
+}
+
+// And so does what an upstream answers, whether or not it says how long that will be.
+func TestAnswersAreNotBuffered(t *testing.T) {
+	for name, length := range map[string]string{"length known": "10", "length unknown": ""} {
+		t.Run(name, func(t *testing.T) {
+			more := make(chan struct{})
+			s := facing(t, func(w http.ResponseWriter, _ *http.Request) {
+				if length != "" {
+					w.Header().Set("Content-Length", length)
+				}
+				_, _ = io.WriteString(w, "hello")
+				_ = http.NewResponseController(w).Flush()
+				<-more
+				_, _ = io.WriteString(w, "world")
+			})
+			ended := sync.OnceFunc(func() { close(more) })
+			defer ended()
+			conn := s.dial(10 * time.Second)
+			fmt.Fprintf(conn, "GET / HTTP/1.1\r\nHost: %s\r\n\r\n", strings.TrimPrefix(s.URL, "http://"))
+			answer, err := http.ReadResponse(bufio.NewReader(conn), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			part := make([]byte, 5)
+			if _, err := io.ReadFull(answer.Body, part); err != nil || string(part) != "hello" {
+				t.Fatalf("of what the upstream has sent %q arrives: %v", part, err)
+			}
+			ended()
+			if rest, err := io.ReadAll(answer.Body); err != nil || string(rest) != "world" {
+				t.Errorf("the rest is %q: %v", rest, err)
+			}
+		})
+	}
+}
+
+// A client that asks before it sends its body is told to go on by the upstream, and not before.
+func TestExpectContinue(t *testing.T) {
+	asked, goOn := make(chan struct{}), make(chan struct{})
+	s := facing(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Expect") != "100-continue" {
+			t.Errorf("Expect is %q", r.Header.Get("Expect"))
+		}
+		close(asked)
+		<-goOn
+		body, _ := io.ReadAll(r.Body) // which tells the client to go on
+		_, _ = w.Write(body)
+	})
+	conn, answers := s.post("Expect: 100-continue\r\n")
+	<-asked
+	close(goOn)
+	if answer, err := http.ReadResponse(answers, nil); err != nil || answer.StatusCode != http.StatusContinue {
+		t.Fatalf("the first answer is %v, %v", answer, err)
+	}
+	_, _ = io.WriteString(conn, "helloworld")
+	answer, err := http.ReadResponse(answers, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text, _ := io.ReadAll(answer.Body); answer.StatusCode != http.StatusOK || string(text) != "helloworld" {
+		t.Errorf("the answer is %d: %q", answer.StatusCode, text)
+	}
+}
+
+// An upstream that answers before the body came is heard at once, and a client that goes on with the body of another request is not mistaken.
+func TestAnswerBeforeTheBody(t *testing.T) {
+	s := facing(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Connection", "close")
+		w.WriteHeader(http.StatusRequestEntityTooLarge)
+	})
+	_, answers := s.post("")
+	answer, err := http.ReadResponse(answers, nil)
+	if err != nil || answer.StatusCode != http.StatusRequestEntityTooLarge || !answer.Close {
+		t.Errorf("the answer is %v, %v", answer, err)
+	}
+}
+
+// Whoever is refused, by the upstream or by doorward, need not send the body at all.
+func TestExpectContinueRefused(t *testing.T) {
+	refusing := facing(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusExpectationFailed) })
+	for status, s := range map[int]*site{http.StatusExpectationFailed: refusing, http.StatusUnauthorized: newSite(t, nil)} {
+		_, answers := s.post("Expect: 100-continue\r\n")
+		if answer, err := http.ReadResponse(answers, nil); err != nil || answer.StatusCode != status {
+			t.Errorf("the first answer is %v, want %d (%v)", answer, status, err)
+		}
+	}
+}
+
+// A hangingUp upstream answers the first request on each connection, and closes it at the second.
+type hangingUp struct {
+	net.Listener
+	mu       sync.Mutex
+	received map[string]int // by method
+}
+
+func newHangingUp(t *testing.T) *hangingUp {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	u := &hangingUp{Listener: l, received: map[string]int{}}
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go u.serve(conn)
+		}
+	}()
+	return u
+}
+
+func (u *hangingUp) serve(conn net.Conn) {
+	defer conn.Close()
+	requests := bufio.NewReader(conn)
+	for first := true; ; first = false {
+		r, err := http.ReadRequest(requests)
+		if err != nil {
+			return
+		}
+		_, _ = io.Copy(io.Discard, r.Body)
+		u.mu.Lock()
+		u.received[r.Method]++
+		u.mu.Unlock()
+		if !first {
+			return
+		}
+		_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+	}
+}
+
+// On a connection that dies, only what may be repeated is sent again (RFC 9110 9.2.2).
+func TestNothingButWhatIsIdempotentIsSentTwice(t *testing.T) {
+	for _, test := range []struct {
+		method, body string
+		times        int
+		status       int
+	}{
+		{"GET", "", 2, http.StatusOK},
+		{"HEAD", "", 2, http.StatusOK},
+		{"GET", "hello", 1, http.StatusBadGateway},
+		{"POST", "", 1, http.StatusBadGateway},
+		{"POST", "hello", 1, http.StatusBadGateway},
+		{"PATCH", "hello", 1, http.StatusBadGateway},
+		{"DELETE", "", 1, http.StatusBadGateway},
+	} {
+		t.Run(test.method+" "+test.body, func(t *testing.T) {
+			u := newHangingUp(t)
+			s := public(t, func(c *config.Config) { c.Upstreams = "http://" + u.Addr().String() })
+			b := s.browser()
+			if p := b.request("OPTIONS", s.URL, nil, ""); p.StatusCode != http.StatusOK {
+				t.Fatalf("the first request ends with %d", p.StatusCode)
+			}
+			p := b.request(test.method, s.URL, nil, test.body)
+			u.mu.Lock()
+			defer u.mu.Unlock()
+			if u.received[test.method] != test.times || p.StatusCode != test.status {
+				t.Errorf("received %d times, and answered %d", u.received[test.method], p.StatusCode)
+			}
+		})
+	}
+}

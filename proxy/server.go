@@ -1,0 +1,95 @@
+package proxy
+
+import (
+	"crypto/tls"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// Rules that this file keeps:
+//
+//   - Every limit of a listener that is open to the world is a setting, and none of them is off unless somebody says so. net/http has
+//     no time limits of its own.
+//   - Bodies and answers have no time limit: uploads, downloads and streams may be long.
+//   - What a peer sent is not quoted in the log.
+
+// Server is a server for the public listener. With a TLSConfig, it is to ServeTLS, without further files.
+func (p *Proxy) Server() *http.Server {
+	s := p.newServer(p)
+	s.ConnState = p.ConnState
+	if p.config.ServesTLS() {
+		s.TLSConfig = &tls.Config{
+			MinVersion:     tls.VersionTLS12, // RFC 9325 3.1.1
+			GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return p.certificate(), nil },
+		}
+	}
+	return s
+}
+
+// AdminServer serves Admin within the same limits.
+func (p *Proxy) AdminServer() *http.Server { return p.newServer(p.Admin()) }
+
+// newServer holds a listener against clients that stall or send endless headers.
+func (p *Proxy) newServer(h http.Handler) *http.Server {
+	return &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: p.config.HeaderTimeout,
+		IdleTimeout:       p.config.IdleTimeout,
+		MaxHeaderBytes:    p.config.MaxHeaderBytes,
+		Protocols:         protocols(),
+		ErrorLog:          p.serverLog,
+		// `OPTIONS *` is ours to answer, like everything else.
+		DisableGeneralOptionsHandler: true,
+	}
+}
+
+// protocols are what the public listener speaks: HTTP/1.1 and HTTP/2, the latter without TLS too, for gRPC behind a server that ends
+// TLS. Such a client says so with its first bytes (RFC 9113 3.3). Upgrade: h2c, which leads past rules where a server in front passes it
+// on, net/http does not know.
+func protocols() *http.Protocols {
+	p := new(http.Protocols)
+	p.SetHTTP1(true)
+	p.SetHTTP2(true)
+	p.SetUnencryptedHTTP2(true)
+	return p
+}
+
+// ConnState counts the connections of the public server, and notes which of them may make room for others.
+func (p *Proxy) ConnState(conn net.Conn, state http.ConnState) {
+	switch state {
+	case http.StateNew:
+		p.metrics.connections.Inc()
+	case http.StateClosed, http.StateHijacked:
+		p.metrics.connections.Dec()
+	}
+	if seat := seatOf(conn); seat != nil {
+		seat.becomes(state)
+	}
+}
+
+// Limit makes a listener of the public server keep to MAX_CONNECTIONS.
+func (p *Proxy) Limit(l net.Listener) net.Listener {
+	if p.config.MaxConnections == 0 {
+		return l
+	}
+	return newRoom(l, p.config.MaxConnections, p.full())
+}
+
+// fullEvery is how often it is told that new connections wait.
+const fullEvery = time.Minute
+
+// full tells the log that new connections wait, now and then.
+func (p *Proxy) full() func() {
+	told := sync.Mutex{}
+	var last time.Time
+	return func() {
+		told.Lock()
+		defer told.Unlock()
+		if now := time.Now(); last.IsZero() || now.Sub(last) >= fullEvery {
+			last = now
+			p.log.Warn("connections_full", "most", p.config.MaxConnections, "says", "new connections wait, since no open one is idle")
+		}
+	}
+}

@@ -1,0 +1,142 @@
+//go:build unix
+
+package proxy_test
+
+import (
+	"crypto/tls"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"doorward/config"
+)
+
+// newSecureUpstream is an upstream that the authority vouches for. It asks for a certificate of that authority when mutual, and answers with the serial
+// number of the client's and the version of HTTP.
+func newSecureUpstream(t *testing.T, a *authority, mutual bool) *httptest.Server {
+	t.Helper()
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Upgrade") != "" {
+			if conn, err := websocket.Accept(w, r, nil); err == nil {
+				_ = conn.CloseNow()
+			}
+			return
+		}
+		who := "nobody"
+		if len(r.TLS.PeerCertificates) > 0 {
+			who = r.TLS.PeerCertificates[0].SerialNumber.String()
+		}
+		w.Header().Set("Connection", "close") // or the next request has no handshake
+		_, _ = io.WriteString(w, who+" "+r.Proto)
+	}))
+	own := a.issue(201, time.Now().Add(time.Hour))
+	certificate, err := tls.X509KeyPair([]byte(own.certificate), []byte(own.key))
+	if err != nil {
+		t.Fatal(err)
+	}
+	server.TLS = &tls.Config{Certificates: []tls.Certificate{certificate}}
+	if mutual {
+		server.TLS.ClientAuth, server.TLS.ClientCAs = tls.RequireAndVerifyClientCert, a.roots()
+	}
+	server.EnableHTTP2 = true
+	server.Config.ErrorLog = log.New(io.Discard, "", 0) // of handshakes that fail on purpose
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	return server
+}
+
+// before is a public site in front of that upstream, with these options.
+func before(t *testing.T, server *httptest.Server, options string) *site {
+	return public(t, func(c *config.Config) { c.Upstreams = server.URL + " " + options })
+}
+
+// An upstream's certificate counts when the authority of ca= vouches for it and it is for the entry's host; the system's do not count beside it.
+func TestUpstreamsOwnAuthority(t *testing.T) {
+	a, other := newAuthority(t), newAuthority(t)
+	server := newSecureUpstream(t, a, false)
+	for name, test := range map[string]struct {
+		ca     string
+		url    string
+		status int
+	}{
+		"its own":      {a.PEM, server.URL, http.StatusOK},
+		"two":          {other.PEM + a.PEM, server.URL, http.StatusOK},
+		"another":      {other.PEM, server.URL, http.StatusBadGateway},
+		"another host": {a.PEM, strings.Replace(server.URL, "127.0.0.1", "localhost", 1), http.StatusBadGateway},
+		"none":         {"", server.URL, http.StatusBadGateway},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := public(t, func(c *config.Config) {
+				c.Upstreams = test.url
+				if test.ca != "" {
+					c.Upstreams += " ca=" + newFolder(t, test.ca).file()
+				}
+			})
+			if p := s.rawGet("/"); p.StatusCode != test.status || test.status == http.StatusOK && p.Text != "nobody HTTP/2.0" {
+				t.Errorf("the answer is %d: %s\n%s", p.StatusCode, p.Text, s.Log)
+			}
+		})
+	}
+}
+
+// A certificate for other addresses is none for this one (an address has no ServerName).
+func TestUpstreamOfAnotherAddress(t *testing.T) {
+	a := newAuthority(t)
+	a.address = net.IPv4(127, 0, 0, 9)
+	s := before(t, newSecureUpstream(t, a, false), "ca="+newFolder(t, a.PEM).file())
+	if p := s.rawGet("/"); p.StatusCode != http.StatusBadGateway || !strings.Contains(s.Log.String(), "127.0.0.9") {
+		t.Errorf("the answer is %d\n%s", p.StatusCode, s.Log)
+	}
+}
+
+// doorward shows the upstream a certificate, and another one when the files change; what cannot be used leaves the one before in place.
+func TestClientCertificate(t *testing.T) {
+	a := newAuthority(t)
+	server := newSecureUpstream(t, a, true)
+	first, second := a.issue(301, time.Now().Add(time.Hour)), a.issue(302, time.Now().Add(time.Hour))
+	ca, cert, key := newFolder(t, a.PEM), newFolder(t, first.certificate), newFolder(t, first.key)
+	if p := before(t, server, "ca="+ca.file()).rawGet("/"); p.StatusCode != http.StatusBadGateway {
+		t.Errorf("without a certificate the answer is %d", p.StatusCode)
+	}
+	s := before(t, server, "ca="+ca.file()+" cert="+cert.file()+" key="+key.file())
+	expect := func(serial string, failed int, success float64) {
+		t.Helper()
+		for _, u := range []string{"/", "/"} {
+			if p := s.rawGet(u); p.Text != serial+" HTTP/2.0" {
+				t.Errorf("the answer is %d: %s\n%s", p.StatusCode, p.Text, s.Log)
+			}
+		}
+		if n := len(s.Log.events(t, "config_reload_failed")); n != failed || s.metric("doorward_config_reload_success") != success {
+			t.Errorf("the log tells of %d failures, config_reload_success is %v", n, s.metric("doorward_config_reload_success"))
+		}
+	}
+	expect("301", 0, 1)
+	cert.turn(second.certificate)
+	expect("301", 1, 0)
+	key.turn(second.key)
+	expect("302", 1, 1)
+	ca.turn("nonsense")
+	expect("302", 2, 0)
+	ca.turn(newAuthority(t).PEM)
+	if p := s.rawGet("/"); p.StatusCode != http.StatusBadGateway {
+		t.Errorf("with another authority the answer is %d", p.StatusCode)
+	}
+}
+
+// A WebSocket needs HTTP/1.1, also where the upstream speaks HTTP/2.
+func TestWebSocketToASecureUpstream(t *testing.T) {
+	a := newAuthority(t)
+	s := before(t, newSecureUpstream(t, a, false), "ca="+newFolder(t, a.PEM).file())
+	conn, _, err := websocket.Dial(t.Context(), "ws"+strings.TrimPrefix(s.URL, "http"), nil)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, s.Log)
+	}
+	_ = conn.CloseNow()
+}
