@@ -645,8 +645,7 @@ func TestLogOfAPIClients(t *testing.T) {
 	s := newSite(t, nil)
 	token := s.Provider.APIToken("alice")
 	s.bears("/x?q=canary-query", token)
-	requests := s.Log.events(t, "request")
-	last := requests[len(requests)-1]
+	last := s.lastRequests(1)[0]
 	if _, hashed := last["session"]; last["user"] != "alice" || hashed || last["outcome"] != "forwarded" {
 		t.Errorf("the log says %v", last)
 	}

@@ -118,16 +118,6 @@ func (s *site) sameAnswer(front, method, address string, lines []string) {
 	}
 }
 
-// lastRequests are the latest lines of the access log.
-func (s *site) lastRequests(n int) []map[string]any {
-	s.t.Helper()
-	all := s.Log.events(s.t.(*testing.T), "request")
-	if len(all) < n {
-		s.t.Fatalf("the log has %d requests", len(all))
-	}
-	return all[len(all)-n:]
-}
-
 func yes(front string) int {
 	if front == "envoy" {
 		return http.StatusOK

@@ -131,8 +131,7 @@ func TestAccessLog(t *testing.T) {
 
 	p := b.open(s.URL + "/admin/x?q=1")
 
-	requests := s.Log.events(t, "request")
-	last := requests[len(requests)-1]
+	last := s.lastRequests(1)[0]
 	for name, want := range map[string]any{
 		"level": "info", "method": "GET", "path": "/admin/x", "status": 200.0, "rule": "/admin/", "user": "alice",
 		"host": strings.TrimPrefix(s.URL, "http://"), "client_ip": "127.0.0.1", "peer_ip": "127.0.0.1", "upstream": s.Upstream.URL,

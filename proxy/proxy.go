@@ -171,7 +171,6 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // truncated answer would look whole to the client; and to one that went away, net/http would send an empty 200.
 func (p *Proxy) finish(x *exchange, r *http.Request) {
 	cause := recover()
-	p.metrics.inFlight.Dec()
 	if x.asked != nil {
 		r = x.asked
 	}
@@ -180,6 +179,7 @@ func (p *Proxy) finish(x *exchange, r *http.Request) {
 	}
 	p.cutShort(x, r)
 	p.record(x, r)
+	p.metrics.inFlight.Dec()
 	p.connections.end(&x.connection)
 	if cause == http.ErrAbortHandler || x.status == statusClientGone {
 		panic(http.ErrAbortHandler)

@@ -70,8 +70,7 @@ func TestWhoseSessionsAnAdministratorEnds(t *testing.T) {
 			first := s.signedIn("alice")
 			cookies, sid := first.cookieHeader(s), sidOf(t, s)
 			first.open(s.URL + "/x")
-			requests := s.Log.events(t, "request")
-			hash := fmt.Sprint(requests[len(requests)-1]["session"])
+			hash := fmt.Sprint(s.lastRequests(1)[0]["session"])
 			second, bob := s.signedIn("alice").cookieHeader(s), s.signedIn("bob").cookieHeader(s)
 
 			p := s.revoke(test.form(sid, hash).Encode()).wants(t, http.StatusOK)

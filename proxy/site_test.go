@@ -466,6 +466,18 @@ func (l *logBuffer) events(t *testing.T, name string) []map[string]any {
 	return events
 }
 
+// lastRequests are the latest lines of the access log, when nobody is served any more: a client may have its answer before its line is
+// written.
+func (s *site) lastRequests(n int) []map[string]any {
+	s.t.Helper()
+	eventually(s.t, func() bool { return s.metric("doorward_in_flight_requests") == 0 })
+	all := s.Log.events(s.t.(*testing.T), "request")
+	if len(all) < n {
+		s.t.Fatalf("the log has %d requests", len(all))
+	}
+	return all[len(all)-n:]
+}
+
 // isPage checks that an answer is a page for a person, as every page of ours is.
 func isPage(t *testing.T, p *page) {
 	t.Helper()
