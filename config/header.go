@@ -52,12 +52,16 @@ func (c *Config) identityHeaders() ([]Header, Problems) {
 // the same to one: lower case, everything but letters and digits a hyphen, as
 // CGI-style servers do (RFC 3875 4.1.18).
 func FoldHeader(name string) string {
-	return strings.Map(func(r rune) rune {
-		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' {
-			return r
+	folded := []byte(name)
+	for i, c := range folded {
+		switch {
+		case c >= 'A' && c <= 'Z':
+			folded[i] = c - 'A' + 'a'
+		case c < '0' || c > '9' && c < 'a' || c > 'z':
+			folded[i] = '-'
 		}
-		return '-'
-	}, strings.ToLower(name))
+	}
+	return string(folded)
 }
 
 // ClientMayNotSend reports a folded name under which a client's header must

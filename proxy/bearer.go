@@ -89,7 +89,7 @@ func (p *Proxy) bearerRefused(x *exchange, r *http.Request, result string, f *fa
 	if result != "invalid" {
 		level = slog.LevelWarn
 	}
-	p.log.LogAttrs(r.Context(), level, "bearer_refused", x.attributes(r)...)
+	p.log.LogAttrs(r.Context(), level, "bearer_refused", x.attributes(nil, r)...)
 	return f
 }
 

@@ -30,6 +30,9 @@ func (c *client) peer() netip.Addr { return c.hops[0] }
 
 // forwardedFor is the X-Forwarded-For that upstreams get: the client first, and then who passed the request on to us.
 func (c *client) forwardedFor() string {
+	if len(c.hops) == 1 {
+		return c.peer().String()
+	}
 	var list strings.Builder
 	for i, hop := range slices.Backward(c.hops) {
 		list.WriteString(hop.String())

@@ -19,8 +19,9 @@ type exchange struct {
 	id      string
 	start   time.Time
 	client  client
-	path    string // as on the request line
-	host    string // in lower case, without port: the one that every rule is asked about
+	peer    [1]netip.Addr // what the client's hops begin with, and are as a rule
+	path    string        // as on the request line
+	host    string        // in lower case, without port: the one that every rule is asked about
 	origin  *origin
 	asked   *http.Request // by the server in front: the request that this is about in place of the one that came
 	rule    string        // the deciding rule's pattern, our prefix, or "none"
@@ -29,7 +30,8 @@ type exchange struct {
 	cause   error         // for the log alone
 
 	user    string
-	session string // a hash
+	whose   *session.Session // the session of the user; nil for none
+	session string           // the hash of one that is not the user's own
 
 	strict bool              // the answer tells browsers to come by https
 	onHead func(http.Header) // is called once, when the final head is about to be written; may be nil
@@ -44,13 +46,20 @@ type exchange struct {
 }
 
 func newExchange(w http.ResponseWriter, r *http.Request) *exchange {
-	return &exchange{ResponseWriter: w, id: rand.Text(), start: time.Now(), rule: "none", path: "-",
-		client: client{hops: []netip.Addr{peerOf(r)}}}
+	x := &exchange{ResponseWriter: w, id: rand.Text(), start: time.Now(), rule: "none", path: "-", peer: [1]netip.Addr{peerOf(r)}}
+	x.client.hops = x.peer[:]
+	return x
 }
 
-// belongsTo notes whose request this is. The session is told by a hash, which opens nothing.
-func (x *exchange) belongsTo(s *session.Session) {
-	x.user, x.session = s.User, s.Hash()
+// belongsTo notes whose request this is.
+func (x *exchange) belongsTo(s *session.Session) { x.user, x.whose = s.User, s }
+
+// sessionHash is how the session is told, which opens nothing; "" where there is none.
+func (x *exchange) sessionHash() string {
+	if x.session != "" || x.whose == nil {
+		return x.session
+	}
+	return x.whose.Hash()
 }
 
 // WriteHeader notes the final status. An informational answer is not final: what belongs to the answer is not in its head, and

@@ -13,6 +13,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"doorward/config"
 	"doorward/proxy/access"
 )
@@ -32,6 +34,7 @@ type upstream struct {
 	name      string
 	target    *url.URL
 	transport *http.Transport
+	duration  prometheus.Observer // of the time to its answers
 }
 
 // newUpstream prepares the connections of an upstream. Its answers are passed on as they come (DisableCompression:
@@ -79,8 +82,8 @@ func (p *Proxy) forward(x *exchange, r *http.Request, route *access.Route, who *
 	if err != nil {
 		return err
 	}
-	given, err := p.identityHeaders(who, u)
-	if err != nil {
+	d := &delivery{x: x, in: r, route: route, upstream: u, path: path, who: who, body: clientBody{ReadCloser: r.Body, connection: &x.connection}}
+	if err := p.identify(d); err != nil {
 		return err
 	}
 	if isWebSocket(r) {
@@ -89,13 +92,11 @@ func (p *Proxy) forward(x *exchange, r *http.Request, route *access.Route, who *
 	} else if !isASCII(r.Header.Get("Upgrade")) {
 		return badRequest("its Upgrade header is not ASCII")
 	}
-	body := &clientBody{ReadCloser: r.Body, connection: &x.connection}
-	r = r.WithContext(r.Context()) // net/http looks at its own request's body when it answers
-	r.Body = body
-	d := &delivery{x: x, in: r, body: body, route: route, upstream: u, path: path, who: who, given: given}
-	p.reverseProxy(d).ServeHTTP(answerFilter{x, p, r.ProtoAtLeast(1, 1)}, p.connections.begin(x, r))
+	in := p.connections.begin(x, r)
+	in.Body = &d.body // of a copy: net/http looks at its own request's body when it answers
+	p.reverseProxy(d).ServeHTTP(answerFilter{d, x, p, r.ProtoAtLeast(1, 1)}, in)
 	x.dropCookieTrailers()
-	body.giveUp(x, r)
+	d.body.giveUp(x, r)
 	if d.failed == nil && x.connection.cut.Load() != nil && !x.upgraded() {
 		panic(http.ErrAbortHandler) // at its very end, and what is by force may have reached the client's connection
 	}
@@ -123,23 +124,37 @@ func isASCII(text string) bool {
 type delivery struct {
 	x        *exchange
 	in       *http.Request
-	body     *clientBody
+	body     clientBody
 	route    *access.Route
 	upstream *upstream
 	path     string
-	who      *identity   // nil for nobody
-	given    http.Header // the identity headers
 	failed   error
+
+	who       *identity    // nil for nobody
+	told      *description // of who
+	assertion string
+
+	length int64 // of the answer's body as the upstream says; -1 where it does not
+}
+
+// identify prepares what the upstream is told of who is asking.
+func (p *Proxy) identify(d *delivery) (err error) {
+	if d.who == nil {
+		return nil
+	}
+	if d.told, err = p.description(d.who.session); err != nil {
+		return err
+	}
+	d.assertion, err = p.assertion(d.who.session, d.upstream.name)
+	return err
 }
 
 // reverseProxy passes one delivery on. It is made for each, so that what was decided need not travel in a context.
 func (p *Proxy) reverseProxy(d *delivery) *httputil.ReverseProxy {
 	return &httputil.ReverseProxy{
-		Transport:  timed{d.upstream.transport, d.x, p.metrics},
-		BufferPool: buffers{&p.buffers},
+		Transport:  d,
+		BufferPool: &p.buffers,
 		ErrorLog:   p.serverLog,
-		// What an upstream writes arrives when it writes it, also where it said how much will come.
-		FlushInterval: -1,
 		Rewrite: func(pr *httputil.ProxyRequest) {
 			d.upstream.address(pr, d.path)
 			p.rewriteHeaders(pr, d)
@@ -152,6 +167,7 @@ func (p *Proxy) reverseProxy(d *delivery) *httputil.ReverseProxy {
 				return needed
 			}
 			p.cleanAnswer(answer.Header)
+			d.length = answer.ContentLength
 			d.keepPrivate(answer)
 			if d.mustClose() {
 				answer.Header.Set("Connection", "close")
@@ -314,24 +330,19 @@ func (b *clientBody) giveUp(x *exchange, r *http.Request) {
 	_ = client.SetReadDeadline(time.Now().Add(maxBodyWait))
 }
 
-// timed measures the time to the upstream's answer.
-type timed struct {
-	http.RoundTripper
-	x       *exchange
-	metrics *metrics
-}
-
-func (t timed) RoundTrip(r *http.Request) (*http.Response, error) {
+// RoundTrip asks the upstream, and measures the time to its answer.
+func (d *delivery) RoundTrip(r *http.Request) (*http.Response, error) {
 	begin := time.Now()
-	answer, err := t.RoundTripper.RoundTrip(r)
-	t.x.upstreamTime = time.Since(begin)
-	t.metrics.upstreamDuration.WithLabelValues(t.x.upstream).Observe(t.x.upstreamTime.Seconds())
+	answer, err := d.upstream.transport.RoundTrip(r)
+	d.x.upstreamTime = time.Since(begin)
+	d.upstream.duration.Observe(d.x.upstreamTime.Seconds())
 	return answer, err
 }
 
 // answerFilter cleans informational answers (103 Early Hints), which ReverseProxy passes on without asking
 // ModifyResponse, and keeps net/http from adding to the final one.
 type answerFilter struct {
+	d *delivery
 	*exchange
 	p             *Proxy
 	informational bool // HTTP/1.0 knows no such answers (RFC 9110 15.2)
@@ -349,18 +360,32 @@ func (f answerFilter) WriteHeader(status int) {
 		f.p.cleanAnswer(h)
 	}
 	f.exchange.WriteHeader(status)
+	if status >= 200 && f.d.length > bufferSize {
+		_ = http.NewResponseController(f.ResponseWriter).Flush()
+	}
+}
+
+// Write passes on at once what an upstream has written of a body. ReverseProxy does so where nobody knows how much will come; where that is
+// known, it must be told, and costs every answer a timer. The end goes out with the end of the answer, and a small body with its head: each
+// time a way through the kernel less.
+func (f answerFilter) Write(b []byte) (int, error) {
+	n, err := f.exchange.Write(b)
+	if err == nil && f.bytes < f.d.length {
+		_ = http.NewResponseController(f.ResponseWriter).Flush()
+	}
+	return n, err
 }
 
 // buffers lends ReverseProxy the memory that it copies bodies through.
-type buffers struct{ pool *sync.Pool }
+type buffers struct{ pool sync.Pool }
 
 const bufferSize = 32 << 10
 
-func (b buffers) Get() []byte {
+func (b *buffers) Get() []byte {
 	if buffer, ok := b.pool.Get().(*[bufferSize]byte); ok {
 		return buffer[:]
 	}
 	return make([]byte, bufferSize)
 }
 
-func (b buffers) Put(buffer []byte) { b.pool.Put((*[bufferSize]byte)(buffer)) }
+func (b *buffers) Put(buffer []byte) { b.pool.Put((*[bufferSize]byte)(buffer)) }

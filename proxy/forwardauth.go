@@ -133,9 +133,11 @@ func (p *Proxy) consent(x *exchange, asked *http.Request, extra *extraRule) (err
 func (p *Proxy) nameWho(x *exchange, asked *http.Request, who *identity) (err error) {
 	named, given, token := http.Header{}, http.Header{}, ""
 	if who != nil {
-		if err = p.describe(given, who.session); err != nil {
+		told, err := p.description(who.session)
+		if err != nil {
 			return err
 		}
+		told.set(given)
 		token = who.session.LivingToken()
 	}
 	for _, name := range p.config.AuthHeaders() {

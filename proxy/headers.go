@@ -26,50 +26,67 @@ import (
 // maxGroupsHeader bounds X-Forwarded-Groups, in bytes: beyond it, common servers refuse the whole request.
 const maxGroupsHeader = 8 << 10
 
-// identityHeaders are the headers that tell an upstream who is asking: none for nobody.
-func (p *Proxy) identityHeaders(who *identity, u *upstream) (http.Header, error) {
-	h := http.Header{}
-	if who == nil {
-		return h, nil
-	}
-	if err := p.describe(h, who.session); err != nil {
-		return nil, err
-	}
-	signed, err := p.assertion(who.session, u.name)
-	if err != nil {
-		return nil, err
-	}
-	setHeader(h, "X-Doorward-Assertion", signed)
-	token := who.session.LivingToken()
-	switch {
-	case token == "": // dead, and SESSION_WITHOUT_REFRESH keeps the session
-	case u.Token == "bearer":
-		h.Set("Authorization", "Bearer "+token)
-	case u.Token == "x-forwarded-access-token":
-		h.Set("X-Forwarded-Access-Token", token)
-	}
-	return h, nil
+// description is what applications are told of a person, ready to be sent with each of their requests: a person may be in hundreds of
+// groups. It is made once for a session, and nobody changes its values.
+type description struct {
+	headers       []header
+	token, bearer []string // the access token, alone and as an Authorization
+	err           error    // there is too much to tell
 }
 
-// describe sets the headers that name the person.
-func (p *Proxy) describe(h http.Header, s *session.Session) error {
-	setHeader(h, "X-Forwarded-User", s.User)
-	setHeader(h, "X-Forwarded-Email", s.Email)
-	setHeader(h, "X-Forwarded-Preferred-Username", s.PreferredUsername)
+type header struct {
+	name   string // canonical
+	values []string
+}
+
+// description is what is told of a session's person.
+func (p *Proxy) description(s *session.Session) (*description, error) {
+	d := s.Derived(func() any { return p.describe(s) }).(*description)
+	return d, d.err
+}
+
+func (p *Proxy) describe(s *session.Session) *description {
+	d := &description{token: []string{s.AccessToken}, bearer: []string{"Bearer " + s.AccessToken}}
 	groups, err := p.groupsHeader(s.Groups)
-	if err != nil {
-		return err
-	}
-	setHeader(h, "X-Forwarded-Groups", groups)
+	d.err = err
+	d.tell("X-Forwarded-User", s.User)
+	d.tell("X-Forwarded-Email", s.Email)
+	d.tell("X-Forwarded-Preferred-Username", s.PreferredUsername)
+	d.tell("X-Forwarded-Groups", groups)
 	for _, header := range p.headers {
-		setHeader(h, header.Name, claimText(s.Claims[header.Claim]))
+		d.tell(header.Name, claimText(s.Claims[header.Claim]))
 	}
-	return nil
+	return d
 }
 
-func setHeader(h http.Header, name, value string) {
+func (d *description) tell(name, value string) {
 	if value != "" {
-		h.Set(name, value)
+		d.headers = append(d.headers, header{http.CanonicalHeaderKey(name), []string{value}})
+	}
+}
+
+// set sets the headers that name the person.
+func (d *description) set(h http.Header) {
+	for _, header := range d.headers {
+		h[header.name] = header.values
+	}
+}
+
+// identify tells an upstream who is asking, and nothing of nobody.
+func (d *delivery) identify(h http.Header) {
+	if d.who == nil {
+		return
+	}
+	d.told.set(h)
+	if d.assertion != "" {
+		h["X-Doorward-Assertion"] = []string{d.assertion}
+	}
+	switch {
+	case d.who.session.LivingToken() == "": // dead, and SESSION_WITHOUT_REFRESH keeps the session
+	case d.upstream.Token == "bearer":
+		h["Authorization"] = d.told.bearer
+	case d.upstream.Token == "x-forwarded-access-token":
+		h["X-Forwarded-Access-Token"] = d.told.token
 	}
 }
 
@@ -169,9 +186,7 @@ func (p *Proxy) rewriteHeaders(pr *httputil.ProxyRequest, d *delivery) {
 	if d.who != nil {
 		out.Del("Authorization") // the client's own; what the upstream is to get comes next
 	}
-	for name, values := range d.given {
-		out[name] = values
-	}
+	d.identify(out)
 	p.setForwarded(out, pr.In, d.x)
 	pr.Out.Trailer = nil
 	if !isWebSocket(pr.In) {
@@ -190,19 +205,18 @@ func copyHeader(to, from http.Header, name string) {
 // which behind a load balancer is another.
 func (p *Proxy) setForwarded(out http.Header, in *http.Request, x *exchange) {
 	o := p.publicOrigin(x, in)
+	values := [...]string{o.host, o.scheme, x.id, ""} // in one piece of memory
+	out["X-Forwarded-Host"], out["X-Forwarded-Proto"], out["X-Request-Id"] = values[0:1:1], values[1:2:2], values[2:3:3]
 	if x.client.peer().IsValid() {
-		out.Set("X-Forwarded-For", x.client.forwardedFor())
+		values[3] = x.client.forwardedFor()
+		out["X-Forwarded-For"] = values[3:4:4]
 	}
-	out.Set("X-Forwarded-Host", o.host)
-	out.Set("X-Forwarded-Proto", o.scheme)
-	out.Set("X-Request-Id", x.id)
 }
 
 // untrusted says whether a header of the client's must not arrive, HEADERS' among them.
 func (p *Proxy) untrusted(name string) bool {
 	folded := config.FoldHeader(name)
-	return config.ClientMayNotSend(folded) ||
-		slices.ContainsFunc(p.headers, func(h config.Header) bool { return config.FoldHeader(h.Name) == folded })
+	return config.ClientMayNotSend(folded) || slices.Contains(p.folded, folded)
 }
 
 // dropCookieTrailers removes cookies from the trailers, where they mean nothing (RFC 9110 6.5.1), but where whatever stands in front may

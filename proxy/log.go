@@ -30,7 +30,7 @@ func NewLog(w io.Writer, c *config.Config) *slog.Logger {
 	if c.LogFormat == "text" {
 		return slog.New(slog.NewTextHandler(w, options))
 	}
-	return slog.New(slog.NewJSONHandler(w, options))
+	return slog.New(newJSONLines(w, options))
 }
 
 func nameFields(groups []string, a slog.Attr) slog.Attr {
@@ -52,7 +52,7 @@ func (p *Proxy) event(x *exchange, r *http.Request, name string) {
 	if x.cause != nil {
 		level = slog.LevelWarn
 	}
-	p.log.LogAttrs(r.Context(), level, name, x.attributes(r)...)
+	p.log.LogAttrs(r.Context(), level, name, x.attributes(nil, r)...)
 }
 
 // providerFetched logs that the provider's metadata or keys cannot be had, or can again. Meanwhile those of before serve.
@@ -71,7 +71,8 @@ func (p *Proxy) record(x *exchange, r *http.Request) {
 	if p.config.AccessLog == "off" || p.config.AccessLog == "errors" && x.status < 400 {
 		return
 	}
-	attributes := append(x.attributes(r),
+	var room [maxAttributes]slog.Attr
+	attributes := append(x.attributes(room[:0], r),
 		slog.Int("status", x.status),
 		slog.Float64("duration_ms", milliseconds(took)),
 		slog.Float64("upstream_ms", milliseconds(x.upstreamTime)),
@@ -79,19 +80,26 @@ func (p *Proxy) record(x *exchange, r *http.Request) {
 	p.log.LogAttrs(r.Context(), slog.LevelInfo, "request", attributes...)
 }
 
-// attributes are what every line about an exchange carries.
-func (x *exchange) attributes(r *http.Request) []slog.Attr {
-	all := []slog.Attr{
+// maxAttributes is as many as a line has.
+const maxAttributes = 20
+
+// attributes appends what every line about an exchange carries.
+func (x *exchange) attributes(all []slog.Attr, r *http.Request) []slog.Attr {
+	peer := x.client.peer().String()
+	client := peer
+	if len(x.client.hops) > 1 {
+		client = x.client.address().String()
+	}
+	all = append(all,
 		slog.String("request_id", x.id),
-		slog.String("client_ip", x.client.address().String()),
-		slog.String("peer_ip", x.client.peer().String()),
+		slog.String("client_ip", client),
+		slog.String("peer_ip", peer),
 		slog.String("host", cut(r.Host)),
 		slog.String("method", cut(r.Method)),
 		slog.String("path", cut(x.path)),
-		slog.String("rule", x.rule),
-	}
-	for _, optional := range [][2]string{{"outcome", x.outcome}, {"reason", x.reason}, {"upstream", x.upstream},
-		{"user", cut(x.user)}, {"session", x.session}} {
+		slog.String("rule", x.rule))
+	for _, optional := range [...][2]string{{"outcome", x.outcome}, {"reason", x.reason}, {"upstream", x.upstream},
+		{"user", cut(x.user)}, {"session", x.sessionHash()}} {
 		if optional[1] != "" {
 			all = append(all, slog.String(optional[0], optional[1]))
 		}

@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"slices"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -42,14 +43,30 @@ type metrics struct {
 	configReload     prometheus.Gauge
 	sessionLoads     *prometheus.CounterVec
 	sessionKeyUses   *prometheus.CounterVec
+	sessionsFound    prometheus.Counter // of sessionLoads
 	sessionBytes     prometheus.Histogram
 	connections      prometheus.Gauge
 	webSockets       prometheus.Gauge
 	connectionsCut   *prometheus.CounterVec
+
+	mu     sync.RWMutex
+	series map[requestLabels]requestSeries
+}
+
+// requestLabels are the labels of a finished request, and requestSeries what counts requests like it: finding the series of labels costs
+// more than counting.
+type requestLabels struct {
+	rule, method, outcome string
+	status                int
+}
+
+type requestSeries struct {
+	count    prometheus.Counter
+	duration prometheus.Observer
 }
 
 func newMetrics(version string) *metrics {
-	m := &metrics{registry: prometheus.NewRegistry()}
+	m := &metrics{registry: prometheus.NewRegistry(), series: map[requestLabels]requestSeries{}}
 	m.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	of := family{promauto.With(m.registry)}
 	m.requests = of.counters("requests_total", "Requests by deciding rule, method, status and outcome.", "rule", "method", "code", "outcome")
@@ -69,6 +86,7 @@ func newMetrics(version string) *metrics {
 	m.configReload = of.gauges("config_reload_success", "0 while a setting that was read again from its file cannot be used, and the last good value is.").WithLabelValues()
 	m.configReload.Set(1)
 	m.sessionLoads = of.counters("session_loads_total", "Looks for a session, by result.", "result")
+	m.sessionsFound = m.sessionLoads.WithLabelValues("ok")
 	m.sessionKeyUses = of.counters("session_key_uses_total", "Sessions opened, by the place of their secret in DOORWARD_COOKIE_SECRETS.", "key")
 	m.sessionBytes = of.NewHistogram(prometheus.HistogramOpts{Namespace: namespace, Name: "session_cookie_bytes",
 		Help: "Bytes of a session's cookies, names and values.", Buckets: []float64{512, 1024, 2048, 3072, 4096, 6144, 8192, 16384, 32768}})
@@ -139,13 +157,32 @@ func touch(v *prometheus.CounterVec, values ...string) {
 
 // requestDone counts a finished exchange.
 func (m *metrics) requestDone(x *exchange, method string, took time.Duration) {
-	m.requests.WithLabelValues(x.rule, knownMethod(method), strconv.Itoa(x.status), x.outcome).Inc()
+	series := m.seriesOf(requestLabels{x.rule, knownMethod(method), x.outcome, x.status})
+	series.count.Inc()
 	if !x.upgraded() {
-		m.requestDuration.WithLabelValues(x.rule).Observe(took.Seconds())
+		series.duration.Observe(took.Seconds())
 	}
 }
 
+// seriesOf gives what counts requests with such labels. There are no more than labels, which no client chooses.
+func (m *metrics) seriesOf(l requestLabels) requestSeries {
+	m.mu.RLock()
+	s, known := m.series[l]
+	m.mu.RUnlock()
+	if known {
+		return s
+	}
+	s = requestSeries{m.requests.WithLabelValues(l.rule, l.method, strconv.Itoa(l.status), l.outcome), m.requestDuration.WithLabelValues(l.rule)}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.series[l] = s
+	return s
+}
+
 func knownMethod(method string) string {
+	if method == "GET" {
+		return method // most are
+	}
 	known := []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT", "TRACE",
 		"PROPFIND", "PROPPATCH", "MKCOL", "COPY", "MOVE", "LOCK", "UNLOCK", "REPORT"}
 	if slices.Contains(known, method) {
@@ -166,9 +203,11 @@ func (m *metrics) providerAsked(endpoint, code string, took time.Duration) {
 
 // sessionLoaded counts a look for a session; a cookie that does not open is told from none.
 func (m *metrics) sessionLoaded(err error, carried bool) {
-	result := "ok"
+	result := "none"
 	switch {
 	case err == nil:
+		m.sessionsFound.Inc()
+		return
 	case errors.Is(err, session.ErrExpired):
 		result = "expired"
 	case errors.Is(err, session.ErrRevoked):
@@ -177,8 +216,6 @@ func (m *metrics) sessionLoaded(err error, carried bool) {
 		result = "unavailable"
 	case carried:
 		result = "invalid"
-	default:
-		result = "none"
 	}
 	m.sessionLoads.WithLabelValues(result).Inc()
 }

@@ -29,6 +29,9 @@ func (p *Proxy) readRules() (err error) {
 	}
 	p.assertions = &assertions{issuer: p.origins[0].String(), keys: p.config.FollowAssertionKeys(p.reloaded)}
 	p.headers, err = p.config.IdentityHeaders()
+	for _, header := range p.headers {
+		p.folded = append(p.folded, config.FoldHeader(header.Name))
+	}
 	return err
 }
 
@@ -45,7 +48,9 @@ func (p *Proxy) readPages() (err error) {
 func (p *Proxy) openUpstreams() error {
 	table, err := p.config.UpstreamTable()
 	for _, entry := range table {
-		p.upstreams = append(p.upstreams, newUpstream(entry, p.reloaded))
+		u := newUpstream(entry, p.reloaded)
+		u.duration = p.metrics.upstreamDuration.WithLabelValues(u.name)
+		p.upstreams = append(p.upstreams, u)
 	}
 	return err
 }

@@ -64,7 +64,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -104,6 +103,7 @@ type Proxy struct {
 	knownACR   []string // those, and those that rules ask for
 	upstreams  []*upstream
 	headers    []config.Header
+	folded     []string // their names, as config.FoldHeader has them
 	assertions *assertions
 	provider   *provider.Provider
 	sessions   *session.Manager
@@ -118,7 +118,7 @@ type Proxy struct {
 	metrics   *metrics
 	log       *slog.Logger
 	serverLog *log.Logger // for what the standard library wants to say
-	buffers   sync.Pool   // of *[bufferSize]byte
+	buffers   buffers
 	crossSite *http.CrossOriginProtection
 	onLogin   func(*http.Request, *provider.Person)
 	draining  atomic.Bool

@@ -15,8 +15,11 @@ const leastStrict = 31_536_000
 
 // strictly says whether an answer tells browsers to come by https. At localhost, where many programs share one name, it would shut the others out.
 func (p *Proxy) strictly(r *http.Request) bool {
+	if p.origins[0].scheme != "https" {
+		return false
+	}
 	name, _ := hostname(r.Host)
-	return p.config.Secure() && name != "localhost" && !strings.HasSuffix(name, ".localhost")
+	return name != "localhost" && !strings.HasSuffix(name, ".localhost")
 }
 
 // setStrict sets the header, but where the upstream has said as much already.

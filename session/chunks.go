@@ -51,15 +51,6 @@ func (m *Manager) sealChunks(plain []byte) ([]string, error) {
 	return c.cut(), err
 }
 
-// openChunks gives back what sealChunks sealed, and the index of the secret that opened it.
-func (m *Manager) openChunks(cookieHeaders []string) (plain []byte, key int, ok bool) {
-	c, ok := m.names.scan(cookieHeaders).chunks()
-	if !ok {
-		return nil, 0, false
-	}
-	return m.sessions.open(c.binding(m.names.base), c.joined)
-}
-
 func newMark() string {
 	var random [6]byte
 	rand.Read(random[:])

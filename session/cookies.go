@@ -26,8 +26,7 @@ type jar struct {
 }
 
 // scan reads Cookie headers once and copies nothing.
-func (n names) scan(headers []string) *jar {
-	j := &jar{}
+func (n names) scan(headers []string) (j jar) {
 	for name, value := range pairs(headers) {
 		if i, ok := n.index(name); ok {
 			j.session[i] = value
@@ -37,6 +36,21 @@ func (n names) scan(headers []string) *jar {
 		}
 	}
 	return j
+}
+
+// carries says whether the session's cookies are those that were opened: their values byte for byte, and each once.
+func (j *jar) carries(opened *openedSession) bool {
+	want, rest, more := opened.name, opened.value, opened.value != ""
+	for i := 0; i < maxChunks; i++ {
+		if j.seen[i] != 1 || j.session[i] != want {
+			return false
+		}
+		if !more {
+			return true
+		}
+		want, rest, more = strings.Cut(rest, ";") // which stands in no value
+	}
+	return false
 }
 
 // only gives the value of the one cookie of that name.
@@ -95,12 +109,19 @@ func (m *Manager) Strip(cookieHeaders []string) []string {
 }
 
 func (n names) strip(header string) string {
-	parts := strings.Split(header, ";")
-	others := slices.DeleteFunc(slices.Clone(parts), func(pair string) bool {
-		name, _ := split(pair)
-		return n.own(name)
-	})
-	if len(others) == len(parts) {
+	if !strings.Contains(header, n.base) {
+		return header
+	}
+	var others []string
+	stripped := false
+	for pair := range strings.SplitSeq(header, ";") {
+		if name, _ := split(pair); n.own(name) {
+			stripped = true
+			continue
+		}
+		others = append(others, pair)
+	}
+	if !stripped {
 		return header
 	}
 	return strings.TrimLeft(strings.Join(others, ";"), " \t")

@@ -39,9 +39,10 @@ func (d *deflater) inflate(body []byte, limit int64) ([]byte, error) {
 		r = flate.NewReader(in)
 	}
 	defer d.readers.Put(r)
-	out, err := io.ReadAll(io.LimitReader(r, limit+1))
-	if err == nil && int64(len(out)) > limit {
+	out := bytes.NewBuffer(make([]byte, 0, 4*len(body))) // tokens shrink to half or so
+	n, err := out.ReadFrom(io.LimitReader(r, limit+1))
+	if err == nil && n > limit {
 		err = fmt.Errorf("inflating cookie: more than %d bytes", limit)
 	}
-	return out, err
+	return out.Bytes(), err
 }

@@ -2,64 +2,89 @@ package session
 
 import (
 	"container/list"
+	"strings"
 	"sync"
+	"sync/atomic"
 )
+
+// Opening what is sealed costs as much as all else that is done for a request, and a browser sends the same cookies with hundreds of them.
+// So sealed values that were opened here are remembered with what was in them: what browsers carry, and what is in Redis, for the time
+// too when that is away.
+//
+//   - A value is the same when every byte of it is. What was never opened as it stands is never found, and what does not open is not kept.
+//   - What is found is what opening would give again. Whether it still counts, for its age or for a revocation, is asked each time.
+//   - They are bounded in bytes. What was not asked for goes first.
 
 // maxOpened bounds the sessions that are held open, in bytes.
 const maxOpened = 64 << 20
 
-// openedSessions are sessions of Redis that were opened here: to open them once, and for the time when Redis is away. They are bounded
-// in bytes; the one that was not used for the longest time goes. They are safe for concurrent use.
+// openedSessions are safe for concurrent use.
 type openedSessions struct {
 	limit int
 
-	mu    sync.Mutex
-	known map[string]*openedSession // by identifier
-	order list.List                 // of *openedSession, the one that was used last at the end
+	mu    sync.RWMutex
+	known map[string]*openedSession
+	order list.List // of *openedSession, the one to look at first when there are too many at the front
 	bytes int
 }
 
-// openedSession is a value of Redis and what was in it.
+// openedSession is a sealed value and what was in it. It does not change, and neither does its session.
 type openedSession struct {
-	id, value string
-	session   *Session
-	bytes     int
-	place     *list.Element
+	name    string // it is found by
+	value   string
+	secret  int // the index of the one that opened it
+	session *Session
+
+	bytes int
+	place *list.Element
+	asked atomic.Bool // for, since it was last looked at
 }
 
 func newOpenedSessions(limit int) *openedSessions {
 	return &openedSessions{limit: limit, known: map[string]*openedSession{}}
 }
 
-// of gives what is known of a session; nil for nothing.
-func (o *openedSessions) of(id string) *openedSession {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	one := o.known[id]
-	if one != nil {
-		o.order.MoveToBack(one.place)
+// of gives what is known by a name; nil for nothing.
+func (o *openedSessions) of(name string) *openedSession {
+	o.mu.RLock()
+	defer o.mu.RUnlock()
+	one := o.known[name]
+	if one != nil && !one.asked.Load() { // most of the time it was, and a look is cheaper than a write
+		one.asked.Store(true)
 	}
 	return one
 }
 
-// put notes what was in a value.
-func (o *openedSessions) put(id, value string, s *Session) {
-	one := &openedSession{id: id, value: value, session: s, bytes: len(value) + s.Size()}
+// put notes what was in a value. Its strings are copied, or they would keep whole requests in memory.
+func (o *openedSessions) put(one *openedSession) {
+	one.name, one.value = strings.Clone(one.name), strings.Clone(one.value)
+	one.bytes = len(one.name) + len(one.value) + one.session.Size()
+	one.session.memo = &memo{of: one.session}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.drop(o.known[id])
-	o.known[id], o.bytes = one, o.bytes+one.bytes
+	o.drop(o.known[one.name])
+	o.known[one.name], o.bytes = one, o.bytes+one.bytes
 	one.place = o.order.PushBack(one)
+	o.makeRoom()
+}
+
+// makeRoom drops what was not asked for since it was last looked at. The caller holds mu.
+func (o *openedSessions) makeRoom() {
 	for o.bytes > o.limit {
-		o.drop(o.order.Front().Value.(*openedSession))
+		first := o.order.Front().Value.(*openedSession)
+		if first.asked.Swap(false) {
+			o.order.MoveToBack(first.place)
+			continue
+		}
+		o.drop(first)
 	}
 }
 
 // forget drops a session that is over.
-func (o *openedSessions) forget(id string) {
+func (o *openedSessions) forget(name string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.drop(o.known[id])
+	o.drop(o.known[name])
 }
 
 // drop drops what may be nil. The caller holds mu.
@@ -69,5 +94,5 @@ func (o *openedSessions) drop(one *openedSession) {
 	}
 	o.bytes -= one.bytes
 	o.order.Remove(one.place)
-	delete(o.known, one.id)
+	delete(o.known, one.name)
 }

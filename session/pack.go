@@ -73,11 +73,11 @@ func (l *Login) layout(c coder) {
 	c.count(&l.Rounds)
 }
 
-// Size is about how many bytes a session takes in memory.
+// Size is about how many bytes a session takes in memory, with what leads to it.
 func (s *Session) Size() int {
-	p := &packer{}
-	s.layout(p)
-	return len(p.buf)
+	c := &counter{bytes: 1 << 10}
+	s.layout(c)
+	return c.bytes
 }
 
 // packing packs and unpacks sessions.
@@ -135,7 +135,7 @@ func unpackLogin(plain []byte) (*Login, error) {
 
 // unpack reads a layout, to the last byte.
 func unpack(body []byte, layout func(coder)) error {
-	u := &unpacker{rest: body}
+	u := &unpacker{rest: body, all: string(body)}
 	layout(u)
 	if u.err == nil && len(u.rest) > 0 {
 		u.err = errFormat
@@ -208,6 +208,7 @@ func (p *packer) claims(c *map[string]any) {
 // unpacker reads what packer appended. After its first error it yields zero values.
 type unpacker struct {
 	rest []byte
+	all  string // that rest is the end of: texts are parts of it, so that they need no memory of their own
 	err  error
 }
 
@@ -241,7 +242,11 @@ func (u *unpacker) count(n *int) { *n = u.number(math.MaxInt32) }
 
 func (u *unpacker) flag(set *bool) { *set = u.number(1) == 1 }
 
-func (u *unpacker) text(s *string) { *s = string(u.bytes()) }
+func (u *unpacker) text(s *string) {
+	n := len(u.bytes())
+	end := len(u.all) - len(u.rest)
+	*s = u.all[end-n : end]
+}
 
 func (u *unpacker) texts(list *[]string) {
 	n := u.number(len(u.rest))
@@ -270,7 +275,7 @@ func (u *unpacker) token(s *string) {
 		u.text(s)
 		return
 	}
-	var token []byte
+	token := make([]byte, 0, base64.RawURLEncoding.EncodedLen(len(u.rest))+n)
 	for i := range n {
 		if i > 0 {
 			token = append(token, '.')
@@ -290,6 +295,45 @@ func (u *unpacker) claims(c *map[string]any) {
 	if err := d.Decode(c); err != nil {
 		u.fail()
 	}
+}
+
+// counter adds up what fields take in memory.
+type counter struct{ bytes int }
+
+func (c *counter) text(s *string)    { c.bytes += len(*s) }
+func (c *counter) token(s *string)   { c.bytes += len(*s) }
+func (c *counter) moment(*time.Time) {}
+func (c *counter) count(*int)        {}
+func (c *counter) flag(*bool)        {}
+func (c *counter) texts(list *[]string) {
+	for i := range *list {
+		c.bytes += 16 + len((*list)[i])
+	}
+}
+
+func (c *counter) claims(all *map[string]any) {
+	for name, value := range *all {
+		c.bytes += 64 + len(name) + claimSize(value)
+	}
+}
+
+// claimSize is about how many bytes a claim takes in memory.
+func claimSize(value any) (bytes int) {
+	switch value := value.(type) {
+	case string:
+		return len(value)
+	case json.Number:
+		return len(value)
+	case []any:
+		for _, member := range value {
+			bytes += 16 + claimSize(member)
+		}
+	case map[string]any:
+		for name, member := range value {
+			bytes += 64 + len(name) + claimSize(member)
+		}
+	}
+	return bytes
 }
 
 // decodeJWT gives the three segments of a JWT (RFC 7515 7.1), or nil when the token is none or would not come back

@@ -16,6 +16,8 @@ import (
 	"encoding/hex"
 	"errors"
 	"net/http"
+	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -77,6 +79,28 @@ type Session struct {
 	// access token was asked for and when it ends. UsedAt is when the session was last known to be in use; Create fills it when it
 	// is zero. See lifetimes.go for what follows from them.
 	CreatedAt, ExpiresAt, TokenIssuedAt, TokenExpiresAt, UsedAt time.Time
+
+	memo *memo
+}
+
+// memo is what was derived from a session. A copy of the session has it, too, and is another session.
+type memo struct {
+	of      *Session
+	derived atomic.Value
+}
+
+// Derived gives what derive makes of the session, which is always of one type, and the same for the same session. It is remembered for as
+// long as a session that Get found is: several callers at once may derive it each.
+func (s *Session) Derived(derive func() any) any {
+	if s.memo == nil || s.memo.of != s {
+		return derive()
+	}
+	derived := s.memo.derived.Load()
+	if derived == nil {
+		derived = derive()
+		s.memo.derived.Store(derived)
+	}
+	return derived
 }
 
 // Hash is by what the log tells sessions apart; RevokeLogged takes it. It opens nothing.
@@ -92,6 +116,7 @@ type Manager struct {
 	sessions *sealer // of what the cookies of sessions hold
 	logins   *sealer
 	packing  *packing
+	opened   *openedSessions // what browsers carry, by the value of the first cookie
 	revoked  *revocations
 	active   *activity
 	store    store
@@ -107,7 +132,7 @@ func NewManager(o Options) (*Manager, error) {
 		return nil, err
 	}
 	m := &Manager{
-		options: o, names: newNames(o.CookieName), packing: &packing{}, active: newActivity(o.IdleTimeout), mark: rand.Text(),
+		options: o, names: newNames(o.CookieName), packing: &packing{}, opened: newOpenedSessions(maxOpened), active: newActivity(o.IdleTimeout), mark: rand.Text(),
 	}
 	for _, open := range []func() error{m.openSealers, m.openStore, m.openRevocations} {
 		if err := open(); err != nil {
@@ -162,26 +187,24 @@ func (m *Manager) Close() error {
 	return err
 }
 
-// Get finds the session of a request. Its error is ErrNone, ErrExpired, ErrRevoked or ErrUnavailable. With ErrExpired and, unless it is
+// Get finds the session of a request. It is not to be changed, since others find the same. Its error is ErrNone, ErrExpired, ErrRevoked or ErrUnavailable. With ErrExpired and, unless it is
 // gone, ErrRevoked comes the session that is over, which is good for nothing but telling the provider who leaves.
 func (m *Manager) Get(r *http.Request) (*Session, error) {
-	plain, key, ok := m.openChunks(r.Header["Cookie"])
-	if !ok {
+	carried := m.carried(r.Header["Cookie"])
+	if carried == nil {
 		return nil, ErrNone
 	}
 	if !m.Available() {
 		return nil, ErrUnavailable
 	}
-	s, err := m.store.find(r.Context(), plain)
+	s, err := m.store.find(r.Context(), carried.session)
 	if err != nil {
 		return nil, err
 	}
 	if m.fromTheFuture(s) {
 		return nil, ErrNone
 	}
-	if latest := s.CreatedAt.Add(m.options.MaxAge); s.ExpiresAt.After(latest) {
-		s.ExpiresAt = latest // it was made under a setting that allowed more
-	}
+	s = m.limited(s)
 	if m.ended(s) {
 		return s, ErrExpired
 	}
@@ -189,9 +212,43 @@ func (m *Manager) Get(r *http.Request) (*Session, error) {
 		return s, ErrRevoked
 	}
 	if m.options.OnOpen != nil {
-		m.options.OnOpen(key)
+		m.options.OnOpen(carried.secret)
 	}
 	return s, nil
+}
+
+// carried is what a request's cookies say of its session, from memory where they were opened before; nil for nothing.
+func (m *Manager) carried(cookieHeaders []string) *openedSession {
+	j := m.names.scan(cookieHeaders)
+	if known := m.opened.of(j.session[0]); known != nil && j.carries(known) {
+		return known
+	}
+	c, ok := j.chunks()
+	if !ok {
+		return nil
+	}
+	plain, secret, ok := m.sessions.open(c.binding(m.names.base), c.joined)
+	if !ok {
+		return nil
+	}
+	told, err := m.store.told(plain)
+	if err != nil {
+		return nil
+	}
+	opened := &openedSession{name: j.session[0], value: strings.Join(j.session[1:c.count], ";"), secret: secret, session: told}
+	m.opened.put(opened)
+	return opened
+}
+
+// limited is a session under a setting that may have allowed more when it was made.
+func (m *Manager) limited(s *Session) *Session {
+	latest := s.CreatedAt.Add(m.options.MaxAge)
+	if !s.ExpiresAt.After(latest) {
+		return s
+	}
+	shorter := *s
+	shorter.ExpiresAt = latest
+	return &shorter
 }
 
 // Create writes the session's cookies to the header h of the answer to r, in the place of any that h sets already, and

@@ -170,10 +170,12 @@ func TestSessionComesBackWhole(t *testing.T) {
 		"address": map[string]any{"country": "DE"}, "nothing": nil,
 	}
 	b.login(m, want)
-	got, err := m.Get(b.request())
+	found, err := m.Get(b.request())
 	if err != nil {
 		t.Fatal(err)
 	}
+	got := new(*found)
+	got.memo = nil
 	for _, pair := range [][2]*time.Time{
 		{&got.CreatedAt, &want.CreatedAt}, {&got.ExpiresAt, &want.ExpiresAt}, {&got.TokenIssuedAt, &want.TokenIssuedAt},
 		{&got.TokenExpiresAt, &want.TokenExpiresAt}, {&got.UsedAt, &want.UsedAt}, {&got.AuthTime, &want.AuthTime},
@@ -324,12 +326,15 @@ func BenchmarkSeal(b *testing.B) {
 	}
 }
 
-func BenchmarkOpen(b *testing.B) {
-	m, browser := newManager(b), newBrowser(b)
-	s := keycloakSession()
+// BenchmarkOpen shows what a look for a session costs whose cookies were never opened here; BenchmarkGet, what it costs from then on.
+func BenchmarkOpen(b *testing.B) { benchmarkGet(b, forgetful(newManager(b))) }
+
+func BenchmarkGet(b *testing.B) { benchmarkGet(b, newManager(b)) }
+
+func benchmarkGet(b *testing.B, m *Manager) {
+	browser, s := newBrowser(b), keycloakSession()
 	browser.login(m, s)
 	r := browser.request()
-	b.ReportMetric(float64(len(s.IDToken)+len(s.AccessToken)), "token-bytes")
 	b.ReportAllocs()
 	for b.Loop() {
 		if _, err := m.Get(r); err != nil {
@@ -338,4 +343,30 @@ func BenchmarkOpen(b *testing.B) {
 	}
 	b.ReportMetric(float64(len(browser.header())), "cookie-bytes")
 	b.ReportMetric(float64(len(s.IDToken)+len(s.AccessToken)), "token-bytes")
+}
+
+// BenchmarkScan looks for our cookies among forty others.
+func BenchmarkScan(b *testing.B) {
+	m, browser := newManager(b), newBrowser(b)
+	browser.login(m, keycloakSession())
+	headers := []string{strings.Repeat("preference=something-or-other; ", 40) + browser.header()}
+	b.ReportAllocs()
+	for b.Loop() {
+		if j := m.names.scan(headers); j.seen[0] != 1 {
+			b.Fatal("it is not found")
+		}
+	}
+}
+
+func BenchmarkStrip(b *testing.B) {
+	m, browser := newManager(b), newBrowser(b)
+	browser.login(m, keycloakSession())
+	for name, header := range map[string]string{"ours alone": browser.header(), "among others": "a=b; " + browser.header() + "; c=d"} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				m.Strip([]string{header})
+			}
+		})
+	}
 }

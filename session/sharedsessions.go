@@ -84,7 +84,8 @@ func (c *sharedSessions) write(ctx context.Context, s *Session, fresh bool) erro
 	case kept == 0:
 		return ErrRevoked
 	case kept == 1:
-		c.opened.put(s.ID, value, s)
+		kept := *s
+		c.opened.put(&openedSession{name: s.ID, value: value, session: &kept})
 	}
 	return nil
 }
@@ -119,7 +120,7 @@ func (c *sharedSessions) recall(ctx context.Context, id string) (*Session, error
 	if err != nil {
 		return nil, err
 	}
-	c.opened.put(id, value, s)
+	c.opened.put(&openedSession{name: id, value: value, session: s})
 	return s, nil
 }
 
@@ -243,16 +244,15 @@ func (r redisStore) keep(ctx context.Context, s *Session, fresh bool) ([]byte, e
 	return append([]byte{format, stored}, s.ID...), nil
 }
 
-func (r redisStore) find(ctx context.Context, plain []byte) (*Session, error) {
+func (r redisStore) told(plain []byte) (*Session, error) {
 	if len(plain) < 3 || plain[0] != format || plain[1] != stored {
 		return nil, ErrNone
 	}
-	s, err := r.shared.recall(ctx, string(plain[2:]))
-	if err != nil {
-		return nil, err
-	}
-	found := *s
-	return &found, nil
+	return &Session{ID: string(plain[2:])}, nil
+}
+
+func (r redisStore) find(ctx context.Context, told *Session) (*Session, error) {
+	return r.shared.recall(ctx, told.ID)
 }
 
 func (r redisStore) fits(s *Session) error {

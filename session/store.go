@@ -8,8 +8,11 @@ type store interface {
 	// error is a *TooLargeError, ErrRevoked when it has ended meanwhile, or ErrUnavailable.
 	keep(ctx context.Context, s *Session, fresh bool) (plain []byte, err error)
 
-	// find gives the session for what was sealed into its cookies. Nobody else changes it. Its error is ErrNone or ErrUnavailable.
-	find(ctx context.Context, plain []byte) (*Session, error)
+	// told gives what the cookies say of the session, by what was sealed into them. Its error is ErrNone.
+	told(plain []byte) (*Session, error)
+
+	// find gives the session of which its cookies told so much. It is not to be changed. Its error is ErrNone, ErrRevoked or ErrUnavailable.
+	find(ctx context.Context, told *Session) (*Session, error)
 
 	// fits tells whether keep would take a session: nil, or a *TooLargeError.
 	fits(s *Session) error
@@ -30,13 +33,15 @@ func (c cookieStore) keep(_ context.Context, s *Session, _ bool) ([]byte, error)
 	return plain, c.room(plain)
 }
 
-func (c cookieStore) find(_ context.Context, plain []byte) (*Session, error) {
+func (c cookieStore) told(plain []byte) (*Session, error) {
 	s, err := c.packing.unpack(plain)
 	if err != nil {
 		return nil, ErrNone
 	}
 	return s, nil
 }
+
+func (c cookieStore) find(_ context.Context, told *Session) (*Session, error) { return told, nil }
 
 func (c cookieStore) fits(s *Session) error {
 	_, err := c.keep(context.Background(), s, false)

@@ -297,9 +297,12 @@ func TestALockLivesAsLongAsItsHolder(t *testing.T) {
 		}
 		return n
 	}
+	before := left()
 	eventually(t, "it has been prolonged", func() bool {
-		before := left()
-		return before > 0 && left() > before
+		now := left()
+		prolonged := now > before
+		before = now
+		return prolonged
 	})
 	unlock()
 	if n := left(); n != -2 {
@@ -407,26 +410,6 @@ func TestSessionsInUseAreReadFromMemory(t *testing.T) {
 	}
 	if n := gets() - before; n != 0 {
 		t.Errorf("redis was asked %d times", n)
-	}
-}
-
-func TestOpenedSessionsAreBounded(t *testing.T) {
-	o := newOpenedSessions(10_000)
-	for i := range 100 {
-		o.put(fmt.Sprint(i), strings.Repeat("x", 500), &Session{})
-		o.of("0")
-	}
-	if o.bytes > 10_000 || len(o.known) != o.order.Len() || len(o.known) < 5 {
-		t.Errorf("%d bytes, %d sessions, %d in order", o.bytes, len(o.known), o.order.Len())
-	}
-	if o.of("0") == nil || o.of("1") != nil || o.of("99") == nil {
-		t.Error("it is not the one that was used last that stays")
-	}
-	for i := range 100 {
-		o.forget(fmt.Sprint(i))
-	}
-	if o.bytes != 0 || o.order.Len() != 0 {
-		t.Errorf("%d bytes are left", o.bytes)
 	}
 }
 

@@ -17,15 +17,12 @@ type Refusal struct {
 
 // refusal asks the rule about a person.
 func (r *rule) refusal(s *Subject, b bindings) *Refusal {
-	refusal := &Refusal{Rule: r.label, Asks: r.text, Reason: "deny"}
 	if r.access == Deny {
-		return refusal
+		return &Refusal{Rule: r.label, Asks: r.text, Reason: "deny"}
 	}
 	blamed, allowed := r.blame(s, b)
 	if allowed {
 		return nil
 	}
-	refusal.Reason = blamed.reason()
-	refusal.NeedsGroups = len(s.Groups) == 0 && r.asksForGroup()
-	return refusal
+	return &Refusal{Rule: r.label, Asks: r.text, Reason: blamed.reason(), NeedsGroups: len(s.Groups) == 0 && r.asksForGroup()}
 }

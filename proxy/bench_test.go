@@ -1,0 +1,125 @@
+package proxy_test
+
+import (
+	"bufio"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"strings"
+	"testing"
+
+	"doorward/config"
+)
+
+// BenchmarkRequest compares what doorward does for a request with what httputil.ReverseProxy alone does for it. The upstream is the same, and
+// is reached over loopback; the client costs nothing.
+func BenchmarkRequest(b *testing.B) {
+	upstream := leanUpstream(b)
+	s := newSite(b, func(c *config.Config) { c.Upstreams, c.LogLevel = upstream, "info" })
+	alice := s.signedIn("alice").cookieHeader(s)
+	for _, bench := range []struct {
+		name    string
+		handler http.Handler
+		path    string
+		header  http.Header
+		status  int
+	}{
+		{"bare", bareProxy(b, upstream), "/", http.Header{"Cookie": {alice}}, http.StatusOK},
+		{"signed in", s.Proxy, "/", http.Header{"Cookie": {alice}}, http.StatusOK},
+		{"public", s.Proxy, "/public/", http.Header{}, http.StatusOK},
+		{"login", s.Proxy, "/", http.Header{"Accept": {"text/html"}}, http.StatusSeeOther},
+		{"denied", s.Proxy, "/closed/", http.Header{"Cookie": {alice}}, http.StatusForbidden},
+	} {
+		b.Run(bench.name, func(b *testing.B) {
+			r := s.incoming(bench.path, bench.header)
+			b.ReportAllocs()
+			for b.Loop() {
+				s.Log.reset()
+				w := &nobody{header: http.Header{}}
+				bench.handler.ServeHTTP(w, r.Clone(r.Context()))
+				if w.status != bench.status {
+					b.Fatalf("the answer is %d", w.status)
+				}
+			}
+		})
+	}
+}
+
+// bareProxy is httputil.ReverseProxy with connections that are kept, and nothing else.
+func bareProxy(tb testing.TB, upstream string) http.Handler {
+	tb.Helper()
+	target, err := url.Parse(upstream)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return &httputil.ReverseProxy{
+		Transport: &http.Transport{MaxIdleConnsPerHost: 512, DisableCompression: true},
+		Rewrite:   func(r *httputil.ProxyRequest) { r.SetURL(target) },
+	}
+}
+
+// incoming is a request as net/http's server hands it over.
+func (s *site) incoming(target string, header http.Header) *http.Request {
+	s.t.Helper()
+	r := httptest.NewRequest(http.MethodGet, target, nil)
+	r.Host, r.Header, r.RemoteAddr = strings.TrimPrefix(s.URL, "http://"), header, "127.0.0.1:1234"
+	return r
+}
+
+// leanUpstream answers everything with 1 KiB, and allocates nothing, so that what is counted is the proxy's.
+func leanUpstream(tb testing.TB) (url string) {
+	tb.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { listener.Close() })
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go answerAll(conn)
+		}
+	}()
+	return "http://" + listener.Addr().String()
+}
+
+func answerAll(conn net.Conn) {
+	defer conn.Close()
+	in, answer := bufio.NewReader(conn), []byte("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 1024\r\n\r\n"+strings.Repeat("x", 1<<10))
+	for {
+		line, err := in.ReadSlice('\n')
+		if err != nil {
+			return
+		}
+		if len(line) > len("\r\n") {
+			continue
+		}
+		if _, err := conn.Write(answer); err != nil {
+			return
+		}
+	}
+}
+
+// nobody is a client that takes answers and does nothing.
+type nobody struct {
+	header http.Header
+	status int
+}
+
+func (n *nobody) Header() http.Header { return n.header }
+
+func (n *nobody) Write(b []byte) (int, error) { return io.Discard.Write(b) }
+
+func (n *nobody) WriteHeader(status int) {
+	if status >= 200 {
+		n.status = status
+	}
+}
+
+func (n *nobody) Flush() {}
