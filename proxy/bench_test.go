@@ -9,6 +9,7 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
 
 	"doorward/config"
@@ -48,7 +49,7 @@ func BenchmarkRequest(b *testing.B) {
 	}
 }
 
-// bareProxy is httputil.ReverseProxy with connections that are kept, and nothing else.
+// bareProxy is httputil.ReverseProxy with connections that are kept and memory that is used again, and nothing else.
 func bareProxy(tb testing.TB, upstream string) http.Handler {
 	tb.Helper()
 	target, err := url.Parse(upstream)
@@ -56,10 +57,23 @@ func bareProxy(tb testing.TB, upstream string) http.Handler {
 		tb.Fatal(err)
 	}
 	return &httputil.ReverseProxy{
-		Transport: &http.Transport{MaxIdleConnsPerHost: 512, DisableCompression: true},
-		Rewrite:   func(r *httputil.ProxyRequest) { r.SetURL(target) },
+		Transport:  &http.Transport{MaxIdleConnsPerHost: 512, DisableCompression: true},
+		BufferPool: &pooled{},
+		Rewrite:    func(r *httputil.ProxyRequest) { r.SetURL(target) },
 	}
 }
+
+// pooled lends memory to copy bodies through.
+type pooled struct{ pool sync.Pool }
+
+func (p *pooled) Get() []byte {
+	if buffer, ok := p.pool.Get().(*[32 << 10]byte); ok {
+		return buffer[:]
+	}
+	return make([]byte, 32<<10)
+}
+
+func (p *pooled) Put(buffer []byte) { p.pool.Put((*[32 << 10]byte)(buffer)) }
 
 // incoming is a request as net/http's server hands it over.
 func (s *site) incoming(target string, header http.Header) *http.Request {

@@ -77,7 +77,12 @@ func (p *Proxy) record(x *exchange, r *http.Request) {
 		slog.Float64("duration_ms", milliseconds(took)),
 		slog.Float64("upstream_ms", milliseconds(x.upstreamTime)),
 		slog.Int64("bytes", x.bytes))
-	p.log.LogAttrs(r.Context(), slog.LevelInfo, "request", attributes...)
+	if !p.log.Enabled(r.Context(), slog.LevelInfo) {
+		return
+	}
+	line := slog.NewRecord(time.Now(), slog.LevelInfo, "request", 0) // slog.Logger would look for the caller, whom nobody wants to know
+	line.AddAttrs(attributes...)
+	_ = p.log.Handler().Handle(r.Context(), line)
 }
 
 // maxAttributes is as many as a line has.

@@ -9,7 +9,9 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 	"time"
 
@@ -22,6 +24,7 @@ func serve(ctx context.Context, args []string, out, errOut io.Writer) int {
 	if status, ok := newFlags("serve", errOut).parse(args, 0); !ok {
 		return status
 	}
+	collectLess()
 	c, err := config.Load()
 	if err == nil {
 		err = serveConfig(ctx, c, out)
@@ -31,6 +34,14 @@ func serve(ctx context.Context, args []string, out, errOut io.Writer) int {
 		return exitFailed
 	}
 	return exitOK
+}
+
+// collectLess collects garbage half as often, unless GOGC says how often: of what a request needs next to nothing outlives it, and for a few
+// megabytes of memory a tenth of the work is saved.
+func collectLess() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(200)
+	}
 }
 
 func serveConfig(ctx context.Context, c *config.Config, out io.Writer) error {
