@@ -2,6 +2,7 @@ package proxy_test
 
 import (
 	"bufio"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -13,6 +14,7 @@ import (
 	"testing"
 
 	"doorward/config"
+	"doorward/proxy/providertest"
 )
 
 // BenchmarkRequest compares what doorward does for a request with what httputil.ReverseProxy alone does for it. The upstream is the same, and
@@ -34,18 +36,70 @@ func BenchmarkRequest(b *testing.B) {
 		{"login", s.Proxy, "/", http.Header{"Accept": {"text/html"}}, http.StatusSeeOther},
 		{"denied", s.Proxy, "/closed/", http.Header{"Cookie": {alice}}, http.StatusForbidden},
 	} {
+		b.Run(bench.name, func(b *testing.B) { s.repeat(b, bench.handler, bench.path, bench.header, bench.status) })
+	}
+}
+
+// BenchmarkWhatGrows shows what a request costs where there is much of something.
+func BenchmarkWhatGrows(b *testing.B) {
+	manyGroups := func(s *site) {
+		groups := []string{}
+		for i := range 500 {
+			groups = append(groups, fmt.Sprintf("group-%03d", i))
+		}
+		s.Provider.AddUser(providertest.User{Subject: "alice", Email: "alice@example.com", Groups: groups})
+	}
+	for _, bench := range []struct {
+		name      string
+		configure func(*config.Config)
+		prepare   func(*site)
+	}{
+		{"nothing", nil, nil},
+		{"500 groups", func(c *config.Config) { c.ForwardGroups, c.AccessRules = "matched", "/ group:group-499" }, manyGroups},
+		{"1000 rules", func(c *config.Config) { c.AccessRules += manyRules(1000) }, nil},
+		{"40 other cookies", nil, nil},
+		{"redis", func(c *config.Config) { c.RedisURL = startRedis(b) }, nil},
+	} {
 		b.Run(bench.name, func(b *testing.B) {
-			r := s.incoming(bench.path, bench.header)
-			b.ReportAllocs()
-			for b.Loop() {
-				s.Log.reset()
-				w := &nobody{header: http.Header{}}
-				bench.handler.ServeHTTP(w, r.Clone(r.Context()))
-				if w.status != bench.status {
-					b.Fatalf("the answer is %d", w.status)
+			upstream := leanUpstream(b)
+			s := newSite(b, func(c *config.Config) {
+				c.Upstreams, c.LogLevel = upstream, "info"
+				if bench.configure != nil {
+					bench.configure(c)
 				}
+			})
+			if bench.prepare != nil {
+				bench.prepare(s)
 			}
+			cookies := s.signedIn("alice").cookieHeader(s)
+			if bench.name == "40 other cookies" {
+				cookies = strings.Repeat("preference=something-or-other; ", 40) + cookies
+			}
+			s.repeat(b, s.Proxy, "/", http.Header{"Cookie": {cookies}}, http.StatusOK)
 		})
+	}
+}
+
+// manyRules are n rules of paths that nobody asks for.
+func manyRules(n int) string {
+	var rules strings.Builder
+	for i := range n {
+		fmt.Fprintf(&rules, "/section-%d/ group:G%d\n", i, i)
+	}
+	return rules.String()
+}
+
+// repeat sends the same request again and again.
+func (s *site) repeat(b *testing.B, to http.Handler, target string, header http.Header, status int) {
+	r := s.incoming(target, header)
+	b.ReportAllocs()
+	for b.Loop() {
+		s.Log.reset()
+		w := &nobody{header: http.Header{}}
+		to.ServeHTTP(w, r.Clone(r.Context()))
+		if w.status != status {
+			b.Fatalf("the answer is %d", w.status)
+		}
 	}
 }
 
@@ -105,7 +159,7 @@ func leanUpstream(tb testing.TB) (url string) {
 
 func answerAll(conn net.Conn) {
 	defer conn.Close()
-	in, answer := bufio.NewReader(conn), []byte("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 1024\r\n\r\n"+strings.Repeat("x", 1<<10))
+	in, answer := bufio.NewReaderSize(conn, 64<<10), []byte("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 1024\r\n\r\n"+strings.Repeat("x", 1<<10))
 	for {
 		line, err := in.ReadSlice('\n')
 		if err != nil {

@@ -3,6 +3,7 @@ package session
 import (
 	"crypto/rand"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 )
@@ -46,6 +47,9 @@ func (m *Manager) Rounds(r *http.Request, returnTo string) (rounds int) {
 
 // ForgetRounds clears the notes that a request carries.
 func (m *Manager) ForgetRounds(h http.Header, r *http.Request) {
+	if !slices.ContainsFunc(r.Header["Cookie"], func(header string) bool { return strings.Contains(header, m.names.round) }) {
+		return // as nearly always
+	}
 	for _, c := range m.names.scan(r.Header["Cookie"]).logins {
 		if strings.HasPrefix(c.name, m.names.round) {
 			m.clear(h, c.name)
