@@ -23,6 +23,9 @@ func BenchmarkRequest(b *testing.B) {
 	upstream := leanUpstream(b)
 	s := newSite(b, func(c *config.Config) { c.Upstreams, c.LogLevel = upstream, "info" })
 	alice := s.signedIn("alice").cookieHeader(s)
+	front := behindFront(b, "nginx", func(c *config.Config) { c.LogLevel = "info" })
+	question := http.Header{"X-Forwarded-Method": {"GET"}, "X-Forwarded-Proto": {"http"}, "X-Forwarded-Uri": {"/"},
+		"X-Forwarded-Host": {strings.TrimPrefix(front.URL, "http://")}, "Cookie": {front.signedIn("alice").cookieHeader(front)}}
 	for _, bench := range []struct {
 		name    string
 		handler http.Handler
@@ -34,6 +37,7 @@ func BenchmarkRequest(b *testing.B) {
 		{"signed in", s.Proxy, "/", http.Header{"Cookie": {alice}}, http.StatusOK},
 		{"public", s.Proxy, "/public/", http.Header{}, http.StatusOK},
 		{"login", s.Proxy, "/", http.Header{"Accept": {"text/html"}}, http.StatusSeeOther},
+		{"forward-auth", front.Proxy, "/oauth2/auth", question, http.StatusAccepted},
 		{"denied", s.Proxy, "/closed/", http.Header{"Cookie": {alice}}, http.StatusForbidden},
 	} {
 		b.Run(bench.name, func(b *testing.B) { s.repeat(b, bench.handler, bench.path, bench.header, bench.status) })

@@ -11,7 +11,7 @@ import (
 )
 
 // behindFront is a site that a server in front, on this machine, asks about requests.
-func behindFront(t *testing.T, front string, configure func(*config.Config)) *site {
+func behindFront(t testing.TB, front string, configure func(*config.Config)) *site {
 	t.Helper()
 	return newSite(t, asFrontOf(front, configure))
 }
