@@ -73,9 +73,9 @@ func (l *Login) layout(c coder) {
 	c.count(&l.Rounds)
 }
 
-// Size is about how many bytes a session takes in memory, with what leads to it.
+// Size is about how many bytes a session takes in memory, with what leads to it, and what is derived from it.
 func (s *Session) Size() int {
-	c := &counter{bytes: 1 << 10}
+	c := &counter{bytes: 2<<10 + len(s.AccessToken)}
 	s.layout(c)
 	return c.bytes
 }
@@ -135,7 +135,7 @@ func unpackLogin(plain []byte) (*Login, error) {
 
 // unpack reads a layout, to the last byte.
 func unpack(body []byte, layout func(coder)) error {
-	u := &unpacker{rest: body, all: string(body)}
+	u := &unpacker{rest: body}
 	layout(u)
 	if u.err == nil && len(u.rest) > 0 {
 		u.err = errFormat
@@ -208,7 +208,6 @@ func (p *packer) claims(c *map[string]any) {
 // unpacker reads what packer appended. After its first error it yields zero values.
 type unpacker struct {
 	rest []byte
-	all  string // that rest is the end of: texts are parts of it, so that they need no memory of their own
 	err  error
 }
 
@@ -242,11 +241,7 @@ func (u *unpacker) count(n *int) { *n = u.number(math.MaxInt32) }
 
 func (u *unpacker) flag(set *bool) { *set = u.number(1) == 1 }
 
-func (u *unpacker) text(s *string) {
-	n := len(u.bytes())
-	end := len(u.all) - len(u.rest)
-	*s = u.all[end-n : end]
-}
+func (u *unpacker) text(s *string) { *s = string(u.bytes()) }
 
 func (u *unpacker) texts(list *[]string) {
 	n := u.number(len(u.rest))

@@ -1,0 +1,103 @@
+//go:build linux
+
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"os/exec"
+	"regexp"
+	"strconv"
+	"time"
+)
+
+// clients is how many wrk is, fewClients where answers are large.
+const clients, fewClients = 64, 8
+
+// sample is what one contender did in one round.
+type sample struct {
+	cpu      float64 // seconds of CPU time for 1,000 requests
+	rate     float64 // requests a second
+	p50, p99 float64 // milliseconds
+	memory   float64 // MiB, at the round's end
+}
+
+// race lets everybody run in every round, in turn. Before the first one each has warmed up.
+func (l *lab) race(contenders []*contender) (map[*contender][]sample, error) {
+	began, total := time.Now(), (l.options.rounds+1)*len(contenders)
+	results := map[*contender][]sample{}
+	for round := range l.options.rounds + 1 {
+		for i, c := range contenders {
+			s, err := l.run(c)
+			if err != nil {
+				return nil, err
+			}
+			done := round*len(contenders) + i + 1
+			left := time.Duration(float64(time.Since(began)) / float64(done) * float64(total-done)).Round(time.Second)
+			if round == 0 {
+				l.say("warming up: %s, %.0f requests/s; %s left", c.name, s.rate, left)
+				continue
+			}
+			results[c] = append(results[c], s)
+			l.say("round %d of %d: %-32s %.4f CPU s per 1,000 requests, %6.0f requests/s; %s left", round, l.options.rounds, c.name, s.cpu, s.rate, left)
+		}
+	}
+	return results, nil
+}
+
+// run puts a contender under load for a while.
+func (l *lab) run(c *contender) (sample, error) {
+	ctx, cancel := context.WithTimeout(l.ctx, l.options.duration+time.Minute)
+	defer cancel()
+	args := []string{"-t1", "-c" + strconv.Itoa(cmp.Or(c.clients, clients)), "-d" + strconv.Itoa(int(l.options.duration.Seconds())), "--timeout", "30s", "--latency"}
+	for _, header := range c.headers {
+		args = append(args, "-H", header)
+	}
+	if c.script != "" {
+		args = append(args, "-s", c.script)
+	}
+	before := c.process.cpu()
+	output, err := exec.CommandContext(ctx, "wrk", append(args, c.url)...).CombinedOutput()
+	used := c.process.cpu() - before
+	if err != nil {
+		return sample{}, fmt.Errorf("running wrk against %s: %w: %s", c.name, err, output)
+	}
+	report, err := readReport(string(output))
+	if err != nil {
+		return sample{}, fmt.Errorf("%s: %w", c.name, err)
+	}
+	return sample{
+		cpu: used.Seconds() / report.requests * 1000, rate: report.requests / report.seconds, p50: report.p50, p99: report.p99,
+		memory: c.process.memory(),
+	}, nil
+}
+
+// report is what wrk says.
+type report struct{ requests, seconds, p50, p99 float64 }
+
+func readReport(text string) (r report, err error) {
+	if bad := regexp.MustCompile(`Non-2xx or 3xx responses: \d+|Socket errors: .*`).FindString(text); bad != "" {
+		return r, fmt.Errorf("wrk tells of %s", bad)
+	}
+	for pattern, to := range map[string]*float64{`(\d+)() requests in`: &r.requests, `requests in ([\d.]+)(\w+)`: &r.seconds,
+		`50%\s+([\d.]+)(\w+)`: &r.p50, `99%\s+([\d.]+)(\w+)`: &r.p99} {
+		found := regexp.MustCompile(pattern).FindStringSubmatch(text)
+		if found == nil {
+			return r, fmt.Errorf("wrk's report does not have %s:\n%s", pattern, text)
+		}
+		*to, _ = strconv.ParseFloat(found[1], 64)
+		switch found[2] { // times in milliseconds, but for how long it took
+		case "us":
+			*to /= 1000
+		case "s":
+			*to *= 1000
+		case "m":
+			*to *= 60_000
+		}
+	}
+	if r.seconds /= 1000; r.requests == 0 {
+		return r, fmt.Errorf("wrk made no request")
+	}
+	return r, nil
+}

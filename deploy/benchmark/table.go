@@ -1,0 +1,97 @@
+//go:build linux
+
+package main
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+)
+
+// tableOf is the table of results, in Markdown: medians, and for the ratio its least and its greatest value too.
+func tableOf(contenders []*contender, results map[*contender][]sample, o options) string {
+	var t strings.Builder
+	fmt.Fprintf(&t, "%d clients (%d for 1 MiB), %d rounds of %s. CPU is the process's time for 1,000 requests; the ratio is that to that of whoever it is compared with in the same round,\n"+
+		"median (least–greatest).\n\n", clients, fewClients, o.rounds, o.duration)
+	t.WriteString("| | CPU s | CPU ratio | target | requests/s | p50 ms | p99 ms | MiB |\n|---|---|---|---|---|---|---|---|\n")
+	for _, c := range contenders {
+		all := results[c]
+		of := func(value func(sample) float64) float64 { return median(values(all, value)) }
+		fmt.Fprintf(&t, "| %s | %.4f | %s | %s | %.0f | %.1f | %.1f | %.0f |\n", c.name, of(func(s sample) float64 { return s.cpu }), ratioOf(c, contenders, results),
+			targetOf(c, contenders, results), of(func(s sample) float64 { return s.rate }), of(func(s sample) float64 { return s.p50 }),
+			of(func(s sample) float64 { return s.p99 }), of(func(s sample) float64 { return s.memory }))
+	}
+	return t.String()
+}
+
+// ratios are a contender's CPU times to those of whoever it is compared with, round by round.
+func ratios(c *contender, contenders []*contender, results map[*contender][]sample) (all []float64) {
+	at := slices.IndexFunc(contenders, func(other *contender) bool { return other.name == c.against })
+	if at < 0 {
+		return nil
+	}
+	for i, s := range results[c] {
+		all = append(all, s.cpu/results[contenders[at]][i].cpu)
+	}
+	return all
+}
+
+func ratioOf(c *contender, contenders []*contender, results map[*contender][]sample) string {
+	all := ratios(c, contenders, results)
+	if len(all) == 0 {
+		return "1"
+	}
+	return fmt.Sprintf("%.2f (%.2f–%.2f)", median(all), slices.Min(all), slices.Max(all))
+}
+
+func targetOf(c *contender, contenders []*contender, results map[*contender][]sample) string {
+	all := ratios(c, contenders, results)
+	switch {
+	case c.target == 0 || len(all) == 0:
+		return ""
+	case median(all) <= c.target:
+		return fmt.Sprintf("%.2f, met", c.target)
+	}
+	return fmt.Sprintf("%.2f, not met", c.target)
+}
+
+func values(samples []sample, value func(sample) float64) (all []float64) {
+	for _, s := range samples {
+		all = append(all, value(s))
+	}
+	return all
+}
+
+func median(all []float64) float64 {
+	if len(all) == 0 {
+		return 0
+	}
+	sorted := slices.Sorted(slices.Values(all))
+	return (sorted[(len(sorted)-1)/2] + sorted[len(sorted)/2]) / 2
+}
+
+// The marks between which a table stands in a README.
+const (
+	beginMark = "<!-- benchmark -->\n"
+	endMark   = "<!-- end of benchmark -->\n"
+)
+
+// writeTables puts the table where the READMEs have room for it. It is to be run in the root of the sources.
+func writeTables(machine, table string) error {
+	for _, file := range []string{"deploy/benchmark/README.md", "README.md"} {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return fmt.Errorf("writing the table (run this in the root of the sources): %w", err)
+		}
+		before, rest, found := strings.Cut(string(text), beginMark)
+		_, after, closed := strings.Cut(rest, endMark)
+		if !found || !closed {
+			return fmt.Errorf("%s has no room for the table: it stands between %q and %q", file, beginMark, endMark)
+		}
+		if err := os.WriteFile(file, []byte(before+beginMark+machine+"\n\n"+table+endMark+after), 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
