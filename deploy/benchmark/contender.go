@@ -126,7 +126,7 @@ func (l *lab) bare() ([]*contender, error) {
 func (l *lab) nginx() ([]*contender, error) {
 	program, err := exec.LookPath("nginx")
 	if err != nil {
-		return nil, fmt.Errorf("nginx: %w, it is not installed (apt-get install nginx-light)", errMissing)
+		return nil, fmt.Errorf("%w: nginx is not installed (apt-get install nginx-light)", errMissing)
 	}
 	addr, err := freeAddr()
 	if err != nil {
@@ -170,7 +170,7 @@ func (l *lab) apache() ([]*contender, error) {
 	program, modules := "/usr/sbin/apache2", "/usr/lib/apache2/modules"
 	for _, file := range []string{program, modules + "/mod_auth_openidc.so"} {
 		if _, err := os.Stat(file); err != nil {
-			return nil, fmt.Errorf("Apache with mod_auth_openidc: %w, it is not installed (apt-get install apache2 libapache2-mod-auth-openidc)", errMissing)
+			return nil, fmt.Errorf("%w: Apache with mod_auth_openidc is not installed (apt-get install apache2 libapache2-mod-auth-openidc)", errMissing)
 		}
 	}
 	origin := l.origin()
@@ -188,7 +188,7 @@ func (l *lab) apache() ([]*contender, error) {
 	}
 	cookies, err := newVisitor("alice").signIn(origin + "/")
 	if err != nil {
-		return nil, fmt.Errorf("Apache: %w; it says: %s", err, p.said())
+		return nil, fmt.Errorf("%w; Apache says: %s", err, p.said())
 	}
 	return []*contender{{name: "Apache, mod_auth_openidc", against: bareProxy, process: p, url: origin + "/", headers: []string{"Cookie: " + cookies}, status: http.StatusOK}}, nil
 }

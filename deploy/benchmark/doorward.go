@@ -76,7 +76,7 @@ func (l *lab) cookieStore() ([]*contender, error) {
 func (l *lab) redisStore() ([]*contender, error) {
 	program, err := exec.LookPath("redis-server")
 	if err != nil {
-		return nil, fmt.Errorf("doorward over Redis: %w, redis-server is not installed", errMissing)
+		return nil, fmt.Errorf("%w: doorward over Redis, since redis-server is not installed", errMissing)
 	}
 	addr, err := freeAddr()
 	if err != nil {
@@ -100,7 +100,7 @@ func (l *lab) fastTransport() ([]*contender, error) {
 		return nil, fmt.Errorf("asking doorward for its settings: %w", err)
 	}
 	if !strings.Contains(string(known), "FAST_TRANSPORT") {
-		return nil, fmt.Errorf("FAST_TRANSPORT: %w, this doorward does not have it", errMissing)
+		return nil, fmt.Errorf("%w: FAST_TRANSPORT, which this doorward does not have", errMissing)
 	}
 	c, err := l.signedIn("doorward, FAST_TRANSPORT", 1.00, "DOORWARD_FAST_TRANSPORT=true")
 	return []*contender{c}, err
