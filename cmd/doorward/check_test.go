@@ -139,6 +139,16 @@ func TestCheckLiveReportsWhatIsDown(t *testing.T) {
 	}
 }
 
+// https before an upstream that speaks plain http is mended in the address: there is nothing to start.
+func TestCheckLiveOfAnUpstreamWithoutTLS(t *testing.T) {
+	upstream := httptest.NewServer(http.NotFoundHandler())
+	defer upstream.Close()
+	environment(t, map[string]string{"UPSTREAMS": strings.Replace(upstream.URL, "http:", "https:", 1)})
+	if _, out, _ := command(t, "check", "--live"); !strings.Contains(out, "mend: write http:// in its entry in DOORWARD_UPSTREAMS") {
+		t.Errorf("out %s", out)
+	}
+}
+
 func TestCheckLiveAsksNobodyWhenTheConfigurationIsWrong(t *testing.T) {
 	environment(t, map[string]string{"LOG_LEVEL": "loud"})
 	if status, out, _ := command(t, "check", "--live"); status != exitFailed || strings.Contains(out, "Asked live") {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net"
 	"time"
@@ -84,6 +85,9 @@ func dial(ctx context.Context, u config.Upstream) finding {
 	if err != nil {
 		f.OK, f.Says = false, err.Error()
 		f.Mend = fmt.Sprintf("start it, or correct its entry in %s_UPSTREAMS", config.Prefix)
+		if _, plain := errors.AsType[tls.RecordHeaderError](err); plain {
+			f.Mend = fmt.Sprintf("write http:// in its entry in %s_UPSTREAMS, if plain http is what it speaks; it is no TLS", config.Prefix)
+		}
 		return f
 	}
 	conn.Close()

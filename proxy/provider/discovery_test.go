@@ -364,6 +364,39 @@ func TestInspect(t *testing.T) {
 	}
 }
 
+// What many providers need for groups is named where it is offered, and only while it is not asked for.
+func TestInspectNamesTheScopeForGroups(t *testing.T) {
+	for _, test := range []struct{ offered, asked, named bool }{{true, false, true}, {true, true, false}, {false, false, false}} {
+		o := newOP(t, "ES256")
+		offered := []string{"openid", "profile"}
+		if test.offered {
+			offered = append(offered, "groups")
+		}
+		o.metadata = set("scopes_supported", offered)
+		findings, err := o.client(t, func(o *Options) {
+			if test.asked {
+				o.Scopes = append(o.Scopes, "groups")
+			}
+		}).Inspect(t.Context())
+		named := slices.ContainsFunc(findings, func(f Finding) bool {
+			return f.OK && strings.Contains(f.Says, "DOORWARD_SCOPES: if rules ask for groups")
+		})
+		if err != nil || named != test.named {
+			t.Errorf("%+v: %v, %+v", test, err, findings)
+		}
+	}
+}
+
+// https before a provider that speaks plain http is not a matter of the network.
+func TestInspectOfAProviderWithoutTLS(t *testing.T) {
+	o := newOP(t, "ES256")
+	o.issuer = strings.Replace(o.issuer, "http:", "https:", 1)
+	findings, err := o.client(t, nil).Inspect(t.Context())
+	if err != nil || len(findings) != 1 || findings[0].OK || !strings.Contains(findings[0].Mend, "DOORWARD_ISSUER_URL") {
+		t.Errorf("%v, %+v", err, findings)
+	}
+}
+
 // An endpoint that was asked for by a setting is missed; else nobody speaks of it.
 func TestInspectIntrospection(t *testing.T) {
 	for _, test := range []struct{ asked, there, found, ok bool }{

@@ -2,6 +2,8 @@ package provider
 
 import (
 	"context"
+	"crypto/tls"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -46,6 +48,9 @@ func (p *Provider) Inspect(ctx context.Context) ([]Finding, error) {
 
 func (p *Provider) inspectFailure(err *Error) Finding {
 	f := Finding{Subject: "discovery", Says: err.Error(), Mend: "see that " + p.addresses.reach(wellKnown(p.options.Issuer)) + " can be reached from here"}
+	if _, plain := errors.AsType[tls.RecordHeaderError](err); plain {
+		f.Mend = "let the provider speak TLS there, or correct scheme and port in DOORWARD_ISSUER_URL: what answers is no TLS, plain http most likely"
+	}
 	if err.Kind == KindInvalidMetadata {
 		f.Mend = "set DOORWARD_ISSUER_URL to the issuer as the provider itself writes it, or mend the provider's settings"
 	}
@@ -104,6 +109,11 @@ func (p *Provider) inspectScopes(m *metadata) []Finding {
 			f.Mend = "define the scope at the provider, or take it out of DOORWARD_SCOPES; announced are " + printable(strings.Join(m.scopes, " "), maxSaid)
 		}
 		findings = append(findings, f)
+	}
+	// No standard has it, many providers do.
+	if slices.Contains(m.scopes, "groups") && !slices.Contains(p.options.Scopes, "groups") {
+		findings = append(findings, Finding{OK: true, Subject: "scope groups",
+			Says: "offered and not among DOORWARD_SCOPES: if rules ask for groups and none come, add it"})
 	}
 	return findings
 }
