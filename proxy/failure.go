@@ -128,6 +128,13 @@ func notFound() *failure {
 		text: []string{"doorward has no page at this address."}, actions: []action{toStart()}}
 }
 
+// noFront is for a server in front that nobody told doorward of. It asks under a name of its own, so the name is not what is wrong.
+func noFront() *failure {
+	f := notFound()
+	f.event, f.cause = "forward_auth_refused", errors.New("DOORWARD_FORWARD_AUTH is unset; where a server in front asks, it says which")
+	return f
+}
+
 // questionRefused is for a server in front that asks otherwise than FORWARD_AUTH says, and for whoever poses as one.
 func questionRefused(cause error) *failure {
 	return forPrograms(&failure{status: http.StatusForbidden, code: "forward_auth_refused", event: "forward_auth_refused",
@@ -489,6 +496,14 @@ func tryLogoutAgain(title, text string, err error) *failure {
 func noUpstream() *failure {
 	return &failure{status: http.StatusNotFound, code: "no_upstream", title: "There is no such page",
 		text: []string{"No upstream serves this address."}}
+}
+
+// leftToUs is a request that a server in front passed on, as it does when a question of its own is refused.
+func leftToUs() *failure {
+	return &failure{status: http.StatusNotFound, code: "no_upstream", title: "The server in front passed this on to doorward",
+		text: []string{"You are let through, but the application is reached past doorward, by the server in front. It most likely asked " +
+			"doorward in a way that was refused. Whoever runs doorward looks for forward_auth_refused in its log."},
+		cause: errors.New("no upstream serves this address, and the server in front has to; forward_auth_refused says why it may not have")}
 }
 
 func upstreamDown(reason string, err error) *failure {

@@ -73,6 +73,9 @@ func newUpstream(entry config.Upstream, notice func(setting string, err error)) 
 
 // forward hands a request to the upstream that its path leads to, on behalf of who, or of nobody where who is nil.
 func (p *Proxy) forward(x *exchange, r *http.Request, route *access.Route, who *identity) error {
+	if len(p.upstreams) == 0 {
+		return leftToUs()
+	}
 	if route.Upstream() < 0 {
 		return noUpstream()
 	}

@@ -21,12 +21,16 @@ import (
 // isQuestion says whether a path is that of the endpoint. Envoy puts the path of the request behind it.
 func (p *Proxy) isQuestion(path string) bool {
 	rest, ours := strings.CutPrefix(path, p.config.EndpointPrefix+"/auth")
-	return p.front != nil && ours && (rest == "" || rest[0] == '/' && len(p.front.Headers()) == 0)
+	return ours && (rest == "" || rest[0] == '/' && (p.front == nil || len(p.front.Headers()) == 0))
 }
 
 // forwardAuth answers whether a request that the server in front has may pass.
 func (p *Proxy) forwardAuth(x *exchange, r *http.Request) error {
 	x.refuseBody(r)
+	if p.front == nil {
+		x.rule = p.config.EndpointPrefix + "/"
+		return noFront()
+	}
 	asked, extra, err := p.readQuestion(x, r)
 	if err != nil {
 		x.rule = p.config.EndpointPrefix + "/"

@@ -245,17 +245,27 @@ func TestForwardAuthIsForTheServerInFront(t *testing.T) {
 	alice := "Cookie: " + s.signedIn("alice").cookieHeader(s)
 	isRefusedQuestion(t, s, s.question("traefik", "GET", "/public/", alice, "X-Forwarded-For: 192.0.2.1"))
 
-	for _, front := range []string{"traefik", "envoy"} {
-		if got := newSite(t, nil).question(front, "GET", "/public/"); got.StatusCode != http.StatusNotFound && got.StatusCode != http.StatusMisdirectedRequest {
-			t.Errorf("without FORWARD_AUTH the answer is %d", got.StatusCode)
-		}
-	}
-	plain := newSite(t, nil)
 	if got := s.rawGet("/oauth2/auth/public/"); got.StatusCode != http.StatusNotFound {
 		t.Errorf("a path behind the endpoint, which Envoy alone has, is answered %d", got.StatusCode)
 	}
-	if got := plain.rawGet("/oauth2/auth", "X-Forwarded-Uri: /public/"); got.StatusCode != http.StatusNotFound {
-		t.Errorf("without FORWARD_AUTH the answer is %d", got.StatusCode)
+}
+
+// Whatever name it asks under, the log says that FORWARD_AUTH is what is missing.
+func TestForwardAuthUnset(t *testing.T) {
+	s := newSite(t, nil)
+	for front := range fronts {
+		got := s.question(front, "GET", "/public/")
+		if logged := s.lastRequests(1)[0]; got.StatusCode != http.StatusNotFound || !strings.Contains(fmt.Sprint(logged["error"]), "DOORWARD_FORWARD_AUTH is unset") {
+			t.Errorf("%s is answered %d, logged as %v", front, got.StatusCode, logged)
+		}
+	}
+}
+
+// A server in front whose questions are refused may pass the requests on: the page is not about an address that is wrong.
+func TestForwardAuthLeavesTheApplicationToTheServerInFront(t *testing.T) {
+	s := behindFront(t, "nginx", func(c *config.Config) { c.Upstreams = "" })
+	if got := s.rawGet("/public/", navigating...); got.StatusCode != http.StatusNotFound || !strings.Contains(got.Text, "forward_auth_refused") {
+		t.Errorf("the answer is %d: %s", got.StatusCode, got.Text)
 	}
 }
 
