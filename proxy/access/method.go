@@ -32,7 +32,7 @@ func parseMethods(written string) (methods, *Problem) {
 		switch upper := strings.ToUpper(method); {
 		case method == "":
 			return nil, problemf("write the methods as in GET,POST", "has an empty item among its methods")
-		case strings.Trim(upper, "ABCDEFGHIJKLMNOPQRSTUVWXYZ-_") != "":
+		case strings.Trim(upper, "ABCDEFGHIJKLMNOPQRSTUVWXYZ-_") != "", upper != method && !usual(upper):
 			return nil, problemf("begin the path with a slash, and write methods as in GET,POST", "begins with %q, which is neither a method nor a pattern", written)
 		case upper != method:
 			return nil, problemf("write "+strings.ToUpper(written), "has a method in lower case, and methods are compared exactly")
@@ -46,4 +46,15 @@ func parseMethods(written string) (methods, *Problem) {
 	}
 	slices.Sort(set)
 	return set, nil
+}
+
+// usual says whether a method is one that is meant where it is written in lower case (RFC 9110 9.3, RFC 5789). Any other word is a path
+// without its slash, rather.
+func usual(method string) bool {
+	switch method {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions,
+		http.MethodConnect, http.MethodTrace:
+		return true
+	}
+	return false
 }

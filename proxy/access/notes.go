@@ -19,7 +19,7 @@ func (p *Policy) Notes() []string {
 	for i := range p.rules {
 		notes = append(notes, p.ruleNotes(&p.rules[i])...)
 	}
-	return notes
+	return append(notes, p.upstreamNotes()...)
 }
 
 func pairNotes(a, b *rule) []string {
@@ -62,6 +62,24 @@ func (p *Policy) ruleNotes(r *rule) []string {
 		add("only forbids: it lets everybody pass of whom the provider says nothing")
 	}
 	return notes
+}
+
+// upstreamNotes are about patterns that lack the slash at their end, and no other entry has it.
+func (p *Policy) upstreamNotes() []string {
+	var notes []string
+	for _, u := range p.upstreams {
+		if u.subtree || u.segments[len(u.segments)-1] == (segment{}) || p.servesBelow(u) {
+			continue
+		}
+		notes = append(notes, fmt.Sprintf("upstream pattern %q is for that path alone and nothing below it: end it in a slash if that is too little", u.label))
+	}
+	return notes
+}
+
+func (p *Policy) servesBelow(u upstream) bool {
+	return slices.ContainsFunc(p.upstreams, func(other upstream) bool {
+		return other.subtree && other.host == u.host && len(other.segments) == len(u.segments) && u.within(other.pattern)
+	})
 }
 
 // closedBy returns the hostless deny that decides wherever a rule with a host would.

@@ -106,6 +106,21 @@ func TestNotes(t *testing.T) {
 	}
 }
 
+func TestNoteOnUpstreamWithoutSlash(t *testing.T) {
+	for _, c := range []struct {
+		pattern, other string
+		noted          bool
+	}{
+		{"/api", "/", true}, {"h.a/api", "/api/", true}, {"/api/v1", "/api/", true},
+		{"/api/", "/", false}, {"/api", "/api/", false}, {"/api/{$}", "/", false}, {"/{name}", "/{name}/", false},
+	} {
+		notes := compile(t, "/ public", Upstream{Pattern: c.pattern}, Upstream{Pattern: c.other}).Notes()
+		if noted := strings.Contains(strings.Join(notes, "\n"), `upstream pattern "`+c.pattern+`" is for that path alone`); noted != c.noted {
+			t.Errorf("%+v: notes %q", c, notes)
+		}
+	}
+}
+
 func TestNoteOnUnservedRule(t *testing.T) {
 	p := compile(t, "/x/ public\n/y/ public\nh.a/x public", Upstream{Pattern: "/x/"}, Upstream{Pattern: "*.b/"})
 	notes := p.Notes()

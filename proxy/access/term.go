@@ -79,6 +79,9 @@ func unknownTerm(text, kind string) *Problem {
 	if strings.HasPrefix(text, "#") {
 		return problemf("put the comment on a line of its own", "has a comment behind its requirement")
 	}
+	if strings.HasSuffix(text, ",") || strings.HasPrefix(text, "/") {
+		return problemf("write each rule on a line of its own, or a semicolon between two", "has the unknown requirement %q", text)
+	}
 	for known, example := range examples() {
 		if strings.EqualFold(kind, known) || strings.EqualFold(kind, known+"s") {
 			return problemf("write "+example, "has the unknown requirement %q", text)
