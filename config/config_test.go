@@ -288,6 +288,7 @@ var wrongValues = []struct {
 	{"UPSTREAMS", "http://x timeout=-1s", "less than nothing", "30s"},
 	{"UPSTREAMS", "http://x timeout=1s timeout=2s", "twice", "once"},
 	{"UPSTREAMS", "http://x paths=fast", "paths= does not know", "case-sensitive or opaque-slash"},
+	{"UPSTREAMS", "http://x /api/ http://y", `unknown option "/api/"`, "after a semicolon"},
 	{"UPSTREAMS", "http://x capath=/ca.pem", `unknown option "capath"`, "timeout="},
 	{"UPSTREAMS", "http://x ca=/none.pem", "is not https", "https://"},
 	{"UPSTREAMS", "https://x ca=", "names no file", "ca=/"},

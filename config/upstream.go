@@ -187,7 +187,7 @@ func (u *Upstream) applyOption(name, value string) (wrong, mend string) {
 	case "key":
 		return setFile(&u.TLS.Key, name, value)
 	}
-	return "unknown option " + quote(name), "write host=, strip=, token=, timeout=, paths=, ca=, cert= or key="
+	return "unknown option " + quote(name), "write host=, strip=, token=, timeout=, paths=, ca=, cert= or key=; another entry begins on a line of its own, or after a semicolon"
 }
 
 func choose(name, value string, values ...string) (wrong, mend string) {
