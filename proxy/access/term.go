@@ -79,7 +79,7 @@ func unknownTerm(text, kind string) *Problem {
 	if strings.HasPrefix(text, "#") {
 		return problemf("put the comment on a line of its own", "has a comment behind its requirement")
 	}
-	if strings.HasSuffix(text, ",") || strings.HasPrefix(text, "/") {
+	if strings.HasPrefix(text, "/") {
 		return problemf("write each rule on a line of its own, or a semicolon between two", "has the unknown requirement %q", text)
 	}
 	for known, example := range examples() {
