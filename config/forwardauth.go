@@ -148,6 +148,9 @@ func (c *Config) FrontNotes() []string {
 		"pass everything else under " + c.EndpointPrefix + "/ on to doorward without asking, with its client's Host",
 		"hand on to the application, in place of what its client sent: " + strings.Join(c.AuthHeaders(), ", "),
 	}
+	if f.Name == "nginx" || f.Name == "caddy" { // the others cannot give headers another name
+		notes = append(notes, "call the first four X-Forwarded-User, -Email, -Groups and -Preferred-Username there, as doorward does where it has the requests")
+	}
 	if f.Cookies > 1 {
 		notes = append(notes, fmt.Sprintf("send to the browser as Set-Cookie what a yes has in X-Doorward-Set-Cookie-1 to -%d", f.Cookies))
 	}

@@ -89,6 +89,9 @@ func TestFrontNotesNameTheHeaders(t *testing.T) {
 				t.Errorf("%s: %s is not named in\n%s", front, name, notes)
 			}
 		}
+		if renames := front == "nginx" || front == "caddy"; strings.Contains(notes, "X-Forwarded-User") != renames {
+			t.Errorf("%s: what the application knows the headers by is not as its example has it:\n%s", front, notes)
+		}
 		if strings.Contains(notes, "/oauth2") || !strings.Contains(notes, "/_door/auth") {
 			t.Errorf("%s: the endpoint is another one:\n%s", front, notes)
 		}
