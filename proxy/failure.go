@@ -179,6 +179,7 @@ func denied(route *access.Route, refusal *access.Refusal, who *identity) *failur
 			"userinfo, which refuses doorward's access token (the log says userinfo_refused). Whoever runs the provider can let it put into "+
 			"its tokens the groups that this application needs, and no others.")
 	} else if refusal.NeedsGroups {
+		f.cause = fmt.Errorf("%w, and the provider sent no groups: see DOORWARD_SCOPES and DOORWARD_GROUPS_CLAIM", f.cause)
 		f.text = append(f.text, "The rule asks for a group, and the provider sent no groups for you. Either you are in none, or the provider "+
 			"was not asked for them: see DOORWARD_SCOPES and DOORWARD_GROUPS_CLAIM.")
 	}

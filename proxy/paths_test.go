@@ -2,6 +2,7 @@ package proxy_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -182,14 +183,15 @@ func TestDeniedProgram(t *testing.T) {
 	}
 }
 
-// It says so when rules ask for groups and the provider sent none.
+// It says so when rules ask for groups and the provider sent none, and so does the log.
 func TestDeniedPageWithoutGroups(t *testing.T) {
 	s := newSite(t, nil)
-
-	with, without := s.signedIn("bob").open(s.URL+"/admin/"), s.signedIn("carol").open(s.URL+"/admin/")
-
-	if !strings.Contains(without.Text, "no groups") || strings.Contains(with.Text, "no groups") {
-		t.Errorf("carol, who is in no group, reads: %s", without.Text)
+	for person, says := range map[string]bool{"bob": false, "carol": true} {
+		p := s.signedIn(person).open(s.URL + "/admin/")
+		logged := fmt.Sprint(s.lastRequests(1)[0]["error"])
+		if strings.Contains(p.Text, "no groups") != says || strings.Contains(logged, "no groups") != says {
+			t.Errorf("%s reads: %s\nthe log says: %s", person, p.Text, logged)
+		}
 	}
 }
 
