@@ -72,7 +72,7 @@ func askProvider(ctx context.Context, c *config.Config) ([]provider.Finding, err
 func inspectRedis(ctx context.Context, c *config.Config) finding {
 	if _, err := session.PingRedis(ctx, proxy.RedisOptions(c)); err != nil {
 		return finding{Subject: "redis", Says: err.Error(),
-			Mend: fmt.Sprintf("look at %[1]s_REDIS_URL, %[1]s_REDIS_PASSWORD and %[1]s_REDIS_CA, and at the network between", config.Prefix)}
+			Mend: fmt.Sprintf("look at %[1]s_REDIS_URL, %[1]s_REDIS_PASSWORD, %[1]s_REDIS_CA and %[1]s_REDIS_PREFIX, at what Redis lets this user do, and at the network between", config.Prefix)}
 	}
 	return finding{OK: true, Subject: "redis", Says: "answers, and lets us in"}
 }
