@@ -4,6 +4,8 @@ package redis
 
 import (
 	"net/http"
+	"os"
+	"strings"
 	"testing"
 
 	"doorward/deploy/redistest"
@@ -38,6 +40,20 @@ var topologies = []struct {
 
 // aclRules are those that README.md tells people to give doorward's user.
 const aclRules = "resetchannels ~doorward:* -@all +auth +hello +ping +select +client|setname +client|tracking +client|caching +cluster|slots +cluster|shards +time +eval +evalsha +get +getrange +set +del +multi +exec +pttl +pexpire +xadd +xtrim +xlen +xrange +xread"
+
+// Redis starts with the lines of README.md as they stand there, and they are the rules with which the rest is tested.
+func TestConfigurationInREADME(t *testing.T) {
+	readme, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, lines, _ := strings.Cut(string(readme), "In the configuration of Redis:\n\n```\n")
+	lines, _, found := strings.Cut(lines, "```")
+	if !found || !strings.Contains(lines, aclRules+"\n") {
+		t.Fatalf("README.md gives doorward's user other rules:\n%s", lines)
+	}
+	redistest.New(t, lines)
+}
 
 // Signing in, requests and signing out work wherever Redis is, and again after it was away, without anybody signing in anew.
 func TestEveryTopology(t *testing.T) {
