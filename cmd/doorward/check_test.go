@@ -2,6 +2,8 @@ package main
 
 import (
 	"encoding/json"
+	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -139,13 +141,21 @@ func TestCheckLiveReportsWhatIsDown(t *testing.T) {
 	}
 }
 
-// https before an upstream that speaks plain http is mended in the address: there is nothing to start.
-func TestCheckLiveOfAnUpstreamWithoutTLS(t *testing.T) {
-	upstream := httptest.NewServer(http.NotFoundHandler())
-	defer upstream.Close()
-	environment(t, map[string]string{"UPSTREAMS": strings.Replace(upstream.URL, "http:", "https:", 1)})
-	if _, out, _ := command(t, "check", "--live"); !strings.Contains(out, "mend: write http:// in its entry in DOORWARD_UPSTREAMS") {
-		t.Errorf("out %s", out)
+// An upstream with which TLS fails is there: nothing needs to be started.
+func TestCheckLiveOfAnUpstreamWithWhichTLSFails(t *testing.T) {
+	plain, unknown := httptest.NewServer(http.NotFoundHandler()), httptest.NewUnstartedServer(http.NotFoundHandler())
+	unknown.Config.ErrorLog = log.New(io.Discard, "", 0) // of the handshake that fails on purpose
+	unknown.StartTLS()
+	defer plain.Close()
+	defer unknown.Close()
+	for address, mend := range map[string]string{
+		strings.Replace(plain.URL, "http:", "https:", 1): "write http:// in its entry in DOORWARD_UPSTREAMS",
+		unknown.URL: "ca= where the system does not know the authority",
+	} {
+		environment(t, map[string]string{"UPSTREAMS": address})
+		if _, out, _ := command(t, "check", "--live"); !strings.Contains(out, mend) || strings.Contains(out, "start it") {
+			t.Errorf("%s: out %s", address, out)
+		}
 	}
 }
 

@@ -83,15 +83,21 @@ func dial(ctx context.Context, u config.Upstream) finding {
 	f := finding{OK: true, Subject: "upstream " + u.Name(), Says: "takes connections"}
 	conn, err := connect(ctx, u)
 	if err != nil {
-		f.OK, f.Says = false, err.Error()
-		f.Mend = fmt.Sprintf("start it, or correct its entry in %s_UPSTREAMS", config.Prefix)
-		if _, plain := errors.AsType[tls.RecordHeaderError](err); plain {
-			f.Mend = fmt.Sprintf("write http:// in its entry in %s_UPSTREAMS, if plain http is what it speaks; it is no TLS", config.Prefix)
-		}
+		f.OK, f.Says, f.Mend = false, err.Error(), mendUpstream(err)
 		return f
 	}
 	conn.Close()
 	return f
+}
+
+func mendUpstream(err error) string {
+	if _, plain := errors.AsType[tls.RecordHeaderError](err); plain {
+		return fmt.Sprintf("write http:// in its entry in %s_UPSTREAMS, if plain http is what it speaks; it is no TLS", config.Prefix)
+	}
+	if _, unknown := errors.AsType[*tls.CertificateVerificationError](err); unknown {
+		return fmt.Sprintf("in its entry in %s_UPSTREAMS write the name that is in its certificate, and ca= where the system does not know the authority", config.Prefix)
+	}
+	return fmt.Sprintf("start it, or correct its entry in %s_UPSTREAMS", config.Prefix)
 }
 
 func connect(ctx context.Context, u config.Upstream) (net.Conn, error) {

@@ -2,6 +2,8 @@ package provider
 
 import (
 	"fmt"
+	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -387,13 +389,22 @@ func TestInspectNamesTheScopeForGroups(t *testing.T) {
 	}
 }
 
-// https before a provider that speaks plain http is not a matter of the network.
-func TestInspectOfAProviderWithoutTLS(t *testing.T) {
+// A provider with which TLS fails can be reached: another setting is to blame than the network.
+func TestInspectOfAProviderWithWhichTLSFails(t *testing.T) {
 	o := newOP(t, "ES256")
-	o.issuer = strings.Replace(o.issuer, "http:", "https:", 1)
-	findings, err := o.client(t, nil).Inspect(t.Context())
-	if err != nil || len(findings) != 1 || findings[0].OK || !strings.Contains(findings[0].Mend, "DOORWARD_ISSUER_URL") {
-		t.Errorf("%v, %+v", err, findings)
+	unknown := httptest.NewUnstartedServer(o)
+	unknown.Config.ErrorLog = log.New(io.Discard, "", 0) // of the handshake that fails on purpose
+	unknown.StartTLS()
+	defer unknown.Close()
+	for issuer, mend := range map[string]string{
+		strings.Replace(o.issuer, "http:", "https:", 1): "DOORWARD_ISSUER_URL",
+		unknown.URL: "DOORWARD_PROVIDER_CA",
+	} {
+		o.issuer = issuer
+		findings, err := o.client(t, nil).Inspect(t.Context())
+		if err != nil || len(findings) != 1 || findings[0].OK || !strings.Contains(findings[0].Mend, mend) {
+			t.Errorf("%s: %v, %+v", issuer, err, findings)
+		}
 	}
 }
 

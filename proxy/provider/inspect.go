@@ -51,6 +51,9 @@ func (p *Provider) inspectFailure(err *Error) Finding {
 	if _, plain := errors.AsType[tls.RecordHeaderError](err); plain {
 		f.Mend = "let the provider speak TLS there, or correct scheme and port in DOORWARD_ISSUER_URL: what answers is no TLS, plain http most likely"
 	}
+	if _, unknown := errors.AsType[*tls.CertificateVerificationError](err); unknown {
+		f.Mend = "set DOORWARD_PROVIDER_CA to the authority's certificate, if the system does not know it, or see that the certificate is in date and has this name"
+	}
 	if err.Kind == KindInvalidMetadata {
 		f.Mend = "set DOORWARD_ISSUER_URL to the issuer as the provider itself writes it, or mend the provider's settings"
 	}
