@@ -83,8 +83,11 @@ func (p *Proxy) authorizeDestination(x *exchange, r *http.Request, from *access.
 	if to.Upstream() != from.Upstream() || to.Upstream() >= 0 && p.upstreams[to.Upstream()].Strip != "" {
 		return badRequest("the Destination header leads to another upstream, or to one that knows itself under other paths")
 	}
-	_, err = p.authorize(x, r, to)
-	return err
+	who, err := p.authorize(x, r, to)
+	if err != nil {
+		return err
+	}
+	return p.refuseOtherSites(x, r, who) // of a public path, whose session nobody asked about yet
 }
 
 // sameHost says whether an address is a path, or one of that host.

@@ -165,6 +165,21 @@ func TestWritesOfOtherSites(t *testing.T) {
 	}
 }
 
+// A session that lets COPY and MOVE write to a place speaks for no other site, wherever they read.
+func TestWritesOfOtherSitesByDestination(t *testing.T) {
+	s := newSite(t, protectedWrites)
+	alice := "Cookie: " + s.signedIn("alice").cookieHeader(s)
+	for origin, status := range map[string]int{s.URL: http.StatusOK, "https://evil.example": http.StatusForbidden} {
+		for _, method := range []string{"COPY", "MOVE"} {
+			before := len(s.Upstream.Received())
+			s.rawRequest(method, "/public/x", alice, "Origin: "+origin, "Destination: /y").wants(t, status)
+			if n := len(s.Upstream.Received()) - before; (n == 1) != (status == http.StatusOK) {
+				t.Errorf("%s from %s: the upstream received %d requests", method, origin, n)
+			}
+		}
+	}
+}
+
 // Without the setting writes are the upstream's business.
 func TestWritesOfOtherSitesPassWhenUnset(t *testing.T) {
 	s := newSite(t, nil)
