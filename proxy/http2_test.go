@@ -3,13 +3,15 @@ package proxy_test
 import (
 	"bytes"
 	"io"
-	"net"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
 
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
+
+	"doorward/config"
 )
 
 // What HTTP/1.1 cannot say, HTTP/2 can: line breaks in values, blanks in paths, names in capital letters. These tests speak it frame by
@@ -18,29 +20,43 @@ import (
 // field is a header field, or a pseudo-header field.
 type field struct{ name, value string }
 
-// ask2 sends a request without a body, in the clear, and gives its status; "reset" or "closed" where there is none.
-func (s *site) ask2(t *testing.T, fields ...field) string {
-	t.Helper()
-	conn, err := net.Dial("tcp", s.server.Listener.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
+// client2 is a connection that speaks HTTP/2 in the clear.
+type client2 struct {
+	*http2.Framer
+	host string
+}
+
+func (s *site) client2(settings ...http2.Setting) client2 {
+	s.t.Helper()
+	conn := s.dial(20 * time.Second)
 	_, _ = io.WriteString(conn, http2.ClientPreface)
-	framer := http2.NewFramer(conn, conn)
-	framer.ReadMetaHeaders = hpack.NewDecoder(4096, nil)
-	_ = framer.WriteSettings()
+	c := client2{http2.NewFramer(conn, conn), strings.TrimPrefix(s.URL, "http://")}
+	c.ReadMetaHeaders = hpack.NewDecoder(4096, nil)
+	_ = c.WriteSettings(settings...)
+	return c
+}
+
+// ask sends the connection's one request, which has no body.
+func (c client2) ask(t *testing.T, fields ...field) {
+	t.Helper()
 	var block bytes.Buffer
 	encoder := hpack.NewEncoder(&block)
 	for _, f := range fields {
 		_ = encoder.WriteField(hpack.HeaderField{Name: f.name, Value: f.value})
 	}
-	if err := framer.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: block.Bytes(), EndHeaders: true, EndStream: true}); err != nil {
+	if err := c.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: block.Bytes(), EndHeaders: true, EndStream: true}); err != nil {
 		t.Fatal(err)
 	}
+}
+
+func (c client2) get(path string, more ...field) []field {
+	return append([]field{{":method", "GET"}, {":scheme", "http"}, {":authority", c.host}, {":path", path}}, more...)
+}
+
+// status is that of the answer; "reset" or "closed" where there is none.
+func (c client2) status() string {
 	for {
-		frame, err := framer.ReadFrame()
+		frame, err := c.ReadFrame()
 		if err != nil {
 			return "closed"
 		}
@@ -55,11 +71,38 @@ func (s *site) ask2(t *testing.T, fields ...field) string {
 	}
 }
 
+// end is how an answer ends after its head: whole, or not.
+func (c client2) end() string {
+	for {
+		frame, err := c.ReadFrame()
+		if err != nil {
+			return err.Error()
+		}
+		switch frame := frame.(type) {
+		case *http2.DataFrame:
+			if frame.StreamEnded() {
+				return "whole"
+			}
+		case *http2.RSTStreamFrame:
+			return "reset"
+		}
+	}
+}
+
+// ask2 sends a request without a body, and gives its status; "reset" or "closed" where there is none.
+func (s *site) ask2(t *testing.T, fields ...field) string {
+	t.Helper()
+	c := s.client2()
+	c.ask(t, fields...)
+	return c.status()
+}
+
 // get2 is a GET for a path of the site, with further fields.
 func (s *site) get2(t *testing.T, path string, more ...field) string {
 	t.Helper()
-	_, host, _ := strings.Cut(s.URL, "://")
-	return s.ask2(t, append([]field{{":method", "GET"}, {":scheme", "http"}, {":authority", host}, {":path", path}}, more...)...)
+	c := s.client2()
+	c.ask(t, c.get(path, more...)...)
+	return c.status()
 }
 
 // Nothing malformed becomes a request of HTTP/1.1.
@@ -172,5 +215,33 @@ func TestNoUpgradeToHTTP2(t *testing.T) {
 	got := s.Upstream.last(t).Header
 	if p.ProtoMajor != 1 || p.StatusCode != 200 || got.Get("Upgrade") != "" || got.Get("Http2-Settings") != "" {
 		t.Errorf("the answer is %s %d, and the upstream received %v", p.Proto, p.StatusCode, got)
+	}
+}
+
+// An answer of ours that its client does not take, for it grants no window, is given up: nobody holds a connection without being signed
+// in. What an upstream says may take its time.
+func TestHTTP2AnswersThatNobodyTakes(t *testing.T) {
+	s := newSite(t, func(c *config.Config) { c.IdleTimeout = 50 * time.Millisecond })
+	release := make(chan struct{})
+	s.Upstream.Answer = func(w http.ResponseWriter, r *http.Request) {
+		_ = http.NewResponseController(w).Flush()
+		<-release
+		_, _ = io.WriteString(w, "done")
+	}
+	slow := s.client2()
+	slow.ask(t, slow.get("/public/")...)
+	if status := slow.status(); status != "200" {
+		t.Fatalf("the upstream's answer is %s", status)
+	}
+	for _, path := range []string{"/", "/closed/", "/oauth2/none", "/oauth2/healthz"} {
+		c := s.client2(http2.Setting{ID: http2.SettingInitialWindowSize, Val: 0})
+		c.ask(t, c.get(path)...)
+		if status, end := c.status(), c.end(); status == "closed" || end != "reset" {
+			t.Errorf("%s is answered %s, and that ends: %s", path, status, end)
+		}
+	}
+	close(release)
+	if end := slow.end(); end != "whole" {
+		t.Errorf("the upstream's answer ends: %s", end)
 	}
 }

@@ -160,6 +160,9 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := newExchange(w, r)
 	p.meet(x, r)
 	x.strict = p.strictly(r)
+	if r.ProtoMajor == 2 {
+		x.taken = p.config.IdleTimeout
+	}
 	p.metrics.inFlight.Inc()
 	defer p.finish(x, r)
 	if err := p.serve(x, r); err != nil {
