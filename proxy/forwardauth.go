@@ -36,7 +36,7 @@ func (p *Proxy) forwardAuth(x *exchange, r *http.Request) error {
 		x.rule = p.config.EndpointPrefix + "/"
 		return questionRefused(err)
 	}
-	x.asked = asked
+	x.asked, x.strict = asked, p.strictly(asked) // the client's host, not the one by which the server in front knows us
 	if err := p.consent(x, asked, extra); err != nil {
 		p.tell(x, asked, p.forFront(err))
 	}

@@ -107,3 +107,17 @@ func TestWhereNothingIsStrict(t *testing.T) {
 		}
 	}
 }
+
+// A server in front that relays our answers knows us by another host than its client asks for, and that one counts.
+func TestStrictnessOfRelayedAnswers(t *testing.T) {
+	for host, want := range map[string]string{"localhost:8443": "", "app.example.com": ofOurs} {
+		s := behindFront(t, "traefik", func(c *config.Config) { c.PublicURL = []string{"https://" + host} })
+		for _, us := range []string{"doorward", "localhost:4180"} {
+			_, _, told := forwarded("GET", host, "/closed/")
+			p := s.raw("GET /oauth2/auth HTTP/1.1\r\nHost: " + us + "\r\nConnection: close\r\n" + strings.Join(told, "\r\n") + "\r\n\r\n")
+			if got := strictOf(t, p.Header); p.StatusCode != http.StatusForbidden || got != want {
+				t.Errorf("asked as %s about %s: %d with %q, want %q", us, host, p.StatusCode, got, want)
+			}
+		}
+	}
+}
