@@ -54,7 +54,7 @@ func isAllowed(allowed []string, name string) bool {
 }
 
 func TestBehindEnvoy(t *testing.T) {
-	deploytest.FrontStory{Start: start, Name: "envoy", Names: "X-Auth-Request-"}.Tell(t)
+	deploytest.FrontStory{Start: start, Name: "envoy", Names: "X-Auth-Request-", DotsPass: true}.Tell(t)
 }
 
 // The configuration says what the stand-in takes for granted.

@@ -13,7 +13,7 @@ import (
 
 // start stands in for ingress-nginx: auth-url asks by GET with all headers of the client, and sets X-Original-Method and X-Original-URL
 // anew. 2xx is a yes, 401 leads to auth-signin, anything else to a page of its own. The headers that are named
-// are taken from a yes, and the client's go; and it adds the first Set-Cookie to the application's answer. Header names with underscores
+// are taken from a yes, and the client's go; and it adds the first Set-Cookie to the application's answer. Header names with underscores or dots
 // it drops.
 func start(t *testing.T, o deploytest.FrontOptions) *deploytest.Front {
 	f := deploytest.NewFront(t, "ingress-nginx", o)
@@ -34,7 +34,7 @@ func start(t *testing.T, o deploytest.FrontOptions) *deploytest.Front {
 			return q
 		},
 		Yes:           func(status int) bool { return status/100 == 2 },
-		Drops:         func(name string) bool { return strings.Contains(name, "_") || named(name) },
+		Drops:         func(name string) bool { return strings.ContainsAny(name, "_.") || named(name) },
 		ToApplication: named,
 		ToBrowser:     func(cookies []string) []string { return cookies[:min(1, len(cookies))] },
 		Refuse: func(w http.ResponseWriter, r *http.Request, status int) {
