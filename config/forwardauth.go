@@ -144,6 +144,7 @@ func (c *Config) FrontNotes() []string {
 	notes := []string{
 		"ask " + endpoint + " of doorward about every request, from an address in " + Prefix + "_TRUSTED_PROXIES",
 		f.tells(),
+		"put its client's address at the end of X-Forwarded-For, there and in what it passes on, or clients say themselves where they are (ip: in rules, log)",
 		"let no client ask " + endpoint + " itself: whoever can, is told who they are and given their tokens",
 		"pass everything else under " + c.EndpointPrefix + "/ on to doorward without asking, with its client's Host",
 		"hand on to the application, in place of what its client sent: " + strings.Join(c.AuthHeaders(), ", "),

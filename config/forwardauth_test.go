@@ -84,7 +84,7 @@ func TestFrontNotesNameTheHeaders(t *testing.T) {
 	for _, front := range []string{"nginx", "ingress-nginx", "traefik", "caddy", "envoy"} {
 		c := load(t, askedBy(front, map[string]string{"ENDPOINT_PREFIX": "/_door"}))
 		notes := strings.Join(c.FrontNotes(), "\n")
-		for _, name := range append(c.FrontServer().Headers(), c.AuthHeaders()...) {
+		for _, name := range append(append(c.FrontServer().Headers(), c.AuthHeaders()...), "X-Forwarded-For") {
 			if !strings.Contains(notes, name) {
 				t.Errorf("%s: %s is not named in\n%s", front, name, notes)
 			}

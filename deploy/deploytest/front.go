@@ -55,7 +55,7 @@ func NewFront(t testing.TB, kind string, o FrontOptions) *Front {
 		if kind == "ingress-nginx" {
 			c.SessionCookieMaxBytes = 3900
 		}
-		c.AccessRules = "/ authenticated; /admin/ group:Admin; GET /status public; POST /write group:Admin"
+		c.AccessRules = "/ authenticated; /admin/ group:Admin; GET /status public; POST /write group:Admin; /office/ ip:127.0.0.7"
 	})
 	return f
 }

@@ -39,6 +39,7 @@ func (s FrontStory) Tell(t *testing.T) {
 	t.Run("refreshed sessions reach the browser", s.RefreshedSessions)
 	t.Run("nobody else asks", s.Question)
 	t.Run("paths with two meanings", s.AmbiguousPaths)
+	t.Run("clients do not say where they are", s.ClientAddress)
 	t.Run("without doorward nothing passes", s.DoorwardDown)
 }
 
@@ -253,10 +254,33 @@ func (s FrontStory) Question(t *testing.T) {
 	}
 }
 
+// ClientAddress sees that rules ask about the address that a client has, not the one that it claims (CVE-2024-47070 and kin).
+func (s FrontStory) ClientAddress(t *testing.T) {
+	f := s.Start(t, FrontOptions{Application: Echo(t)})
+	cookie := ""
+	for _, c := range f.visitorAs(t, "alice").cookies(f.Origin) {
+		cookie += c.Name + "=" + c.Value + "; "
+	}
+	for address, want := range map[string]int{"127.0.0.7": http.StatusOK, "127.0.0.2": http.StatusForbidden} {
+		answer := f.rawFrom(t, address, "GET /office/ HTTP/1.1\r\nHost: localhost:"+f.Port+"\r\nConnection: close\r\nCookie: "+cookie+
+			"\r\nX-Forwarded-For: 127.0.0.7\r\nX-Real-IP: 127.0.0.7\r\nForwarded: for=127.0.0.7\r\n\r\n")
+		if answer.StatusCode != want {
+			t.Errorf("%s is answered %d, want %d", address, answer.StatusCode, want)
+		}
+	}
+}
+
 // raw sends bytes as they are, and reads the head of the answer.
 func (f *Front) raw(t *testing.T, request string) *http.Response {
 	t.Helper()
-	conn, err := net.Dial("tcp", "127.0.0.1:"+f.Port)
+	return f.rawFrom(t, "127.0.0.1", request)
+}
+
+// rawFrom does so from another address of this machine.
+func (f *Front) rawFrom(t *testing.T, address, request string) *http.Response {
+	t.Helper()
+	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(address)}}
+	conn, err := dialer.DialContext(t.Context(), "tcp", "127.0.0.1:"+f.Port)
 	if err != nil {
 		t.Fatal(err)
 	}
