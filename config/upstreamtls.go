@@ -105,7 +105,12 @@ func (u Upstream) TLSConfig(notice func(setting string, err error)) *tls.Config 
 	f.value, _ = u.TLS.parse(f.seen)
 	c := &tls.Config{MinVersion: tls.VersionTLS12}
 	if u.TLS.Cert != "" {
-		c.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return f.current().pair, nil }
+		c.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+			if pair := f.current().pair; pair != nil {
+				return pair, nil
+			}
+			return nil, errUnread
+		}
 	}
 	if u.TLS.CA != "" {
 		// RootCAs cannot change with a file, so crypto/tls leaves the verification to us, and it is the same one.
@@ -115,9 +120,15 @@ func (u Upstream) TLSConfig(notice func(setting string, err error)) *tls.Config 
 	return c
 }
 
+// errUnread is for files that were gone since the settings were checked: without them the system's authorities would count.
+var errUnread = errors.New("the files of ca=, cert= and key= could not be read yet")
+
 // verify does what crypto/tls does: a chain to one of the roots, for servers, within its time, and for that host. The host is the entry's,
 // since ConnectionState has no ServerName for an address, and x509 would then verify none.
 func verify(s tls.ConnectionState, roots *x509.CertPool, host string) error {
+	if roots == nil {
+		return errUnread
+	}
 	between := x509.NewCertPool()
 	for _, c := range s.PeerCertificates[1:] {
 		between.AddCert(c)
