@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -372,6 +373,22 @@ func TestDestinationOfAnUpstreamWithAPrefix(t *testing.T) {
 	p := s.raw("COPY /dav/a HTTP/1.1\r\nHost: " + strings.TrimPrefix(s.URL, "http://") + "\r\nDestination: /dav/b\r\n\r\n")
 	if p.StatusCode != http.StatusBadRequest || len(s.Upstream.Received()) > 0 {
 		t.Errorf("the answer is %d", p.StatusCode)
+	}
+}
+
+// An upstream's head has its limits, and does not fill our memory.
+func TestHeadsOfUpstreamsAreBounded(t *testing.T) {
+	for name, answer := range map[string]http.HandlerFunc{
+		"one line": func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("X", strings.Repeat("x", 300<<10)) },
+		"many lines": func(w http.ResponseWriter, _ *http.Request) {
+			w.Header()["X"] = slices.Repeat([]string{"xxx"}, 100_000)
+		},
+	} {
+		s := public(t, nil)
+		s.Upstream.Answer = answer
+		if p := s.browser().open(s.URL + "/"); p.StatusCode != http.StatusBadGateway {
+			t.Errorf("%s: the answer is %d", name, p.StatusCode)
+		}
 	}
 }
 
