@@ -159,10 +159,7 @@ func New(o Options) (*Proxy, error) {
 func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := newExchange(w, r)
 	p.meet(x, r)
-	x.strict = p.strictly(r)
-	if r.ProtoMajor == 2 {
-		x.taken = p.config.IdleTimeout
-	}
+	x.strict, x.taken = p.strictly(r), p.config.IdleTimeout
 	p.metrics.inFlight.Inc()
 	defer p.finish(x, r)
 	if err := p.serve(x, r); err != nil {

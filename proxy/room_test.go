@@ -135,3 +135,33 @@ func TestClosingWhileSomebodyWaits(t *testing.T) {
 	_ = s.server.Config.Close()
 	closed(t, second)
 }
+
+// Somebody who asks on and on and reads no answer loses the seat, and the answers before have nothing to do with what follows them.
+func TestAnswersThatNobodyReadsMakeRoom(t *testing.T) {
+	s := newSite(t, func(c *config.Config) { c.IdleTimeout, c.MaxConnections = 50*time.Millisecond, 1 })
+	greedy, asks := s.dial(20*time.Second), strings.Repeat("GET /oauth2/healthz HTTP/1.1\r\nHost: x\r\n\r\n", 1000)
+	for err := error(nil); err == nil; { // until nobody reads what it asks any more
+		_ = greedy.SetWriteDeadline(time.Now().Add(20 * time.Millisecond))
+		_, err = io.WriteString(greedy, asks)
+	}
+	if got := s.askOn(s.dial(20 * time.Second)); got != http.StatusUnauthorized {
+		t.Errorf("the next one is answered %d", got)
+	}
+}
+
+// What an upstream says after an answer of ours, on the same connection, may take its time.
+func TestAnswersOfUpstreamsAfterOurs(t *testing.T) {
+	s := newSite(t, func(c *config.Config) { c.IdleTimeout = 50 * time.Millisecond })
+	s.Upstream.Answer = func(w http.ResponseWriter, r *http.Request) {
+		idle := s.dial(20 * time.Second)
+		s.askOn(idle)
+		closed(t, idle) // then an answer of ours has had its time
+		_, _ = io.WriteString(w, "done")
+	}
+	conn := s.dial(20 * time.Second)
+	host := strings.TrimPrefix(s.URL, "http://")
+	_, _ = io.WriteString(conn, "GET / HTTP/1.1\r\nHost: "+host+"\r\n\r\nGET /public/ HTTP/1.1\r\nHost: "+host+"\r\nConnection: close\r\n\r\n")
+	if text, err := io.ReadAll(conn); err != nil || !strings.HasSuffix(string(text), "done") {
+		t.Errorf("the answers are %q, %v", text, err)
+	}
+}
