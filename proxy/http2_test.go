@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -44,8 +45,19 @@ func (c client2) ask(t *testing.T, fields ...field) {
 	for _, f := range fields {
 		_ = encoder.WriteField(hpack.HeaderField{Name: f.name, Value: f.value})
 	}
-	if err := c.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: block.Bytes(), EndHeaders: true, EndStream: true}); err != nil {
+	const most = 16 << 10 // of a frame
+	rest := block.Bytes()
+	first := rest[:min(len(rest), most)]
+	rest = rest[len(first):]
+	if err := c.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: first, EndHeaders: len(rest) == 0, EndStream: true}); err != nil {
 		t.Fatal(err)
+	}
+	for len(rest) > 0 {
+		next := rest[:min(len(rest), most)]
+		rest = rest[len(next):]
+		if c.WriteContinuation(1, len(rest) == 0, next) != nil {
+			return // it was refused already
+		}
 	}
 }
 
@@ -205,6 +217,43 @@ func TestHTTP2CookieCrumbs(t *testing.T) {
 	notArrived(t, got)
 	if cookies := strings.Join(got.Header["Cookie"], "; "); got.Header.Get("X-Forwarded-User") != "alice" || cookies != "a=1; b=2" {
 		t.Errorf("the upstream is told of %q, with the cookies %q", got.Header["X-Forwarded-User"], cookies)
+	}
+}
+
+// A cookie that comes twice is none, in whatever crumbs.
+func TestHTTP2DoubledSession(t *testing.T) {
+	s := newSite(t, nil)
+	cookie := s.signedIn("alice").cookieHeader(s)
+	planted := strings.SplitAfter(cookie, "=")[0] + "planted"
+	for _, crumbs := range [][]string{{cookie, cookie}, {cookie, "a=1", planted}, {planted, cookie}, {planted + "; " + cookie}} {
+		var fields []field
+		for _, crumb := range crumbs {
+			fields = append(fields, field{"cookie", crumb})
+		}
+		if status := s.get2(t, "/x", fields...); status != "401" {
+			t.Errorf("%d crumbs are answered %s", len(crumbs), status)
+		}
+	}
+}
+
+// MAX_HEADER_BYTES holds for heads that come in pieces, and for those that are large only when they are unpacked (RFC 9113 6.5.2, 10.5.1).
+func TestHTTP2HugeHeads(t *testing.T) {
+	s := public(t, func(c *config.Config) { c.MaxHeaderBytes = 20_000 })
+	for name, test := range map[string]struct {
+		more []field
+		want bool
+	}{
+		"large":       {[]field{{"x", strings.Repeat("~", 8_000)}}, true},
+		"too large":   {[]field{{"x", strings.Repeat("~", 25_000)}}, false},
+		"many":        {slices.Repeat([]field{{"x", "y"}}, 5_000), false},
+		"many, of 4K": {slices.Repeat([]field{{"x", strings.Repeat("~", 2_000)}}, 30), false}, // a byte each, but for the first
+		"endless":     {slices.Repeat([]field{{"x", strings.Repeat("~", 10_000)}}, 100), false},
+	} {
+		c := s.client2()
+		c.ask(t, c.get("/", test.more...)...)
+		if status := c.status(); (status == "200") != test.want {
+			t.Errorf("%s: the answer is %s", name, status)
+		}
 	}
 }
 
