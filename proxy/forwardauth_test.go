@@ -87,6 +87,36 @@ func TestForwardAuthDecidesAsForRequestsOfItsOwn(t *testing.T) {
 	}
 }
 
+// So it is where other sites, keys of the application's own, and places to write to come in.
+func TestForwardAuthDecidesAsForRequestsOfOtherSites(t *testing.T) {
+	const evil = "Origin: https://evil.example"
+	for _, front := range []string{"nginx", "traefik", "envoy"} {
+		for _, as := range []string{"nobody", "alice", "bob", "key"} {
+			t.Run(front+" "+as, func(t *testing.T) {
+				s := behindFront(t, front, func(c *config.Config) {
+					protectedWrites(c)
+					c.AccessRules += "\n/git/ upstream-auth challenge:basic"
+				})
+				brings := map[string]string{"nobody": "A: b", "key": "Authorization: Basic eDp5"}[as]
+				if brings == "" {
+					brings = "Cookie: " + s.signedIn(as).cookieHeader(s)
+				}
+				for _, more := range [][]string{
+					nil, {evil}, {"Origin: null"}, {"Origin: " + s.URL}, {evil, "Sec-Fetch-Site: cross-site"}, {"Sec-Fetch-Site: same-origin"},
+					{evil, "Access-Control-Request-Method: PUT"}, {evil, "Sec-WebSocket-Version: 13"}, {"Origin: " + s.URL, "Sec-WebSocket-Version: 13"},
+					{"Destination: /admin/x"}, {"Destination: /x", evil}, {"Destination: /public/x", evil}, {"Destination: /git/x"}, {"Destination: http://other.example/"},
+				} {
+					for _, method := range []string{"GET", "POST", "OPTIONS", "MOVE"} {
+						for _, path := range []string{"/x", "/public/x", "/git/x"} {
+							s.sameAnswer(front, method, path, append([]string{brings}, more...))
+						}
+					}
+				}
+			})
+		}
+	}
+}
+
 // sameAnswer compares the answer to a question with that to the request itself.
 func (s *site) sameAnswer(front, method, address string, lines []string) {
 	s.t.Helper()
