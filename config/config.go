@@ -73,7 +73,7 @@ type Config struct {
 	TLSKey                  string        `split_words:"true" kind:"PEM" secret:"true" desc:"The certificate's private key. Usually given as TLS_KEY_FILE."`
 	MaxHeaderBytes          int           `split_words:"true" default:"65536" kind:"bytes" desc:"Bytes of a request's head, cookies among them; a longer one gets 431."`
 	HeaderTimeout           time.Duration `split_words:"true" default:"10s" desc:"How long a client may take for the TLS handshake, and for the head of a request once it has begun."`
-	IdleTimeout             time.Duration `split_words:"true" default:"120s" desc:"How long a connection is kept on which no request is going on."`
+	IdleTimeout             time.Duration `split_words:"true" default:"120s" desc:"How long a connection is kept on which no request is going on, and how long a client may leave an answer of doorward's own unread."`
 	MaxConnections          int           `split_words:"true" default:"0" desc:"How many connections of clients are open at once; WebSockets count. At the limit the one that has been idle for longest makes room; while none is idle, new ones wait. 0: no limit."`
 	MetricsAddr             string        `split_words:"true" default:":9180" desc:"Address of the listener with /metrics, /healthz and /readyz, and with what ADMIN_TOKEN opens, host:port."`
 	AdminToken              string        `split_words:"true" secret:"true" desc:"Opens POST /sessions/revoke on METRICS_ADDR, which ends sessions, to whoever brings it as a bearer token; 16 characters or more. It travels in the clear: keep that address inside your network. Unset: there is no such path."`
