@@ -34,7 +34,7 @@ type exchange struct {
 	session string           // the hash of one that is not the user's own
 
 	strict bool              // the answer tells browsers to come by https
-	taken  time.Duration     // within which an answer of ours is to be taken
+	taken  time.Duration     // within which an answer of ours is to be taken; 0 for any
 	onHead func(http.Header) // is called once, when the final head is about to be written; may be nil
 
 	connection connection // what may end it early, while it is on its way to an upstream
@@ -77,7 +77,7 @@ func (x *exchange) WriteHeader(status int) {
 // hurry bounds for how long an answer of ours waits for its client to take it: over HTTP/2 one that grants no window, and over HTTP/1.1 one
 // that asks on and on and reads nothing, would hold its connection for ever, without being signed in. net/http takes the deadline back before the next request.
 func (x *exchange) hurry() {
-	if x.outcome != "forwarded" {
+	if x.taken > 0 && x.outcome != "forwarded" {
 		_ = http.NewResponseController(x.ResponseWriter).SetWriteDeadline(time.Now().Add(x.taken))
 	}
 }
