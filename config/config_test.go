@@ -107,6 +107,7 @@ func TestDefaults(t *testing.T) {
 		{c.HeaderTimeout, 10 * time.Second},
 		{c.IdleTimeout, 2 * time.Minute},
 		{c.MaxConnections, 0},
+		{c.FastTransport, false},
 		{c.EndpointPrefix, "/oauth2"},
 		{c.ShutdownDelay, 5 * time.Second},
 		{c.ShutdownTimeout, 20 * time.Second},

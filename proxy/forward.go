@@ -17,6 +17,7 @@ import (
 
 	"doorward/config"
 	"doorward/proxy/access"
+	"doorward/proxy/fasttransport"
 )
 
 // Rules that this file keeps:
@@ -33,8 +34,14 @@ type upstream struct {
 	config.Upstream
 	name      string
 	target    *url.URL
-	transport *http.Transport
+	transport transport
 	duration  prometheus.Observer // of the time to its answers
+}
+
+// transport is http.Transport, or, with FAST_TRANSPORT, ours.
+type transport interface {
+	http.RoundTripper
+	CloseIdleConnections()
 }
 
 // newUpstream prepares the connections of an upstream. Its answers are passed on as they come (DisableCompression:
@@ -42,7 +49,7 @@ type upstream struct {
 func newUpstream(entry config.Upstream, notice func(setting string, err error)) *upstream {
 	u := &upstream{Upstream: entry, name: entry.Name(), target: &url.URL{Scheme: "http", Host: entry.URL.Host}}
 	dialer := &net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}
-	u.transport = &http.Transport{
+	standard := &http.Transport{
 		DialContext:            dialer.DialContext,
 		DisableCompression:     true,
 		TLSClientConfig:        entry.TLSConfig(notice),
@@ -54,21 +61,42 @@ func newUpstream(entry config.Upstream, notice func(setting string, err error)) 
 		MaxResponseHeaderBytes: 256 << 10,
 		Protocols:              new(http.Protocols),
 	}
-	u.transport.Protocols.SetHTTP1(true)
+	u.transport = standard
+	standard.Protocols.SetHTTP1(true)
 	switch entry.URL.Scheme {
 	case "https":
 		u.target.Scheme = "https"
-		u.transport.Protocols.SetHTTP2(true)
+		standard.Protocols.SetHTTP2(true)
 	case "h2c":
-		u.transport.Protocols.SetHTTP1(false)
-		u.transport.Protocols.SetUnencryptedHTTP2(true)
+		standard.Protocols.SetHTTP1(false)
+		standard.Protocols.SetUnencryptedHTTP2(true)
 	case "unix":
 		u.target.Host = "localhost"
-		u.transport.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
+		standard.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return dialer.DialContext(ctx, "unix", entry.URL.Path)
 		}
 	}
 	return u
+}
+
+// hurry has requests without a body asked by fasttransport, where the upstream is one that it knows.
+func (u *upstream) hurry() {
+	standard, ok := u.transport.(*http.Transport)
+	if !ok || u.target.Scheme != "http" || !standard.Protocols.HTTP1() {
+		return
+	}
+	addr := u.target.Host
+	if u.target.Port() == "" {
+		addr = net.JoinHostPort(u.target.Hostname(), "80")
+	}
+	u.transport = &fasttransport.Transport{
+		Dial:           func(ctx context.Context) (net.Conn, error) { return standard.DialContext(ctx, "tcp", addr) },
+		Fallback:       standard,
+		HeaderTimeout:  standard.ResponseHeaderTimeout,
+		MaxHeaderBytes: standard.MaxResponseHeaderBytes,
+		MaxIdle:        standard.MaxIdleConnsPerHost,
+		IdleTimeout:    standard.IdleConnTimeout,
+	}
 }
 
 // forward hands a request to the upstream that its path leads to, on behalf of who, or of nobody where who is nil.

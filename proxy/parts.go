@@ -50,6 +50,9 @@ func (p *Proxy) openUpstreams() error {
 	for _, entry := range table {
 		u := newUpstream(entry, p.reloaded)
 		u.duration = p.metrics.upstreamDuration.WithLabelValues(u.name)
+		if p.config.FastTransport {
+			u.hurry()
+		}
 		p.upstreams = append(p.upstreams, u)
 	}
 	return err
