@@ -21,6 +21,7 @@ type contender struct {
 	url     string
 	headers []string // of the request
 	status  int      // of its answer
+	leads   string   // what the address begins with that its answer redirects to; "" for no redirect
 	echo    string   // a path that shows what the upstream got; "" where that is not asked
 	script  string   // of wrk
 	clients int      // 0 for the usual number
@@ -30,8 +31,9 @@ type contender struct {
 var errMissing = errors.New("left out")
 
 const (
-	bareProxy = "bare ReverseProxy"
-	bareLarge = "bare ReverseProxy, 1 MiB"
+	bareProxy   = "bare ReverseProxy"
+	bareLarge   = "bare ReverseProxy, 1 MiB"
+	apacheProxy = "Apache, mod_auth_openidc"
 )
 
 // contenders starts everybody who is wanted and can be had, and lets them prove that they do what they are measured at.
@@ -73,6 +75,9 @@ func (c *contender) prove() error {
 	}
 	if answer.StatusCode != c.status {
 		return fmt.Errorf("%s answers %s: %.200s", c.name, answer.Status, body)
+	}
+	if to := answer.Header.Get("Location"); !strings.HasPrefix(to, c.leads) {
+		return fmt.Errorf("%s redirects to %q, and not to %s", c.name, to, c.leads)
 	}
 	if size := len(body); c.status == http.StatusOK && size != 1<<10 && size != 1<<20 {
 		return fmt.Errorf("%s answers with %d bytes, which are not the upstream's", c.name, size)
@@ -165,7 +170,8 @@ http {
 }
 `
 
-// apache is Apache with mod_auth_openidc, with its defaults: sessions in its shared memory.
+// apache is Apache with mod_auth_openidc, with its defaults: sessions in its shared memory. What the upstream is told, and of whom it is
+// kept away from /admin/, is as with doorward.
 func (l *lab) apache() ([]*contender, error) {
 	program, modules := "/usr/sbin/apache2", "/usr/lib/apache2/modules"
 	for _, file := range []string{program, modules + "/mod_auth_openidc.so"} {
@@ -190,7 +196,8 @@ func (l *lab) apache() ([]*contender, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w; Apache says: %s", err, p.said())
 	}
-	return []*contender{{name: "Apache, mod_auth_openidc", against: bareProxy, process: p, url: origin + "/", headers: []string{"Cookie: " + cookies}, status: http.StatusOK}}, nil
+	return []*contender{{name: apacheProxy, against: bareProxy, process: p, url: origin + "/", echo: origin + "/echo",
+		headers: []string{"Cookie: " + cookies}, status: http.StatusOK}}, nil
 }
 
 const apacheConf = `ServerRoot %[1]s
@@ -224,10 +231,18 @@ OIDCRedirectURI %[7]s/oauth2/callback
 OIDCCryptoPassphrase benchmark-passphrase-of-this-run-alone
 OIDCScope "openid profile email groups offline_access"
 OIDCPKCEMethod S256
-OIDCPassRefreshToken Off
+OIDCPassClaimsAs environment
 <Location />
   AuthType openid-connect
   Require valid-user
+  RequestHeader set X-Forwarded-User "%%{OIDC_CLAIM_sub}e"
+  RequestHeader set X-Forwarded-Email "%%{OIDC_CLAIM_email}e"
+  RequestHeader set X-Forwarded-Groups "%%{OIDC_CLAIM_groups}e"
+  RequestHeader set X-Forwarded-Preferred-Username "%%{OIDC_CLAIM_preferred_username}e"
+  RequestHeader set Authorization "Bearer %%{OIDC_access_token}e"
+</Location>
+<Location /admin/>
+  Require claim groups:Admin
 </Location>
 ProxyPass "/oauth2/callback" "!"
 ProxyPass "/" "%[8]s/" keepalive=On

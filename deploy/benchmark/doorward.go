@@ -68,7 +68,7 @@ func (l *lab) cookieStore() ([]*contender, error) {
 		return nil, err
 	}
 	login := &contender{name: "doorward, redirect to the login", against: bareProxy, target: 0.6, process: c.process, url: c.url,
-		headers: []string{"Accept: text/html"}, status: http.StatusSeeOther}
+		headers: []string{"Accept: text/html"}, status: http.StatusSeeOther, leads: l.issuer + "/authorize?"}
 	large := &contender{name: "doorward, 1 MiB", against: bareLarge, target: 1.05, process: c.process, url: c.url + "1m", headers: c.headers, status: http.StatusOK, clients: fewClients}
 	return []*contender{c, login, large}, nil
 }
