@@ -4,17 +4,19 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"net/http"
 	"net/http/httputil"
 	"net/url"
+	"runtime"
 	"sync"
 	"time"
 )
 
 // serveBare is what doorward is measured by: httputil.ReverseProxy with connections that are kept and memory that is used again, and
-// nothing else. It serves until ctx ends.
-func serveBare(ctx context.Context, addr, upstream string) error {
+// nothing else. What it has allocated is told at an address of its own, between the rounds. It serves until ctx ends.
+func serveBare(ctx context.Context, addr, metrics, upstream string) error {
 	target, err := url.Parse(upstream)
 	if err != nil {
 		return err
@@ -28,9 +30,17 @@ func serveBare(ctx context.Context, addr, upstream string) error {
 		BufferPool: &buffers{},
 		Rewrite:    func(r *httputil.ProxyRequest) { r.SetURL(target) },
 	}}
-	context.AfterFunc(ctx, func() { server.Close() })
+	beside := &http.Server{Addr: metrics, ReadHeaderTimeout: 10 * time.Second, Handler: http.HandlerFunc(tellMallocs)}
+	context.AfterFunc(ctx, func() { server.Close(); beside.Close() })
+	go func() { _ = beside.ListenAndServe() }()
 	_ = server.Serve(l)
 	return nil
+}
+
+func tellMallocs(w http.ResponseWriter, _ *http.Request) {
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	fmt.Fprintf(w, "# TYPE %s counter\n%s %d\n", mallocsName, mallocsName, m.Mallocs)
 }
 
 // buffers lends memory to copy bodies through.

@@ -34,6 +34,10 @@ const (
 	bareProxy   = "bare ReverseProxy"
 	bareLarge   = "bare ReverseProxy, 1 MiB"
 	apacheProxy = "Apache, mod_auth_openidc"
+
+	doorwardCookies = "doorward"
+	doorwardLarge   = "doorward, 1 MiB"
+	doorwardRedis   = "doorward, sessions in Redis"
 )
 
 // contenders starts everybody who is wanted and can be had, and lets them prove that they do what they are measured at.
@@ -115,16 +119,21 @@ func (l *lab) bare() ([]*contender, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := l.start("bare", nil, l.self, "bare", addr, l.upstream)
+	metrics, err := freeAddr()
 	if err != nil {
 		return nil, err
 	}
+	p, err := l.start("bare", nil, l.self, "bare", addr, metrics, l.upstream)
+	if err != nil {
+		return nil, err
+	}
+	p.metrics = metrics
 	// The same headers as a signed-in person's.
 	cookie := "Cookie: session=" + strings.Repeat("x", 2000)
 	return []*contender{
 		{name: bareProxy, process: p, url: "http://" + addr + "/", headers: []string{cookie}, status: http.StatusOK},
 		{name: bareLarge, process: p, url: "http://" + addr + "/1m", headers: []string{cookie}, status: http.StatusOK, clients: fewClients},
-	}, p.await(l.ctx, func() bool { return listens(addr) })
+	}, p.await(l.ctx, func() bool { return listens(addr) && listens(metrics) })
 }
 
 // nginx is plain proxy_pass, with connections that are kept.

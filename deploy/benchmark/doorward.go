@@ -31,6 +31,7 @@ func (l *lab) startDoorward(name string, settings ...string) (origin string, p *
 	if p, err = l.start(name, environment, l.doorward); err != nil {
 		return "", nil, err
 	}
+	p.metrics = metrics
 	return origin, p, p.await(l.ctx, func() bool { return isReady(metrics) })
 }
 
@@ -63,13 +64,13 @@ func (l *lab) signedInAs(person, name string, target float64, settings ...string
 
 // cookieStore is doorward with its defaults. The same process sends people to their login, and serves large bodies.
 func (l *lab) cookieStore() ([]*contender, error) {
-	c, err := l.signedIn("doorward", 1.15)
+	c, err := l.signedIn(doorwardCookies, 1.15)
 	if err != nil {
 		return nil, err
 	}
 	login := &contender{name: "doorward, redirect to the login", against: bareProxy, target: 0.6, process: c.process, url: c.url,
 		headers: []string{"Accept: text/html"}, status: http.StatusSeeOther, leads: l.issuer + "/authorize?"}
-	large := &contender{name: "doorward, 1 MiB", against: bareLarge, target: 1.05, process: c.process, url: c.url + "1m", headers: c.headers, status: http.StatusOK, clients: fewClients}
+	large := &contender{name: doorwardLarge, against: bareLarge, target: 1.05, process: c.process, url: c.url + "1m", headers: c.headers, status: http.StatusOK, clients: fewClients}
 	return []*contender{c, login, large}, nil
 }
 
@@ -89,7 +90,7 @@ func (l *lab) redisStore() ([]*contender, error) {
 	if err := redis.await(l.ctx, func() bool { return listens(addr) }); err != nil {
 		return nil, err
 	}
-	c, err := l.signedIn("doorward, sessions in Redis", 1.15*1.05, "DOORWARD_REDIS_URL=redis://"+addr, "DOORWARD_READY_REQUIRES=redis")
+	c, err := l.signedIn(doorwardRedis, 0, "DOORWARD_REDIS_URL=redis://"+addr, "DOORWARD_READY_REQUIRES=redis")
 	return []*contender{c}, err
 }
 

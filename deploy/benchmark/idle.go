@@ -17,7 +17,7 @@ const idleClients = 1000
 
 // idleConnections tells what memory doorward holds while so many clients that were answered keep their connections.
 func (l *lab) idleConnections(contenders []*contender) string {
-	at := slices.IndexFunc(contenders, func(c *contender) bool { return c.name == "doorward" })
+	at := slices.IndexFunc(contenders, func(c *contender) bool { return c.name == doorwardCookies })
 	if at < 0 {
 		return ""
 	}

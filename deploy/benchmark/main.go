@@ -49,8 +49,8 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if len(args) == 2 && args[0] == "upstream" {
 		return serveUpstream(ctx, args[1])
 	}
-	if len(args) == 3 && args[0] == "bare" {
-		return serveBare(ctx, args[1], args[2])
+	if len(args) == 4 && args[0] == "bare" {
+		return serveBare(ctx, args[1], args[2], args[3])
 	}
 	o, err := parse(args, out)
 	if errors.Is(err, flag.ErrHelp) {
@@ -98,7 +98,7 @@ func measure(ctx context.Context, o options, out io.Writer) error {
 	}
 	table := tableOf(contenders, results, o)
 	if !o.scaling {
-		table += lab.idleConnections(contenders)
+		table += targetTable(targets(), contenders, results) + lab.idleConnections(contenders)
 	}
 	fmt.Fprintf(out, "\n%s\n\n%s", machine(), table)
 	if !o.write {

@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -19,6 +20,7 @@ type process struct {
 	name    string
 	command *exec.Cmd
 	log     string        // the file that it writes to
+	metrics string        // the address at which a Go program tells Prometheus of itself; "" where it does not
 	ended   chan struct{} // is closed when it has ended
 }
 
@@ -108,6 +110,21 @@ func (p *process) cpu() (total time.Duration) {
 	}
 	return total
 }
+
+// mallocs is how often a Go program has allocated memory; 0 where it does not tell.
+func (p *process) mallocs() float64 {
+	if p.metrics == "" {
+		return 0
+	}
+	_, text, _ := read(http.Get("http://" + p.metrics + "/metrics"))
+	_, after, _ := strings.Cut(text, "\n"+mallocsName+" ")
+	value, _, _ := strings.Cut(after, "\n")
+	n, _ := strconv.ParseFloat(value, 64)
+	return n
+}
+
+// mallocsName is what client_golang calls it.
+const mallocsName = "go_memstats_mallocs_total"
 
 // statFields are the fields of a stat file behind the name, which may hold blanks: state, parent, group…
 func statFields(path string) ([]string, error) {

@@ -21,6 +21,7 @@ type sample struct {
 	rate     float64 // requests a second
 	p50, p99 float64 // milliseconds
 	memory   float64 // MiB, at the round's end
+	mallocs  float64 // allocations for a request; 0 for who does not tell
 }
 
 // race lets everybody run in every round, in turn. Before the first one each has warmed up.
@@ -57,6 +58,7 @@ func (l *lab) run(c *contender) (sample, error) {
 	if c.script != "" {
 		args = append(args, "-s", c.script)
 	}
+	allocated := c.process.mallocs() // which costs time itself
 	before := c.process.cpu()
 	output, err := exec.CommandContext(ctx, "wrk", append(args, c.url)...).CombinedOutput()
 	used := c.process.cpu() - before
@@ -69,7 +71,7 @@ func (l *lab) run(c *contender) (sample, error) {
 	}
 	return sample{
 		cpu: used.Seconds() / report.requests * 1000, rate: report.requests / report.seconds, p50: report.p50, p99: report.p99,
-		memory: c.process.memory(),
+		memory: c.process.memory(), mallocs: (c.process.mallocs() - allocated) / report.requests,
 	}, nil
 }
 

@@ -14,27 +14,49 @@ func tableOf(contenders []*contender, results map[*contender][]sample, o options
 	var t strings.Builder
 	fmt.Fprintf(&t, "%d clients (%d for 1 MiB), %d rounds of %s. CPU is the process's time for 1,000 requests; the ratio is that to that of whoever it is compared with in the same round,\n"+
 		"median (least–greatest).\n\n", clients, fewClients, o.rounds, o.duration)
-	t.WriteString("| | CPU s | CPU ratio | target | requests/s | p50 ms | p99 ms | MiB |\n|---|---|---|---|---|---|---|---|\n")
+	t.WriteString("| | CPU s | CPU ratio | target | requests/s | p50 ms | p99 ms | allocations | MiB |\n|---|---|---|---|---|---|---|---|---|\n")
 	for _, c := range contenders {
 		all := results[c]
 		of := func(value func(sample) float64) float64 { return median(values(all, value)) }
-		fmt.Fprintf(&t, "| %s | %.4f | %s | %s | %.0f | %.1f | %.1f | %.0f |\n", c.name, of(func(s sample) float64 { return s.cpu }), ratioOf(c, contenders, results),
+		fmt.Fprintf(&t, "| %s | %.4f | %s | %s | %.0f | %.1f | %.1f | %s | %.0f |\n", c.name, of(func(s sample) float64 { return s.cpu }), ratioOf(c, contenders, results),
 			targetOf(c, contenders, results), of(func(s sample) float64 { return s.rate }), of(func(s sample) float64 { return s.p50 }),
-			of(func(s sample) float64 { return s.p99 }), of(func(s sample) float64 { return s.memory }))
+			of(func(s sample) float64 { return s.p99 }), whereTold(of(func(s sample) float64 { return s.mallocs })), of(func(s sample) float64 { return s.memory }))
 	}
 	return t.String()
 }
 
+func whereTold(mallocs float64) string {
+	if mallocs == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%.0f", mallocs)
+}
+
 // ratios are a contender's CPU times to those of whoever it is compared with, round by round.
 func ratios(c *contender, contenders []*contender, results map[*contender][]sample) (all []float64) {
-	at := slices.IndexFunc(contenders, func(other *contender) bool { return other.name == c.against })
+	return compare(results[c], results[named(contenders, c.against)], func(of, against sample) float64 { return of.cpu / against.cpu })
+}
+
+// compare compares the samples of the same rounds; nothing comes of nobody's.
+func compare(of, against []sample, how func(of, against sample) float64) (all []float64) {
+	for i := range min(len(of), len(against)) {
+		all = append(all, how(of[i], against[i]))
+	}
+	return all
+}
+
+// named is the contender of that name; nil where it is left out.
+func named(contenders []*contender, name string) *contender {
+	at := slices.IndexFunc(contenders, func(c *contender) bool { return c.name == name })
 	if at < 0 {
 		return nil
 	}
-	for i, s := range results[c] {
-		all = append(all, s.cpu/results[contenders[at]][i].cpu)
-	}
-	return all
+	return contenders[at]
+}
+
+// spread is a median, with the least and the greatest value.
+func spread(all []float64) string {
+	return fmt.Sprintf("%.2f (%.2f–%.2f)", median(all), slices.Min(all), slices.Max(all))
 }
 
 func ratioOf(c *contender, contenders []*contender, results map[*contender][]sample) string {
@@ -42,7 +64,7 @@ func ratioOf(c *contender, contenders []*contender, results map[*contender][]sam
 	if len(all) == 0 {
 		return "1"
 	}
-	return fmt.Sprintf("%.2f (%.2f–%.2f)", median(all), slices.Min(all), slices.Max(all))
+	return spread(all)
 }
 
 func targetOf(c *contender, contenders []*contender, results map[*contender][]sample) string {
