@@ -21,11 +21,11 @@ func (l *lab) idleConnections(contenders []*contender) string {
 	if at < 0 {
 		return ""
 	}
-	origin, p, err := l.startDoorward("doorward, idle")
+	c, err := l.signedIn("doorward, idle", 0)
 	if err != nil {
 		return fmt.Sprintf("\nIdle connections could not be measured: %v\n", err)
 	}
-	before := p.memory()
+	before := c.process.memory()
 	var open []net.Conn
 	defer func() {
 		for _, conn := range open {
@@ -33,30 +33,34 @@ func (l *lab) idleConnections(contenders []*contender) string {
 		}
 	}()
 	for range idleClients {
-		conn, err := askOnce(strings.TrimPrefix(origin, "http://"))
+		conn, err := c.askOnce()
 		if err != nil {
 			return fmt.Sprintf("\nIdle connections could not be measured: %v\n", err)
 		}
 		open = append(open, conn)
 	}
-	met := "met"
-	if p.memory() > 40 {
+	held, met := c.process.memory(), "met"
+	if held > 40 {
 		met = "not met"
 	}
-	return fmt.Sprintf("\nWith %d idle connections doorward holds %.0f MiB (target 40, %s), without any %.0f MiB.\n", idleClients, p.memory(), met, before)
+	return fmt.Sprintf("\nWith %d idle connections doorward holds %.0f MiB (target 40, %s), without any %.0f MiB.\n", idleClients, held, met, before)
 }
 
-// askOnce asks for something public and keeps the connection.
-func askOnce(addr string) (net.Conn, error) {
-	conn, err := net.Dial("tcp", addr)
+// askOnce asks on a connection of its own, and keeps it.
+func (c *contender) askOnce() (net.Conn, error) {
+	addr, _, _ := strings.Cut(strings.TrimPrefix(c.url, "http://"), "/")
+	conn, err := net.DialTimeout("tcp", addr, 10*time.Second)
 	if err != nil {
 		return nil, err
 	}
 	_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
-	fmt.Fprintf(conn, "GET /status HTTP/1.1\r\nHost: %s\r\n\r\n", addr)
+	fmt.Fprintf(conn, "GET / HTTP/1.1\r\nHost: %s\r\n%s\r\n\r\n", addr, strings.Join(c.headers, "\r\n"))
 	answer, err := http.ReadResponse(bufio.NewReader(conn), nil)
-	if err == nil && answer.StatusCode != http.StatusOK {
+	if err == nil && answer.StatusCode != c.status {
 		err = fmt.Errorf("the answer is %s", answer.Status)
+	}
+	if err != nil {
+		conn.Close()
 	}
 	return conn, err
 }

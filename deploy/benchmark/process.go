@@ -27,7 +27,7 @@ type process struct {
 // start starts a program whose output goes to a file, as a service's does.
 func (l *lab) start(name string, environment []string, program string, args ...string) (*process, error) {
 	p := &process{name: name, command: exec.Command(program, args...), log: filepath.Join(l.folder, name+".log"), ended: make(chan struct{})}
-	log, err := os.Create(p.log)
+	log, err := os.OpenFile(p.log, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600) // what is emptied is written to from its beginning again
 	if err != nil {
 		return nil, err
 	}
