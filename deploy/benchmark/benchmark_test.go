@@ -5,6 +5,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -110,5 +111,24 @@ func TestTheTable(t *testing.T) {
 	ours.target = 1.05
 	if table := tableOf([]*contender{bare, ours}, results, options{rounds: 3}); !strings.Contains(table, "1.05, not met") {
 		t.Errorf("a target that was missed looks met:\n%s", table)
+	}
+}
+
+// A server takes longer to read more: that is not the groups' doing.
+func TestATwinsTimeIsTheUnit(t *testing.T) {
+	small, large := &contender{name: "small twin"}, &contender{name: "large twin"}
+	few := &contender{name: "few", twin: small.name}
+	many := &contender{name: "many", twin: large.name, against: few.name}
+	results := map[*contender][]sample{small: {{cpu: 1}}, large: {{cpu: 2}}, few: {{cpu: 1.5}}, many: {{cpu: 3.3}}}
+	if got := ratioOf(many, []*contender{small, large, few, many}, results); got != "1.10 (1.10–1.10)" {
+		t.Errorf("3.3 of 2 to 1.5 of 1 is %s", got)
+	}
+}
+
+func TestOptionsThatMakeNoSenseAreRefused(t *testing.T) {
+	for _, args := range []string{"-rounds 0", "-duration 500ms", "-duration 1500ms", "more", "-unknown", "-write -only nginx"} {
+		if _, err := parse(strings.Fields(args), io.Discard); err == nil {
+			t.Errorf("%s is taken", args)
+		}
 	}
 }

@@ -16,6 +16,7 @@ import (
 type contender struct {
 	name    string
 	against string  // whose CPU time the ratio is of; "" for the bare proxies themselves
+	twin    string  // a bare proxy with requests of the same size, whose CPU time is taken as this one's unit; "" for plain time
 	target  float64 // of that ratio, at most; 0 for none
 	process *process
 	url     string

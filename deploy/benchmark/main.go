@@ -71,12 +71,15 @@ func parse(args []string, out io.Writer) (options, error) {
 	f.DurationVar(&o.duration, "duration", 3*time.Second, "how long each contender is under load in a round")
 	f.StringVar(&o.only, "only", "", "measure those alone whose name contains this, beside the bare proxy")
 	f.BoolVar(&o.scaling, "scaling", false, "measure instead what many rules, sessions and groups cost")
-	f.BoolVar(&o.write, "write", false, "write the table into the READMEs")
+	f.BoolVar(&o.write, "write", false, "write the table into the READMEs, or that of -scaling into the one here")
 	if err := f.Parse(args); err != nil {
 		return o, err
 	}
 	if f.NArg() > 0 || o.rounds < 1 || o.duration < time.Second || o.duration%time.Second != 0 {
 		return o, errors.New("takes flags alone, at least one round, and whole seconds as -duration; -help lists them")
+	}
+	if o.write && o.only != "" {
+		return o, errors.New("-write is for the whole table, and -only makes a part of it")
 	}
 	return o, nil
 }
@@ -100,11 +103,15 @@ func measure(ctx context.Context, o options, out io.Writer) error {
 	if !o.scaling {
 		table += targetTable(targets(), contenders, results) + lab.idleConnections(contenders)
 	}
-	fmt.Fprintf(out, "\n%s\n\n%s", machine(), table)
+	table = machine() + "\n\n" + table
+	fmt.Fprintf(out, "\n%s", table)
 	if !o.write {
 		return nil
 	}
-	return writeTables(machine(), table)
+	for _, p := range o.places() {
+		err = errors.Join(err, p.write(table))
+	}
+	return err
 }
 
 // matches says whether a contender is wanted. The bare proxies are what the others are compared with.

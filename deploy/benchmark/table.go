@@ -4,7 +4,6 @@ package main
 
 import (
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 )
@@ -34,11 +33,19 @@ func whereTold(mallocs float64) string {
 
 // ratios are a contender's CPU times to those of whoever it is compared with, round by round.
 func ratios(c *contender, contenders []*contender, results map[*contender][]sample) (all []float64) {
-	return compare(results[c], results[named(contenders, c.against)], func(of, against sample) float64 { return of.cpu / against.cpu })
+	unit := func(c *contender) []float64 {
+		if c == nil || c.twin == "" {
+			return values(results[c], func(s sample) float64 { return s.cpu })
+		}
+		return compare(results[c], results[named(contenders, c.twin)], cpuRatio)
+	}
+	return compare(unit(c), unit(named(contenders, c.against)), func(of, against float64) float64 { return of / against })
 }
 
-// compare compares the samples of the same rounds; nothing comes of nobody's.
-func compare(of, against []sample, how func(of, against sample) float64) (all []float64) {
+func cpuRatio(of, against sample) float64 { return of.cpu / against.cpu }
+
+// compare compares what belongs to the same rounds; nothing comes of nobody's.
+func compare[T any](of, against []T, how func(of, against T) float64) (all []float64) {
 	for i := range min(len(of), len(against)) {
 		all = append(all, how(of[i], against[i]))
 	}
@@ -91,29 +98,4 @@ func median(all []float64) float64 {
 	}
 	sorted := slices.Sorted(slices.Values(all))
 	return (sorted[(len(sorted)-1)/2] + sorted[len(sorted)/2]) / 2
-}
-
-// The marks between which a table stands in a README.
-const (
-	beginMark = "<!-- benchmark -->\n"
-	endMark   = "<!-- end of benchmark -->\n"
-)
-
-// writeTables puts the table where the READMEs have room for it. It is to be run in the root of the sources.
-func writeTables(machine, table string) error {
-	for _, file := range []string{"deploy/benchmark/README.md", "README.md"} {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			return fmt.Errorf("writing the table (run this in the root of the sources): %w", err)
-		}
-		before, rest, found := strings.Cut(string(text), beginMark)
-		_, after, closed := strings.Cut(rest, endMark)
-		if !found || !closed {
-			return fmt.Errorf("%s has no room for the table: it stands between %q and %q", file, beginMark, endMark)
-		}
-		if err := os.WriteFile(file, []byte(before+beginMark+machine+"\n\n"+table+endMark+after), 0o644); err != nil {
-			return err
-		}
-	}
-	return nil
 }
