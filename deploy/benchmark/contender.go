@@ -181,7 +181,8 @@ http {
 `
 
 // apache is Apache with mod_auth_openidc, with its defaults: sessions in its shared memory. What the upstream is told, and of whom it is
-// kept away from /admin/, is as with doorward.
+// kept away from /admin/, is as with doorward. It neither starts processes nor ends them under way, which would lose connections, and the
+// time that they have used.
 func (l *lab) apache() ([]*contender, error) {
 	program, modules := "/usr/sbin/apache2", "/usr/lib/apache2/modules"
 	for _, file := range []string{program, modules + "/mod_auth_openidc.so"} {
@@ -227,10 +228,11 @@ LoadModule proxy_http_module %[2]s/mod_proxy_http.so
 LoadModule auth_openidc_module %[2]s/mod_auth_openidc.so
 LogFormat "%%h %%l %%u %%t \"%%r\" %%>s %%b" common
 CustomLog %[1]s/apache-access.log common
-StartServers 2
+StartServers 4
 ServerLimit 4
 ThreadsPerChild 64
 MaxRequestWorkers 256
+MaxSpareThreads 256
 MaxConnectionsPerChild 0
 KeepAlive On
 MaxKeepAliveRequests 0

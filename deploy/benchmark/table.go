@@ -8,11 +8,11 @@ import (
 	"strings"
 )
 
-// tableOf is the table of results, in Markdown: medians, and for the ratio its least and its greatest value too.
+// tableOf is the table of results, in Markdown: medians, and for the ratio its spread too.
 func tableOf(contenders []*contender, results map[*contender][]sample, o options) string {
 	var t strings.Builder
 	fmt.Fprintf(&t, "%d clients (%d for 1 MiB), %d rounds of %s. CPU is the process's time for 1,000 requests; the ratio is that to that of whoever it is compared with in the same round,\n"+
-		"median (least–greatest).\n\n", clients, fewClients, o.rounds, o.duration)
+		"median (middle half of the rounds).\n\n", clients, fewClients, o.rounds, o.duration)
 	t.WriteString("| | CPU s | CPU ratio | target | requests/s | p50 ms | p99 ms | allocations | MiB |\n|---|---|---|---|---|---|---|---|---|\n")
 	for _, c := range contenders {
 		all := results[c]
@@ -61,9 +61,9 @@ func named(contenders []*contender, name string) *contender {
 	return contenders[at]
 }
 
-// spread is a median, with the least and the greatest value.
+// spread is a median, and between what the middle half of all values is: the extremes are the machine's doing.
 func spread(all []float64) string {
-	return fmt.Sprintf("%.2f (%.2f–%.2f)", median(all), slices.Min(all), slices.Max(all))
+	return fmt.Sprintf("%.2f (%.2f–%.2f)", median(all), quantile(all, 0.25), quantile(all, 0.75))
 }
 
 func ratioOf(c *contender, contenders []*contender, results map[*contender][]sample) string {
@@ -92,10 +92,15 @@ func values(samples []sample, value func(sample) float64) (all []float64) {
 	return all
 }
 
-func median(all []float64) float64 {
+func median(all []float64) float64 { return quantile(all, 0.5) }
+
+// quantile is what so large a part of all values is below, with a straight line between two of them.
+func quantile(all []float64, part float64) float64 {
 	if len(all) == 0 {
 		return 0
 	}
 	sorted := slices.Sorted(slices.Values(all))
-	return (sorted[(len(sorted)-1)/2] + sorted[len(sorted)/2]) / 2
+	at := part * float64(len(sorted)-1)
+	below, above := sorted[int(at)], sorted[min(int(at)+1, len(sorted)-1)]
+	return below + (above-below)*(at-float64(int(at)))
 }

@@ -15,7 +15,7 @@ func TestTargetsAreJudgedByTheMedianOfTheirRounds(t *testing.T) {
 		target target
 		want   string
 	}{
-		{target{"p99", doorwardCookies, bareProxy, p99, 1.1, false}, "| p99 | 1.00 (0.50–4.00) | at most 1.1, met |"},
+		{target{"p99", doorwardCookies, bareProxy, p99, 1.1, false}, "| p99 | 1.00 (0.75–2.50) | at most 1.1, met |"},
 		{target{"p99", doorwardCookies, bareProxy, p99, 0.9, false}, "at most 0.9, not met"},
 		{target{"p99", doorwardCookies, bareProxy, p99, 1, true}, "at least 1, met"},
 		{target{"p99", doorwardCookies, bareProxy, p99, 1.1, true}, "at least 1.1, not met"},
