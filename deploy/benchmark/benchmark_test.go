@@ -26,6 +26,16 @@ func TestEverybodyIsMeasured(t *testing.T) {
 			t.Errorf("%s is not in the table", name)
 		}
 	}
+	for _, nothing := range []string{"NaN", "Inf", "| 0.0000 |", "| 0 |"} {
+		if strings.Contains(out, nothing) {
+			t.Errorf("something has no number, but %s", nothing)
+		}
+	}
+	for _, target := range targets() {
+		if !strings.Contains(out, "\n| "+target.what+" | ") {
+			t.Errorf("nothing is said of %s", target.what)
+		}
+	}
 	if !strings.Contains(out, "idle connections doorward holds") {
 		t.Error("idle connections were not measured")
 	}

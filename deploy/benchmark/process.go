@@ -111,16 +111,22 @@ func (p *process) cpu() (total time.Duration) {
 	return total
 }
 
-// mallocs is how often a Go program has allocated memory; 0 where it does not tell.
-func (p *process) mallocs() float64 {
+// mallocs is how often a Go program has allocated memory; 0 for one that has no metrics.
+func (p *process) mallocs() (float64, error) {
 	if p.metrics == "" {
-		return 0
+		return 0, nil
 	}
-	_, text, _ := read(http.Get("http://" + p.metrics + "/metrics"))
+	_, text, err := read(http.Get("http://" + p.metrics + "/metrics"))
+	if err != nil {
+		return 0, err
+	}
 	_, after, _ := strings.Cut(text, "\n"+mallocsName+" ")
 	value, _, _ := strings.Cut(after, "\n")
-	n, _ := strconv.ParseFloat(value, 64)
-	return n
+	n, err := strconv.ParseFloat(value, 64)
+	if err != nil {
+		return 0, fmt.Errorf("%s does not tell %s: %w", p.name, mallocsName, err)
+	}
+	return n, nil
 }
 
 // mallocsName is what client_golang calls it.

@@ -52,6 +52,26 @@ func (l *lab) race(contenders []*contender) (map[*contender][]sample, error) {
 
 // run puts a contender under load for a while.
 func (l *lab) run(c *contender) (sample, error) {
+	l.emptyLogs()
+	allocated, err := c.process.mallocs() // which costs time itself
+	if err != nil {
+		return sample{}, err
+	}
+	before := c.process.cpu()
+	report, err := l.load(c)
+	used := c.process.cpu() - before
+	if err != nil {
+		return sample{}, fmt.Errorf("%s: %w", c.name, err)
+	}
+	all, err := c.process.mallocs()
+	return sample{
+		cpu: used.Seconds() / report.requests * 1000, rate: report.requests / report.seconds, p50: report.p50, p99: report.p99,
+		memory: c.process.memory(), mallocs: (all - allocated) / report.requests,
+	}, err
+}
+
+// load lets wrk make its requests.
+func (l *lab) load(c *contender) (report, error) {
 	ctx, cancel := context.WithTimeout(l.ctx, l.options.duration+time.Minute)
 	defer cancel()
 	args := []string{"-t1", "-c" + strconv.Itoa(cmp.Or(c.clients, clients)), "-d" + strconv.Itoa(int(l.options.duration.Seconds())), "--timeout", "30s", "--latency"}
@@ -61,22 +81,11 @@ func (l *lab) run(c *contender) (sample, error) {
 	if c.script != "" {
 		args = append(args, "-s", c.script)
 	}
-	l.emptyLogs()
-	allocated := c.process.mallocs() // which costs time itself
-	before := c.process.cpu()
 	output, err := exec.CommandContext(ctx, "wrk", append(args, c.url)...).CombinedOutput()
-	used := c.process.cpu() - before
 	if err != nil {
-		return sample{}, fmt.Errorf("running wrk against %s: %w: %s", c.name, err, output)
+		return report{}, fmt.Errorf("running wrk: %w: %s", err, output)
 	}
-	report, err := readReport(string(output))
-	if err != nil {
-		return sample{}, fmt.Errorf("%s: %w", c.name, err)
-	}
-	return sample{
-		cpu: used.Seconds() / report.requests * 1000, rate: report.requests / report.seconds, p50: report.p50, p99: report.p99,
-		memory: c.process.memory(), mallocs: (c.process.mallocs() - allocated) / report.requests,
-	}, nil
+	return readReport(string(output))
 }
 
 // emptyLogs keeps the disk from being written to in earnest, which would be in somebody's round.
