@@ -21,7 +21,7 @@ func TestEverybodyIsMeasured(t *testing.T) {
 	needs(t, "wrk", "redis-server", "nginx", "/usr/sbin/apache2", "/usr/lib/apache2/modules/mod_auth_openidc.so")
 	out := measured(t, "-rounds", "1", "-duration", "1s")
 	for _, name := range []string{bareProxy, bareLarge, "doorward", "doorward, redirect to the login", "doorward, 1 MiB", "doorward, sessions in Redis",
-		"doorward, forward-auth", "nginx, proxy_pass", "Apache, mod_auth_openidc"} {
+		"doorward, FAST_TRANSPORT", "doorward, forward-auth", "nginx, proxy_pass", "Apache, mod_auth_openidc"} {
 		if !strings.Contains(out, "\n| "+name+" | ") {
 			t.Errorf("%s is not in the table", name)
 		}

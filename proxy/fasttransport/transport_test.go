@@ -1,3 +1,5 @@
+//go:build unix
+
 package fasttransport
 
 import (
@@ -384,7 +386,7 @@ func TestLimits(t *testing.T) {
 			u := newUpstream(t, script(c.answer))
 			tr := u.transport(t)
 			tr.HeaderTimeout = 200 * time.Millisecond
-			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			defer cancel()
 			if _, err := said(tr.RoundTrip(get(t, "GET").WithContext(ctx))); !c.is(err) {
 				t.Errorf("got %v", err)
