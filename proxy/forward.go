@@ -38,7 +38,7 @@ type upstream struct {
 	duration  prometheus.Observer // of the time to its answers
 }
 
-// transport is http.Transport, or, with FAST_TRANSPORT, ours.
+// transport is an http.Transport, alone or with what FAST_TRANSPORT puts before it.
 type transport interface {
 	http.RoundTripper
 	CloseIdleConnections()
@@ -46,7 +46,7 @@ type transport interface {
 
 // newUpstream prepares the connections of an upstream. Its answers are passed on as they come (DisableCompression:
 // or the Transport would unpack them), and no environment variable leads them through another proxy.
-func newUpstream(entry config.Upstream, notice func(setting string, err error)) *upstream {
+func newUpstream(entry config.Upstream, fast bool, notice func(setting string, err error)) *upstream {
 	u := &upstream{Upstream: entry, name: entry.Name(), target: &url.URL{Scheme: "http", Host: entry.URL.Host}}
 	dialer := &net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}
 	standard := &http.Transport{
@@ -61,7 +61,6 @@ func newUpstream(entry config.Upstream, notice func(setting string, err error)) 
 		MaxResponseHeaderBytes: 256 << 10,
 		Protocols:              new(http.Protocols),
 	}
-	u.transport = standard
 	standard.Protocols.SetHTTP1(true)
 	switch entry.URL.Scheme {
 	case "https":
@@ -76,27 +75,11 @@ func newUpstream(entry config.Upstream, notice func(setting string, err error)) 
 			return dialer.DialContext(ctx, "unix", entry.URL.Path)
 		}
 	}
+	u.transport = standard
+	if fast && (entry.URL.Scheme == "http" || entry.URL.Scheme == "unix") {
+		u.transport = fasttransport.New(u.target, standard)
+	}
 	return u
-}
-
-// hurry has requests without a body asked by fasttransport, where the upstream is one that it knows.
-func (u *upstream) hurry() {
-	standard, ok := u.transport.(*http.Transport)
-	if !ok || u.target.Scheme != "http" || !standard.Protocols.HTTP1() {
-		return
-	}
-	addr := u.target.Host
-	if u.target.Port() == "" {
-		addr = net.JoinHostPort(u.target.Hostname(), "80")
-	}
-	u.transport = &fasttransport.Transport{
-		Dial:           func(ctx context.Context) (net.Conn, error) { return standard.DialContext(ctx, "tcp", addr) },
-		Fallback:       standard,
-		HeaderTimeout:  standard.ResponseHeaderTimeout,
-		MaxHeaderBytes: standard.MaxResponseHeaderBytes,
-		MaxIdle:        standard.MaxIdleConnsPerHost,
-		IdleTimeout:    standard.IdleConnTimeout,
-	}
 }
 
 // forward hands a request to the upstream that its path leads to, on behalf of who, or of nobody where who is nil.

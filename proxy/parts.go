@@ -48,11 +48,8 @@ func (p *Proxy) readPages() (err error) {
 func (p *Proxy) openUpstreams() error {
 	table, err := p.config.UpstreamTable()
 	for _, entry := range table {
-		u := newUpstream(entry, p.reloaded)
+		u := newUpstream(entry, p.config.FastTransport, p.reloaded)
 		u.duration = p.metrics.upstreamDuration.WithLabelValues(u.name)
-		if p.config.FastTransport {
-			u.hurry()
-		}
 		p.upstreams = append(p.upstreams, u)
 	}
 	return err

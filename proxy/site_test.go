@@ -84,10 +84,10 @@ func startSite(t testing.TB, https bool, configure func(*config.Config), mutatio
 	c.CookieSecrets = []string{config.NewSecret()}
 	c.LogLevel = "debug"
 	storeOf(t)(c)
+	transportOf(t)(c)
 	if configure != nil {
 		configure(c)
 	}
-	overFastTransport(t, c)
 	var err error
 	if s.Proxy, err = proxy.New(proxy.Options{Config: c, Log: proxy.NewLog(s.Log, c), Version: "test"}); err != nil {
 		t.Fatalf("building the proxy: %v", err)

@@ -1,102 +1,84 @@
 package fasttransport
 
 import (
-	"slices"
 	"sync"
 	"time"
 )
 
-// pool is the connections that nobody uses. The one that was used last is used next, so that those that are too many get old.
+// pool keeps idle connections. Nobody waits on them: whether one is still good is asked when it is taken, and a timer that runs while
+// there are any closes what has been idle for too long.
 type pool struct {
-	mu    sync.Mutex
-	idle  []*connection // the oldest first
-	sweep *time.Timer   // nil before the first
+	most     int
+	patience time.Duration
+
+	mu       sync.Mutex
+	idle     []*connection // the one used last at the end, and taken first
+	closing  bool          // until the next request
+	sweeping bool
 }
 
-// sweepEvery is how often connections are looked for that have ended, or that nobody needs.
-const sweepEvery = 10 * time.Second
-
-// take gives a connection that is good; nil where there is none.
-func (p *pool) take(timeout time.Duration) *connection {
-	for {
-		c := p.pop()
-		if c == nil {
-			return nil
+// put keeps a connection for the next request, or closes it.
+func (p *pool) put(c *connection) {
+	c.idleSince = time.Now()
+	p.mu.Lock()
+	kept := !p.closing && len(p.idle) < p.most
+	if kept {
+		p.idle = append(p.idle, c)
+		if !p.sweeping {
+			p.sweeping = true
+			time.AfterFunc(p.patience, p.sweep)
 		}
-		if c.isGood(timeout) {
-			c.used, c.clean, c.in.any = true, true, false
-			return c
-		}
-		_ = c.Close()
+	}
+	p.mu.Unlock()
+	if !kept {
+		c.close()
 	}
 }
 
-func (p *pool) pop() *connection {
+// take gives the connection that was used last, nil where there is none that is fresh enough.
+func (p *pool) take() *connection {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.closing = false
 	last := len(p.idle) - 1
-	if last < 0 {
-		return nil
+	if last < 0 || time.Since(p.idle[last].idleSince) >= p.patience {
+		return nil // those before it have been idle for longer
 	}
 	c := p.idle[last]
-	p.idle[last], p.idle = nil, p.idle[:last]
+	p.idle[last] = nil
+	p.idle = p.idle[:last]
 	return c
 }
 
-// isGood says whether a connection may be used again: it is not too old, and its upstream is quiet.
-func (c *connection) isGood(timeout time.Duration) bool {
-	return (timeout == 0 || time.Since(c.since) < timeout) && c.isQuiet()
-}
-
-// put keeps a connection, if there is room.
-func (p *pool) put(c *connection, most int, timeout time.Duration) {
-	c.since = time.Now()
+// sweep closes what has been idle for too long, and comes again when the next is.
+func (p *pool) sweep() {
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	if len(p.idle) >= most {
-		_ = c.Close()
-		return
+	old := 0
+	for old < len(p.idle) && time.Since(p.idle[old].idleSince) >= p.patience {
+		p.idle[old].close()
+		old++
 	}
-	p.idle = append(p.idle, c)
-	if len(p.idle) == 1 {
-		p.sweepLater(timeout)
+	p.drop(old)
+	if p.sweeping = len(p.idle) > 0; p.sweeping {
+		time.AfterFunc(p.patience-time.Since(p.idle[0].idleSince), p.sweep)
 	}
+	p.mu.Unlock()
 }
 
-// sweepLater has the pool swept. The caller holds mu.
-func (p *pool) sweepLater(timeout time.Duration) {
-	if p.sweep == nil {
-		p.sweep = time.AfterFunc(sweepEvery, func() { p.sweepNow(timeout) })
-		return
-	}
-	p.sweep.Reset(sweepEvery)
-}
-
-// sweepNow closes what has ended or is too old.
-func (p *pool) sweepNow(timeout time.Duration) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.idle = slices.DeleteFunc(p.idle, func(c *connection) bool {
-		if c.isGood(timeout) {
-			return false
-		}
-		_ = c.Close()
-		return true
-	})
-	if len(p.idle) > 0 {
-		p.sweepLater(timeout)
-	}
-}
-
-// close closes all.
+// close closes what is idle, and what becomes so before the next request.
 func (p *pool) close() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.closing = true
 	for _, c := range p.idle {
-		_ = c.Close()
+		c.close()
 	}
-	p.idle = nil
-	if p.sweep != nil {
-		p.sweep.Stop()
-	}
+	p.drop(len(p.idle))
+}
+
+// drop forgets the oldest n. The caller holds mu.
+func (p *pool) drop(n int) {
+	kept := copy(p.idle, p.idle[n:])
+	clear(p.idle[kept:])
+	p.idle = p.idle[:kept]
 }

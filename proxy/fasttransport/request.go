@@ -1,113 +1,135 @@
 package fasttransport
 
 import (
+	"encoding/binary"
 	"net/http"
 	"strings"
 )
 
-// takes says whether a request is one that Transport sends itself: it has no body, wants nothing but an answer, and holds nothing that would
-// have to be written in another way than it stands there.
-func takes(r *http.Request) bool {
-	if r.Method != http.MethodGet && r.Method != http.MethodHead {
-		return false
+// Rules that this file keeps: what it writes is one request, to whoever reads it.
+//
+//   - Of a request with a doubtful part nothing is written: http.Transport mends it, or says what is wrong with it.
+//   - Names are tokens, values hold no control character but the tab (RFC 9110 5.1, 5.5); the target begins with a slash and
+//     holds neither blank nor control character (RFC 9112 3.2); the host is made of what addresses and names are.
+//   - Nothing that frames a message, ends a connection, or asks for more than an answer passes.
+//
+// What http.Transport sends differs in the order of the headers alone: it sorts them.
+
+// defaultUserAgent is net/http's, for who names none. An empty one is not sent.
+const defaultUserAgent = "Go-http-client/1.1"
+
+// appendHead writes a request without a body.
+func appendHead(b []byte, r *http.Request) (head []byte, ok bool) {
+	target, host := r.URL.RequestURI(), r.Host
+	if host == "" {
+		host = r.URL.Host
 	}
-	if r.URL == nil || r.URL.Scheme != "http" || r.Close || r.ContentLength != 0 || r.Body != nil && r.Body != http.NoBody ||
-		len(r.TransferEncoding) > 0 || len(r.Trailer) > 0 {
-		return false
+	if !isTarget(target) || !isHost(host) {
+		return b, false
 	}
-	return isPlain(target(r)) && isHost(host(r)) && plainHeaders(r.Header)
+	b = append(append(append(b, r.Method...), ' '), target...)
+	b = append(append(b, " HTTP/1.1\r\nHost: "...), host...)
+	b = append(b, "\r\n"...)
+	if _, named := r.Header["User-Agent"]; !named {
+		b = append(b, "User-Agent: "+defaultUserAgent+"\r\n"...)
+	}
+	for name, values := range r.Header {
+		if b, ok = appendHeader(b, name, values); !ok {
+			return b, false
+		}
+	}
+	return append(b, "\r\n"...), true
 }
 
-func target(r *http.Request) string { return r.URL.RequestURI() }
-
-func host(r *http.Request) string {
-	if r.Host != "" {
-		return r.Host
+func appendHeader(b []byte, name string, values []string) (header []byte, ok bool) {
+	if !isToken(name) || isSpecial(name) {
+		return b, false
 	}
-	return r.URL.Host
+	if name == "User-Agent" && len(values) > 0 {
+		values = values[:1]
+		if values[0] == "" {
+			return b, true
+		}
+	}
+	for _, value := range values {
+		if !isValue(value) {
+			return b, false
+		}
+		b = append(append(b, name...), ": "...)
+		b = append(append(b, strings.Trim(value, " \t")...), "\r\n"...)
+	}
+	return b, true
 }
 
-// isPlain says whether a text is visible ASCII.
-func isPlain(text string) bool {
-	for i := range len(text) {
-		if c := text[i]; c <= ' ' || c >= 0x7f {
+// isSpecial knows the headers with which a request is more than a question, and those that are written from elsewhere.
+func isSpecial(name string) bool {
+	switch len(name) {
+	case 2:
+		return strings.EqualFold(name, "TE")
+	case 4:
+		return strings.EqualFold(name, "Host")
+	case 6:
+		return strings.EqualFold(name, "Expect")
+	case 7:
+		return strings.EqualFold(name, "Upgrade") || strings.EqualFold(name, "Trailer")
+	case 10:
+		return strings.EqualFold(name, "Connection") || name != "User-Agent" && strings.EqualFold(name, "User-Agent")
+	case 14:
+		return strings.EqualFold(name, "Content-Length")
+	case 17:
+		return strings.EqualFold(name, "Transfer-Encoding")
+	}
+	return false
+}
+
+func isToken(name string) bool {
+	for _, c := range []byte(name) {
+		switch {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '-':
+		case !strings.ContainsRune("!#$%&'*+.^_`|~", rune(c)):
 			return false
 		}
 	}
-	return text != ""
+	return name != ""
 }
 
-// isHost says whether a host is a name, or an address, with or without a port. One with a zone or in another script is not sent as it stands.
 func isHost(host string) bool {
-	for i := range len(host) {
-		if c := host[i]; !isAlphanumeric(c) && c != '.' && c != '-' && c != '_' && c != ':' && c != '[' && c != ']' {
+	for _, c := range []byte(host) {
+		switch {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '-', c == '.', c == ':', c == '_', c == '[', c == ']':
+		default:
 			return false
 		}
 	}
 	return host != ""
 }
 
-func isAlphanumeric(c byte) bool {
-	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
+func isTarget(target string) bool {
+	return target[0] == '/' && !hasControls(target) && strings.IndexByte(target, ' ') < 0
 }
 
-// plainHeaders says whether all headers may be written as they stand, and speak to the upstream, and not of the connection.
-func plainHeaders(h http.Header) bool {
-	for name, values := range h {
-		switch name {
-		case "Connection", "Upgrade", "Te", "Expect", "Trailer", "Transfer-Encoding", "Content-Length", "Keep-Alive", "Proxy-Connection", "Host":
-			return false
-		}
-		if !isToken(name) {
-			return false
-		}
-		for _, value := range values {
-			if !isValue(value) {
-				return false
-			}
-		}
-	}
-	return true
+// isValue says whether something may be a header's value: its only control characters are tabs.
+func isValue(value string) bool {
+	return !hasControls(value) || strings.Contains(value, "\t") && !hasControls(strings.ReplaceAll(value, "\t", " "))
 }
 
-// isToken says whether a text is a header's name (RFC 9110 5.6.2).
-func isToken[T string | []byte](text T) bool {
-	for i := range len(text) {
-		if c := text[i]; !isAlphanumeric(c) && strings.IndexByte("!#$%&'*+-.^_`|~", c) < 0 {
-			return false
+// hasControls looks at eight bytes at a time, as a request's tokens and cookies are what it is made of.
+func hasControls(text string) bool {
+	for len(text) >= 8 {
+		if hasControl(binary.LittleEndian.Uint64([]byte(text[:8]))) {
+			return true
 		}
+		text = text[8:]
 	}
-	return len(text) > 0
+	var rest [8]byte
+	copy(rest[:], "        ")
+	copy(rest[:], text)
+	return hasControl(binary.LittleEndian.Uint64(rest[:]))
 }
 
-// isValue says whether a text is a header's value (RFC 9110 5.5), without blanks around it, which would not arrive.
-func isValue[T string | []byte](text T) bool {
-	for i := range len(text) {
-		if c := text[i]; c < ' ' && c != '\t' || c == 0x7f {
-			return false
-		}
-	}
-	return len(text) == 0 || !isBlank(text[0]) && !isBlank(text[len(text)-1])
-}
-
-func isBlank(c byte) bool { return c == ' ' || c == '\t' }
-
-// appendRequest appends the head of a request that takes has found in order.
-func appendRequest(to []byte, r *http.Request) []byte {
-	to = append(append(to, r.Method...), ' ')
-	to = append(append(to, target(r)...), " HTTP/1.1\r\nHost: "...)
-	to = append(append(to, host(r)...), "\r\n"...)
-	if _, said := r.Header["User-Agent"]; !said {
-		to = append(to, "User-Agent: Go-http-client/1.1\r\n"...) // as http.Transport does
-	}
-	for name, values := range r.Header {
-		for _, value := range values {
-			if name == "User-Agent" && value == "" {
-				continue // how http.Transport is told to send none
-			}
-			to = append(append(to, name...), ": "...)
-			to = append(append(to, value...), "\r\n"...)
-		}
-	}
-	return append(to, "\r\n"...)
+// hasControl says whether one of eight bytes is below 0x20, or 0x7f.
+func hasControl(eight uint64) bool {
+	const each, top = 0x0101010101010101, 0x8080808080808080
+	deletes := eight ^ 0x7f*each
+	return ((eight-0x20*each)&^eight|(deletes-each)&^deletes)&top != 0
 }

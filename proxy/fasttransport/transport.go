@@ -1,154 +1,188 @@
-// Package fasttransport asks an upstream over HTTP/1.1 on the goroutine of whoever asks. http.Transport wakes two others for each request,
-// which costs as much as all the rest that a proxy does for it.
+// Package fasttransport asks an upstream on the goroutine of whoever asks. http.Transport hands each request to one
+// goroutine of its own and waits for another; what that costs is a quarter of what a proxy costs.
 //
-// It takes requests without a body, which most are, and leaves every other one to an http.Transport. An answer that reaches the wrong
-// person would be the worst that a proxy can do, so it keeps these rules:
+// A [Transport] takes GET and HEAD without a body over HTTP/1.1 in the clear, and leaves everything else, untouched, to
+// an http.Transport. To the caller there is no difference. There is one in what connections are kept: fewer.
 //
-//   - A connection has one request at a time, and is used again only when nothing is doubtful: the head of the answer came in one piece
-//     and is strictly in form (head.go), its length was definite (RFC 9112 6.3), its body was read to the end, nothing was read beyond
-//     it, and nobody wanted to cut it meanwhile.
-//   - Before it is used again its socket is asked whether it is quiet. Whatever an upstream has written that nobody asked for, and be it the
-//     end, ends the connection.
-//     What an upstream writes later still, when the next request is under way, is an answer to that, for all that HTTP/1.1 tells anybody.
-//   - A request is sent again, once, on a new connection, when a connection from before gave no byte of an answer: these methods change
-//     nothing (RFC 9110 9.2.2).
-//   - What a request holds that may not be sent is refused as http.Transport refuses it: by http.Transport.
-//   - The request's context ends everything at once, and with it the connection.
+// Rules that this package keeps. An answer that reaches another's request would be the worst that it could do, so:
 //
-// Files: transport.go and its request.go, head.go and answer.go for the way there and back, body.go, pool.go.
+//   - A connection is used again only after an answer whose head leaves no doubt where it ends: frame.go reads it a
+//     second time, more strictly than net/http, and both must agree. Doubt changes nothing about the answer; it ends the connection.
+//   - And only after the caller has read that answer to its end, where it ended without trailers, and nothing stood behind it.
+//   - And only if its socket is silent at the moment before the next request is written. On systems where this
+//     cannot be asked, all requests go to the http.Transport.
+//   - What an answer should not have, it is not waited for: after HEAD, 204 and 304 a connection is used again only where
+//     the head announces no body, since some upstreams send one all the same.
+//   - Whose request ends early (its context, or Close before the end of the body) ends the connection. Nothing is drained.
+//   - Each exchange has a body of its own, and ownership of the connection passes from it once: whatever is done to a body
+//     afterwards, by whomever, touches no connection.
+//   - Only what is certain to be one request is written (request.go); what http.Transport would mend or refuse, it may.
+//   - A request is repeated once at most, on a new connection, where its old one ended before the first byte of an answer.
+//
+// What an upstream sends after a request could have reached it is the answer to that request: no client of HTTP/1.1 can tell.
 package fasttransport
 
 import (
 	"context"
 	"errors"
-	"io"
+	"math"
 	"net"
 	"net/http"
-	"net/http/httptrace"
-	"os"
-	"syscall"
+	"net/url"
+	"sync"
 	"time"
 )
 
-// Transport asks one upstream. It is safe for concurrent use once its fields are set; its zero value lacks Dial and Fallback.
+// Transport is an http.RoundTripper for one upstream. Of the hooks of net/http/httptrace it calls Got1xxResponse alone,
+// and it does not look at the deprecated Request.Cancel.
 type Transport struct {
-	// Dial opens a connection to the upstream.
-	Dial func(ctx context.Context) (net.Conn, error)
-
-	// Fallback asks where Transport does not.
-	Fallback http.RoundTripper
-
-	// HeaderTimeout is how long the head of an answer may take, from when the request was sent; zero means for ever.
-	HeaderTimeout time.Duration
-
-	// MaxHeaderBytes bounds the head of an answer, with the informational ones before it.
-	MaxHeaderBytes int64
-
-	// MaxIdle is how many connections are kept that nobody uses, and IdleTimeout for how long.
-	MaxIdle     int
-	IdleTimeout time.Duration
-
-	idle pool
+	other         *http.Transport
+	host, address string
+	headerTimeout time.Duration
+	maxHeader     int64
+	idle          pool
+	heads         sync.Pool // of *[]byte
 }
 
-// Errors beside those of connections and of http.ReadResponse.
-var (
-	errHeaderTooLarge = errors.New("the head of the upstream's answer is too large")
-	errSwitched       = errors.New("the upstream switches protocols, which nobody asked for")
-	errStale          = errors.New("the connection had ended")
-)
-
-// RoundTrip asks the upstream, as http.RoundTripper says. Of a httptrace.ClientTrace it knows Got1xxResponse alone.
-func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
-	if !quietIsKnown || !takes(r) {
-		return t.Fallback.RoundTrip(r)
+// New makes a Transport for the upstream at target, an http URL. It dials as other does, has its limits (DialContext,
+// MaxResponseHeaderBytes, MaxIdleConnsPerHost and IdleConnTimeout must be set, and DisableCompression, since it never unpacks),
+// and leaves to it what it does not take.
+func New(target *url.URL, other *http.Transport) *Transport {
+	port := target.Port()
+	if port == "" {
+		port = "80"
 	}
-	if c := t.idle.take(t.IdleTimeout); c != nil {
-		answer, err := t.ask(c, r)
-		if !errors.Is(err, errStale) {
+	return &Transport{
+		other:         other,
+		host:          target.Host,
+		address:       net.JoinHostPort(target.Hostname(), port),
+		headerTimeout: other.ResponseHeaderTimeout,
+		maxHeader:     other.MaxResponseHeaderBytes,
+		idle:          pool{most: other.MaxIdleConnsPerHost, patience: other.IdleConnTimeout},
+	}
+}
+
+// CloseIdleConnections closes what is idle, here and in the http.Transport.
+func (t *Transport) CloseIdleConnections() {
+	t.idle.close()
+	t.other.CloseIdleConnections()
+}
+
+// RoundTrip asks the upstream.
+func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
+	if !canListen || !t.takes(r) {
+		return t.other.RoundTrip(r)
+	}
+	head, ok := t.heads.Get().(*[]byte)
+	if !ok {
+		head = new([]byte)
+	}
+	defer t.heads.Put(head)
+	if *head, ok = appendHead((*head)[:0], r); !ok {
+		return t.other.RoundTrip(r)
+	}
+	return t.ask(r, *head)
+}
+
+// takes says whether a request, its header apart, is one of those that this Transport is for.
+func (t *Transport) takes(r *http.Request) bool {
+	return (r.Method == http.MethodGet || r.Method == http.MethodHead) &&
+		(r.Body == nil || r.Body == http.NoBody) && r.ContentLength == 0 && len(r.TransferEncoding) == 0 && len(r.Trailer) == 0 && !r.Close &&
+		r.Header != nil && r.URL != nil && r.URL.Scheme == "http" && r.URL.Host == t.host
+}
+
+// errNotSilent is a connection on which something arrived before the request was written.
+var errNotSilent = errors.New("the upstream closed the connection, or spoke, before it was asked")
+
+// ask sends a request on an idle connection, or on a new one where there is none, or where that one turns out to be lost.
+func (t *Transport) ask(r *http.Request, head []byte) (*http.Response, error) {
+	ctx := r.Context()
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	for c := t.idle.take(); c != nil; c = t.idle.take() {
+		answer, err := t.askOn(c, r, head)
+		if err == errNotSilent {
+			continue
+		}
+		if err == nil || ctx.Err() != nil || c.answered || isTimeout(err) {
 			return answer, err
 		}
+		break
 	}
-	conn, err := t.Dial(r.Context())
+	c, err := t.dial(ctx)
+	if err != nil {
+		return nil, causeOf(ctx, err)
+	}
+	return t.askOn(c, r, head)
+}
+
+func (t *Transport) dial(ctx context.Context) (*connection, error) {
+	conn, err := t.other.DialContext(ctx, "tcp", t.address)
 	if err != nil {
 		return nil, err
 	}
-	return t.ask(newConnection(conn), r)
+	return newConnection(conn)
 }
 
-// CloseIdleConnections closes those that nobody uses.
-func (t *Transport) CloseIdleConnections() {
-	t.idle.close()
-	if other, ok := t.Fallback.(interface{ CloseIdleConnections() }); ok {
-		other.CloseIdleConnections()
+// askOn sends a request on a connection. Either the connection is closed when it returns, or it belongs to the answer's body, or it
+// is idle again.
+func (t *Transport) askOn(c *connection, r *http.Request, head []byte) (*http.Response, error) {
+	x := &exchange{connection: c, idle: &t.idle, ctx: r.Context(), certain: true}
+	x.unwatch = context.AfterFunc(x.ctx, c.abort)
+	answer, err := t.converse(x, r, head)
+	if err != nil {
+		_ = x.Close()
+		return nil, causeOf(x.ctx, err)
 	}
+	x.answer = answer
+	if answer.Body == http.NoBody {
+		x.over.Store(true)
+		x.release()
+		return answer, nil
+	}
+	x.body, answer.Body = answer.Body, x
+	return answer, nil
 }
 
-// ask sends a request over a connection and reads the head of the answer. errStale says that the connection was used before and is not
-// good any more.
-func (t *Transport) ask(c *connection, r *http.Request) (*http.Response, error) {
-	ctx := r.Context()
-	if t.HeaderTimeout > 0 {
-		_ = c.SetReadDeadline(time.Now().Add(t.HeaderTimeout))
+// converse writes a request and reads the head of its answer, within the time and the bytes that there are for it.
+func (t *Transport) converse(x *exchange, r *http.Request, head []byte) (*http.Response, error) {
+	c := x.connection
+	c.allowance, c.answered = t.maxHeader, false
+	if t.headerTimeout > 0 {
+		if err := c.conn.SetDeadline(time.Now().Add(t.headerTimeout)); err != nil {
+			return nil, err
+		}
 	}
-	c.in.left = t.MaxHeaderBytes
-	c.stop = context.AfterFunc(ctx, c.interrupt)
-	answer, err := t.exchange(c, r)
-	if err == nil && t.HeaderTimeout > 0 {
-		err = c.clearDeadline(ctx)
+	if !c.silent() {
+		return nil, errNotSilent
+	}
+	if _, err := c.conn.Write(head); err != nil {
+		return nil, err
+	}
+	answer, err := x.readAnswer(r)
+	if c.allowance <= 0 && err != nil {
+		return nil, errTooLong // whatever was made of the half line at the end
 	}
 	if err != nil {
-		c.giveUp()
-		return nil, c.reason(ctx, err)
+		return nil, err
 	}
-	c.in.left = unlimited
-	answer.Body = &body{transport: t, connection: c, ctx: ctx, rest: answer.Body, again: c.mayGoOn(answer)}
-	if c.ended(answer) {
-		_ = answer.Body.(*body).end(io.EOF)
-		answer.Body = http.NoBody
+	c.allowance = math.MaxInt64
+	if t.headerTimeout > 0 {
+		return answer, c.conn.SetDeadline(time.Time{})
 	}
 	return answer, nil
 }
 
-// exchange writes the request and reads heads until one is final.
-func (t *Transport) exchange(c *connection, r *http.Request) (*http.Response, error) {
-	c.out = appendRequest(c.out[:0], r)
-	if _, err := c.Write(c.out); err != nil {
-		return nil, err
-	}
-	trace := httptrace.ContextClientTrace(r.Context())
-	for {
-		answer, err := c.readHead(r)
-		switch {
-		case err != nil:
-			return nil, err
-		case answer.StatusCode == http.StatusSwitchingProtocols:
-			return nil, errSwitched
-		case answer.StatusCode == http.StatusRequestTimeout && c.used && answer.Close:
-			return nil, errStale // the upstream was tired of waiting for a request before it saw this one
-		case answer.StatusCode >= 200:
-			return answer, nil
-		}
-		c.clean = false
-		if answer.StatusCode < 100 { // which is no status (RFC 9110 15), for whoever asks to see
-			return answer, nil
-		}
-		if trace != nil && trace.Got1xxResponse != nil {
-			if err := trace.Got1xxResponse(answer.StatusCode, mime(answer.Header)); err != nil {
-				return nil, err
-			}
-		}
-	}
+func isTimeout(err error) bool {
+	network, ok := errors.AsType[net.Error](err)
+	return ok && network.Timeout()
 }
 
-// reason is why asking failed: because its context ended, because a connection from before was not good any more, or err itself.
-func (c *connection) reason(ctx context.Context, err error) error {
-	switch {
-	case ctx.Err() != nil:
+// causeOf is why something ended: where ctx has, because of that, whatever it looks like.
+func causeOf(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
 		return context.Cause(ctx)
-	case c.used && !c.in.any && (errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) ||
-		errors.Is(err, syscall.EPIPE) || errors.Is(err, net.ErrClosed)) && !errors.Is(err, os.ErrDeadlineExceeded):
-		return errStale
 	}
 	return err
 }

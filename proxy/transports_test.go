@@ -1,0 +1,119 @@
+package proxy_test
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+
+	"doorward/config"
+)
+
+// transportOf is the configuration of a site for a test that TestOverFastTransport has started.
+func transportOf(t testing.TB) func(*config.Config) {
+	return func(c *config.Config) {
+		c.FastTransport = strings.HasPrefix(t.Name(), "TestOverFastTransport/")
+	}
+}
+
+// TestOverFastTransport runs tests of what passes, and of how it ends, with FAST_TRANSPORT, too.
+func TestOverFastTransport(t *testing.T) {
+	for name, test := range map[string]func(*testing.T){
+		"random exchanges":             TestRandomExchanges,
+		"targets":                      TestTargetsArriveByteForByte,
+		"paths spelled anew":           TestPathsThatWouldBeSpelledAnew,
+		"hosts":                        TestHostThatUpstreamsSee,
+		"ways to fail":                 TestUpstreamFailures,
+		"clients that go away":         TestClientThatGoesAwayIsNoUpstreamFailure,
+		"aborted requests":             TestAbortedRequestHasNoAnswer,
+		"answers that break off":       TestTruncatedAnswer,
+		"events":                       TestEventsStream,
+		"WebSockets":                   TestWebSocketPasses,
+		"other upgrades":               TestUpgradesThatDoNotPass,
+		"other upstreams":              TestOtherUpstreams,
+		"early hints":                  TestInformationalAnswers,
+		"clients of HTTP/1.0":          TestOldClientsGetOneAnswer,
+		"no type":                      TestNoTypeIsGuessed,
+		"large bodies":                 TestLargeBodies,
+		"answers that trickle":         TestAnswersAreNotBuffered,
+		"what goes on with a session":  TestWhatGoesOnEndsWithTheSession,
+		"what ends a session":          TestWhatEndsASessionCutsItsConnections,
+		"clients that take nothing":    TestClientsThatTakeNothing,
+		"cut before the answer":        TestCutBeforeTheAnswer,
+		"usable after a cut":           TestConnectionsAreUsableAfterACut,
+		"streams that a shutdown ends": TestStreamsEndAtAShutdown,
+	} {
+		t.Run(name, test)
+	}
+}
+
+// FAST_TRANSPORT chooses who asks: on the caller's goroutine there is one connection for GET, whatever a POST leaves behind.
+func TestFastTransportIsUsed(t *testing.T) {
+	for _, fast := range []bool{false, true} {
+		conns := countingUpstream(t)
+		s := public(t, func(c *config.Config) {
+			c.Upstreams, c.FastTransport = "http://"+conns.Addr().String(), fast
+		})
+		for range 3 {
+			s.browser().request(http.MethodGet, s.URL, nil, "")
+			s.browser().request(http.MethodPost, s.URL, nil, "")
+		}
+		if got, want := conns.accepted(), map[bool]int{false: 1, true: 2}[fast]; got != want {
+			t.Errorf("FAST_TRANSPORT=%v: %d connections", fast, got)
+		}
+		s.Proxy.Close()
+		conns.serving.Wait() // idle connections are closed
+	}
+}
+
+// counting is an upstream that counts connections.
+type counting struct {
+	net.Listener
+	serving sync.WaitGroup
+	mu      sync.Mutex
+	n       int
+}
+
+func countingUpstream(t *testing.T) *counting {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	u := &counting{Listener: listener}
+	t.Cleanup(func() { _ = listener.Close() })
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			u.mu.Lock()
+			u.n++
+			u.mu.Unlock()
+			u.serving.Go(func() { answerEach(conn) })
+		}
+	}()
+	return u
+}
+
+func answerEach(conn net.Conn) {
+	defer conn.Close()
+	for requests := bufio.NewReader(conn); ; {
+		r, err := http.ReadRequest(requests)
+		if err != nil {
+			return
+		}
+		_, _ = io.Copy(io.Discard, r.Body)
+		fmt.Fprint(conn, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi")
+	}
+}
+
+func (u *counting) accepted() int {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.n
+}
