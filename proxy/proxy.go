@@ -54,7 +54,7 @@
 //	pages.go         the one page that every answer to a person is made of
 //
 // Beside the road stand parts.go, which puts a Proxy together, generations.go, connections.go, which ends what its session does not
-// outlive, background.go, log.go, metrics.go and admin.go.
+// outlive, background.go, log.go with jsonlines.go, metrics.go and admin.go.
 package proxy
 
 import (

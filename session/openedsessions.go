@@ -15,8 +15,9 @@ import (
 //   - What is found is what opening would give again. Whether it still counts, for its age or for a revocation, is asked each time.
 //   - They are bounded in bytes. What was not asked for goes first.
 
-// maxOpened bounds the sessions that are held open, in bytes.
-const maxOpened = 64 << 20
+// maxOpened bounds the sessions that are held open, in bytes: some five thousand. A process may take three times as much, for garbage is
+// collected only then.
+const maxOpened = 32 << 20
 
 // openedSessions are safe for concurrent use.
 type openedSessions struct {

@@ -60,7 +60,7 @@ func TestAnswersNeverMeet(t *testing.T) {
 	m.serving.Wait()
 	asked, dialled := m.asked.Load(), m.dialled.Load()
 	t.Logf("%d requests, %d answers read whole, %d connections", asked, m.whole.Load(), dialled)
-	if asked < 1000 || dialled > asked*9/10 || m.whole.Load() < asked/4 {
+	if asked < 100 || dialled > asked*9/10 || m.whole.Load() < asked/4 {
 		t.Error("hardly a connection is used again, or hardly an answer is whole: this test tests nothing")
 	}
 }
