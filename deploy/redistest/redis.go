@@ -27,6 +27,9 @@ import (
 // patience is how long a server may take to do what it was told.
 const patience = 20 * time.Second
 
+// commandPatience is how long a single command may take, on a machine that does much else.
+const commandPatience = 5 * time.Second
+
 // Redis is one redis-server. What it was told survives [Redis.Kill] and [Redis.Restart], as with a disk that is not lost.
 type Redis struct {
 	// Addr is its host:port, the same for all its life.
@@ -179,7 +182,7 @@ func (r *Redis) RestartEmpty() {
 
 // Do sends the server one command, over a connection of its own.
 func (r *Redis) Do(command ...string) rueidis.RedisResult {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), commandPatience)
 	defer cancel()
 	client, err := rueidis.NewClient(r.option())
 	if err != nil {
@@ -197,7 +200,7 @@ func (r *Redis) option() rueidis.ClientOption {
 	return rueidis.ClientOption{
 		InitAddress: []string{r.Addr}, Username: user, Password: r.Password, TLSConfig: r.tls,
 		ForceSingleClient: true, DisableCache: true, DisableRetry: true,
-		Dialer: net.Dialer{Timeout: time.Second}, ConnWriteTimeout: time.Second,
+		Dialer: net.Dialer{Timeout: time.Second}, ConnWriteTimeout: commandPatience,
 	}
 }
 
