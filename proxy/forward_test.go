@@ -88,6 +88,7 @@ func TestUpstreamFailures(t *testing.T) {
 		"nobody listens":    {"http://127.0.0.1:1", nil, http.StatusBadGateway, "connect"},
 		"too slow":          {"%s timeout=20ms", stall, http.StatusGatewayTimeout, "timeout"},
 		"hangs up":          {"%s", hangUp(""), http.StatusBadGateway, "bad_answer"},
+		"crashes":           {"%s", crash, http.StatusBadGateway, "connection_lost"},
 		"status below 100":  {"%s", hangUp("HTTP/1.1 099 Low\r\nContent-Length: 0\r\n\r\n"), http.StatusBadGateway, "bad_answer"},
 		"answers nonsense":  {"%s", hangUp("nonsense\r\n\r\n"), http.StatusBadGateway, "bad_answer"},
 		"headers too large": {"%s", hangUp("HTTP/1.1 200 OK\r\nX: " + strings.Repeat("x", 300<<10) + "\r\n\r\n"), http.StatusBadGateway, "bad_answer"},
@@ -119,6 +120,16 @@ func TestUpstreamFailures(t *testing.T) {
 
 // stall answers when the client has gone.
 func stall(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
+
+// crash resets the connection.
+func crash(w http.ResponseWriter, _ *http.Request) {
+	conn, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		return
+	}
+	_ = conn.(*net.TCPConn).SetLinger(0)
+	_ = conn.Close()
+}
 
 // hangUp writes bytes in place of an answer, and closes the connection.
 func hangUp(text string) http.HandlerFunc {

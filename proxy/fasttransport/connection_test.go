@@ -142,6 +142,44 @@ func TestLostConnections(t *testing.T) {
 	}
 }
 
+// Where the connection used last has been lost, the one before it will do.
+func TestLostIdleConnections(t *testing.T) {
+	u := answering(t, good("hello"), false)
+	transport := u.ours()
+	var answers []*http.Response
+	for range 2 {
+		answer, err := transport.RoundTrip(u.request(t.Context(), http.MethodGet, "/"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		answers = append(answers, answer)
+	}
+	for _, answer := range answers {
+		_, _ = io.Copy(io.Discard, answer.Body)
+	}
+	_ = u.visits()[1].Close()
+	if got := u.get(transport); got.body != "again" || len(u.visits()) != 2 {
+		t.Errorf("the next request gets %s on one of %d connections", got, len(u.visits()))
+	}
+}
+
+// An upstream that says nothing has had its time, and gets the request once.
+func TestTimeoutsAreNotTriedAgain(t *testing.T) {
+	u := newUpstream(t, func(v *visit) {
+		v.next()
+		v.say(good("hello"))
+		v.next()
+		v.next()
+	})
+	standard := u.standard()
+	standard.ResponseHeaderTimeout = 100 * time.Millisecond
+	transport := fasttransport.New(u.URL, standard)
+	u.get(transport)
+	if got := u.get(transport); kind(got.err) != "timeout" || len(u.visits()) != 1 {
+		t.Errorf("the answer is %s, on the last of %d connections", got, len(u.visits()))
+	}
+}
+
 // A head that takes too long is a timeout, which is not tried again, and ends the connection. A body may take its time.
 func TestSlowUpstream(t *testing.T) {
 	u := newUpstream(t, func(v *visit) {

@@ -46,6 +46,7 @@ func frameOf(seen []byte, method string) (f frame, enough bool) {
 		line, ok := bytes.CutSuffix(seen[:end], []byte{'\r'})
 		switch {
 		case !ok || bytes.IndexByte(line, '\r') >= 0 || bytes.IndexByte(line, 0) >= 0:
+			ok = false
 		case first:
 			f.status, ok = statusOf(line)
 		case len(line) == 0:

@@ -7,6 +7,9 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
+	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -61,20 +64,64 @@ func TestOldConnectionsAreNotTaken(t *testing.T) {
 	})
 }
 
-// A connection that the end of a request is about to close is not kept, whatever else is well with it.
-func TestConnectionsAboutToBeClosed(t *testing.T) {
-	for _, struck := range []bool{false, true} {
+// Each of the things that must be well with a connection is reason enough not to keep it, also where others would find it.
+func TestConnectionsThatAreNotKept(t *testing.T) {
+	for name, spoil := range map[string]func(*exchange){
+		"nothing":                 func(*exchange) {},
+		"the request has ended":   func(x *exchange) { x.unwatch = func() bool { return false } },
+		"doubt about the answer":  func(x *exchange) { x.certain = false },
+		"a trailer":               func(x *exchange) { x.answer.Trailer = http.Header{"X": nil} },
+		"something is left of it": func(x *exchange) { x.connection.reader = leftover() },
+	} {
 		p := &pool{most: 10, patience: time.Hour}
 		here, there := net.Pipe()
 		c := &connection{conn: here, reader: bufio.NewReader(here)}
-		x := &exchange{connection: c, idle: p, unwatch: func() bool { return !struck }, certain: true, answer: &http.Response{}}
+		x := &exchange{connection: c, idle: p, unwatch: func() bool { return true }, certain: true, answer: &http.Response{}}
+		spoil(x)
 		x.release()
-		if kept := p.take() == c; kept == struck {
-			t.Errorf("the end of the request has struck: %v, the connection is kept: %v", struck, kept)
+		if kept := p.take() == c; kept != (name == "nothing") {
+			t.Errorf("%s: the connection is kept: %v", name, kept)
 		}
 		_ = there.SetReadDeadline(time.Now())
-		if _, err := there.Read(make([]byte, 1)); (err == io.EOF) != struck {
-			t.Errorf("the end of the request has struck: %v, the other end reads %v", struck, err)
+		if _, err := there.Read(make([]byte, 1)); (err == io.EOF) != (name != "nothing") {
+			t.Errorf("%s: the other end reads %v", name, err)
 		}
+	}
+}
+
+// leftover is a reader that has read more than was asked of it.
+func leftover() *bufio.Reader {
+	r := bufio.NewReader(strings.NewReader("x"))
+	_, _ = r.Peek(1)
+	return r
+}
+
+// A silent socket does not make up for what has been read from it already.
+func TestSilence(t *testing.T) {
+	pair, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := os.NewFile(uintptr(pair[0]), "socket")
+	conn, err := net.FileConn(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = file.Close()
+	defer conn.Close()
+	c, err := newConnection(conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !c.silent() {
+		t.Error("where nobody has said anything, something is heard")
+	}
+	reader := c.reader
+	if c.reader = leftover(); c.silent() {
+		t.Error("what is in the buffer is not heard")
+	}
+	c.reader = reader
+	if _ = syscall.Close(pair[1]); c.silent() {
+		t.Error("the end is not heard")
 	}
 }

@@ -1,5 +1,5 @@
 // Package fasttransport asks an upstream on the goroutine of whoever asks. http.Transport hands each request to one
-// goroutine of its own and waits for another; what that costs is a quarter of what a proxy costs.
+// goroutine of its own and waits for another; that is a third of what a bare reverse proxy costs (BenchmarkRoundTrip).
 //
 // A [Transport] takes GET and HEAD without a body over HTTP/1.1 in the clear, and leaves everything else, untouched, to
 // an http.Transport. To the caller there is no difference. There is one in what connections are kept: fewer.
@@ -137,8 +137,7 @@ func (t *Transport) askOn(c *connection, r *http.Request, head []byte) (*http.Re
 	}
 	x.answer = answer
 	if answer.Body == http.NoBody {
-		x.over.Store(true)
-		x.release()
+		x.release() // nobody has x
 		return answer, nil
 	}
 	x.body, answer.Body = answer.Body, x
