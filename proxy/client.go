@@ -22,16 +22,26 @@ type client struct {
 	hops []netip.Addr
 	// trusted says that the peer is one of TRUSTED_PROXIES.
 	trusted bool
+
+	peerText string // once somebody has asked for it
 }
 
 func (c *client) address() netip.Addr { return c.hops[len(c.hops)-1] }
 
 func (c *client) peer() netip.Addr { return c.hops[0] }
 
+// peerIP is the peer's address as log and headers write it.
+func (c *client) peerIP() string {
+	if c.peerText == "" {
+		c.peerText = c.peer().String()
+	}
+	return c.peerText
+}
+
 // forwardedFor is the X-Forwarded-For that upstreams get: the client first, and then who passed the request on to us.
 func (c *client) forwardedFor() string {
 	if len(c.hops) == 1 {
-		return c.peer().String()
+		return c.peerIP()
 	}
 	var list strings.Builder
 	for i, hop := range slices.Backward(c.hops) {

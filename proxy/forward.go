@@ -108,7 +108,8 @@ func (p *Proxy) forward(x *exchange, r *http.Request, route *access.Route, who *
 	}
 	in := p.connections.begin(x, r)
 	in.Body = &d.body // of a copy: net/http looks at its own request's body when it answers
-	p.reverseProxy(d).ServeHTTP(answerFilter{d, x, p, r.ProtoAtLeast(1, 1)}, in)
+	d.proxy = p.reverseProxy(d)
+	d.proxy.ServeHTTP(answerFilter{d, x, p, r.ProtoAtLeast(1, 1)}, in)
 	x.dropCookieTrailers()
 	d.body.giveUp(x, r)
 	if d.failed == nil && x.connection.cut.Load() != nil && !x.upgraded() {
@@ -138,6 +139,7 @@ func isASCII(text string) bool {
 type delivery struct {
 	x        *exchange
 	in       *http.Request
+	proxy    httputil.ReverseProxy // that takes it there
 	body     clientBody
 	route    *access.Route
 	upstream *upstream
@@ -164,8 +166,8 @@ func (p *Proxy) identify(d *delivery) (err error) {
 }
 
 // reverseProxy passes one delivery on. It is made for each, so that what was decided need not travel in a context.
-func (p *Proxy) reverseProxy(d *delivery) *httputil.ReverseProxy {
-	return &httputil.ReverseProxy{
+func (p *Proxy) reverseProxy(d *delivery) httputil.ReverseProxy {
+	return httputil.ReverseProxy{
 		Transport:  d,
 		BufferPool: &p.buffers,
 		ErrorLog:   p.serverLog,

@@ -90,7 +90,7 @@ const maxAttributes = 20
 
 // attributes appends what every line about an exchange carries.
 func (x *exchange) attributes(all []slog.Attr, r *http.Request) []slog.Attr {
-	peer := x.client.peer().String()
+	peer := x.client.peerIP()
 	client := peer
 	if len(x.client.hops) > 1 {
 		client = x.client.address().String()

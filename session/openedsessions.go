@@ -60,7 +60,7 @@ func (o *openedSessions) of(name string) *openedSession {
 func (o *openedSessions) put(one *openedSession) {
 	one.name, one.value = strings.Clone(one.name), strings.Clone(one.value)
 	one.bytes = len(one.name) + len(one.value) + one.session.Size()
-	one.session.memo = &memo{of: one.session}
+	one.session.memo = &memo{of: one.session, hash: one.session.Hash()}
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.drop(o.known[one.name])

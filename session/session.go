@@ -86,6 +86,7 @@ type Session struct {
 // memo is what was derived from a session. A copy of the session has it, too, and is another session.
 type memo struct {
 	of      *Session
+	hash    string
 	derived atomic.Value
 }
 
@@ -105,6 +106,9 @@ func (s *Session) Derived(derive func() any) any {
 
 // Hash is by what the log tells sessions apart; RevokeLogged takes it. It opens nothing.
 func (s *Session) Hash() string {
+	if s.memo != nil && s.memo.of == s {
+		return s.memo.hash
+	}
 	id := keyOfID(s.ID)
 	return hex.EncodeToString(id[:len(loggedHash{})])
 }

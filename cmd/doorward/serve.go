@@ -45,7 +45,9 @@ func collectLess() {
 }
 
 func serveConfig(ctx context.Context, c *config.Config, out io.Writer) error {
-	logger := proxy.NewLog(out, c)
+	lines := &gatherer{to: out}
+	defer lines.flush()
+	logger := proxy.NewLog(lines, c)
 	p, err := proxy.New(proxy.Options{Config: c, Log: logger, Version: buildVersion()})
 	if err != nil {
 		return err
