@@ -15,7 +15,7 @@ import (
 // machine tells what it was measured on, since the seconds mean nothing elsewhere.
 func machine() string {
 	return fmt.Sprintf("%s: %d × %s, Linux %s, %s, %s, %s.", time.Now().Format(time.DateOnly), runtime.NumCPU(),
-		lineOf("/proc/cpuinfo", `model name\s*: (.*)`), lineOf("/proc/sys/kernel/osrelease", `(\S+)`), runtime.Version(),
+		lineOf("/proc/cpuinfo", `model name\s*: (.*)`), lineOf("/proc/sys/kernel/osrelease", `^(\d+\.\d+)`), runtime.Version(),
 		version(`nginx/\S+`, "nginx", "-v"), version(`Apache/[\d.]+`, "/usr/sbin/apache2", "-v"))
 }
 
