@@ -172,7 +172,7 @@ func TestTimeoutsAreNotTriedAgain(t *testing.T) {
 		v.next()
 	})
 	standard := u.standard()
-	standard.ResponseHeaderTimeout = 100 * time.Millisecond
+	standard.ResponseHeaderTimeout = 500 * time.Millisecond
 	transport := fasttransport.New(u.URL, standard)
 	u.get(transport)
 	if got := u.get(transport); kind(got.err) != "timeout" || len(u.visits()) != 1 {
@@ -180,8 +180,9 @@ func TestTimeoutsAreNotTriedAgain(t *testing.T) {
 	}
 }
 
-// A head that takes too long is a timeout, which is not tried again, and ends the connection. A body may take its time.
+// A head that takes too long is a timeout, however busily it comes, and ends the connection. A body may take its time.
 func TestSlowUpstream(t *testing.T) {
+	const headerTimeout = 500 * time.Millisecond
 	u := newUpstream(t, func(v *visit) {
 		for {
 			head, ok := v.next()
@@ -189,28 +190,20 @@ func TestSlowUpstream(t *testing.T) {
 			case !ok:
 				return
 			case strings.HasPrefix(head, "GET /head"):
-				for _, c := range "HTTP/1.1 103 E\r\n\r\nHTTP/1.1 200 OK\r\nX: " + strings.Repeat("x", 1000) {
-					v.say(string(c))
-					time.Sleep(time.Millisecond)
-				}
-				v.next()
+				trickle(v, "HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\nX: ")
 				return
 			case strings.HasPrefix(head, "GET /body"):
-				v.say("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n")
-				for range 3 {
-					time.Sleep(60 * time.Millisecond) // this is what is tested
-					v.say("x")
-				}
-			default:
-				v.say(good("hello"))
+				v.say("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n")
+				<-time.After(headerTimeout + 100*time.Millisecond)
 			}
+			v.say("hello")
 		}
 	})
 	standard := u.standard()
-	standard.ResponseHeaderTimeout = 100 * time.Millisecond
+	standard.ResponseHeaderTimeout = headerTimeout
 	transport := fasttransport.New(u.URL, standard)
 	defer transport.CloseIdleConnections()
-	for _, test := range []struct{ path, want string }{{"/", "nothing"}, {"/body", "nothing"}, {"/", "nothing"}, {"/head", "timeout"}} {
+	for _, test := range []struct{ path, want string }{{"/body", "nothing"}, {"/body", "nothing"}, {"/head", "timeout"}} {
 		if got := ask(transport, u.request(t.Context(), http.MethodGet, test.path)); kind(got.err) != test.want {
 			t.Errorf("%s: %s", test.path, got)
 		}
@@ -219,6 +212,22 @@ func TestSlowUpstream(t *testing.T) {
 		t.Errorf("there were %d connections", n)
 	}
 	<-u.visits()[0].gone
+}
+
+// trickle says something byte by byte, and goes on until nobody listens any more.
+func trickle(v *visit, text string) {
+	ticker := time.NewTicker(2 * time.Millisecond)
+	defer ticker.Stop()
+	for i := 0; ; i++ {
+		c := "x"
+		if i < len(text) {
+			c = text[i : i+1]
+		}
+		if _, err := io.WriteString(v, c); err != nil {
+			return
+		}
+		<-ticker.C
+	}
 }
 
 // An upstream that takes nothing holds nobody for longer than one that says nothing.
