@@ -97,7 +97,7 @@ func (p *Proxy) forward(x *exchange, r *http.Request, route *access.Route, who *
 		return err
 	}
 	d := &delivery{x: x, in: r, route: route, upstream: u, path: path, who: who, body: clientBody{ReadCloser: r.Body, connection: &x.connection}}
-	if err := p.identify(d); err != nil {
+	if err := p.prepareIdentity(d); err != nil {
 		return err
 	}
 	if isWebSocket(r) {
@@ -153,8 +153,8 @@ type delivery struct {
 	length int64 // of the answer's body as the upstream says; -1 where it does not
 }
 
-// identify prepares what the upstream is told of who is asking.
-func (p *Proxy) identify(d *delivery) (err error) {
+// prepareIdentity prepares what the upstream is told of who is asking.
+func (p *Proxy) prepareIdentity(d *delivery) (err error) {
 	if d.who == nil {
 		return nil
 	}

@@ -68,7 +68,7 @@ func (p *Proxy) providerFetched(document string, err error) {
 func (p *Proxy) record(x *exchange, r *http.Request) {
 	took := time.Since(x.start)
 	p.metrics.requestDone(x, r.Method, took)
-	if p.config.AccessLog == "off" || p.config.AccessLog == "errors" && x.status < 400 {
+	if p.config.AccessLog == "off" || p.config.AccessLog == "errors" && x.status < 400 || !p.log.Enabled(r.Context(), slog.LevelInfo) {
 		return
 	}
 	var room [maxAttributes]slog.Attr
@@ -77,9 +77,6 @@ func (p *Proxy) record(x *exchange, r *http.Request) {
 		slog.Float64("duration_ms", milliseconds(took)),
 		slog.Float64("upstream_ms", milliseconds(x.upstreamTime)),
 		slog.Int64("bytes", x.bytes))
-	if !p.log.Enabled(r.Context(), slog.LevelInfo) {
-		return
-	}
 	line := slog.NewRecord(time.Now(), slog.LevelInfo, "request", 0) // slog.Logger would look for the caller, whom nobody wants to know
 	line.AddAttrs(attributes...)
 	_ = p.log.Handler().Handle(r.Context(), line)

@@ -3,7 +3,6 @@ package proxy
 import (
 	"errors"
 	"runtime"
-	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -180,12 +179,9 @@ func (m *metrics) seriesOf(l requestLabels) requestSeries {
 }
 
 func knownMethod(method string) string {
-	if method == "GET" {
-		return method // most are
-	}
-	known := []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT", "TRACE",
-		"PROPFIND", "PROPPATCH", "MKCOL", "COPY", "MOVE", "LOCK", "UNLOCK", "REPORT"}
-	if slices.Contains(known, method) {
+	switch method {
+	case "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT", "TRACE",
+		"PROPFIND", "PROPPATCH", "MKCOL", "COPY", "MOVE", "LOCK", "UNLOCK", "REPORT":
 		return method
 	}
 	return "other"
