@@ -184,12 +184,12 @@ func TestOpenedSessionsAreBounded(t *testing.T) {
 	o := newOpenedSessions(100_000)
 	for i := range 200 {
 		o.put(&openedSession{name: fmt.Sprint(i), value: strings.Repeat("x", 2000), session: &Session{}})
-		o.of("0")
+		o.of("0", nil)
 	}
 	if o.bytes > 100_000 || len(o.known) != o.order.Len() || len(o.known) < 5 {
 		t.Errorf("%d bytes, %d sessions, %d in order", o.bytes, len(o.known), o.order.Len())
 	}
-	if o.of("0") == nil || o.of("1") != nil || o.of("199") == nil {
+	if o.of("0", nil) == nil || o.of("1", nil) != nil || o.of("199", nil) == nil {
 		t.Error("it is not what was asked for that stays")
 	}
 	for i := range 200 {

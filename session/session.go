@@ -146,6 +146,28 @@ func NewManager(o Options) (*Manager, error) {
 	return m, nil
 }
 
+// UseSecrets puts other cookie secrets in the place of those that were in use. What is sealed with none of them is no session from now on. Its error is
+// that they are no good; those of before stay in use then.
+func (m *Manager) UseSecrets(secrets [][]byte) error {
+	if err := errors.Join(checkSecrets(secrets)...); err != nil {
+		return err
+	}
+	for _, s := range m.sealers() {
+		if err := s.use(secrets); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (m *Manager) sealers() []*sealer {
+	all := []*sealer{m.sessions, m.logins}
+	if m.shared != nil {
+		all = append(all, m.shared.values)
+	}
+	return all
+}
+
 func (m *Manager) openSealers() (err error) {
 	purpose := "session"
 	if m.options.InRedis {
@@ -224,14 +246,15 @@ func (m *Manager) Get(r *http.Request) (*Session, error) {
 // carried is what a request's cookies say of its session, from memory where they were opened before; nil for nothing.
 func (m *Manager) carried(cookieHeaders []string) *openedSession {
 	j := m.names.scan(cookieHeaders)
-	if known := m.opened.of(j.session[0]); known != nil && j.carries(known) {
+	now := m.sessions.keys.Load()
+	if known := m.opened.of(j.session[0], now); known != nil && j.carries(known) {
 		return known
 	}
 	c, ok := j.chunks()
 	if !ok {
 		return nil
 	}
-	plain, secret, ok := m.sessions.open(c.binding(m.names.base), c.joined)
+	plain, secret, ok := now.open(c.binding(m.names.base), c.joined)
 	if !ok {
 		return nil
 	}
@@ -239,7 +262,7 @@ func (m *Manager) carried(cookieHeaders []string) *openedSession {
 	if err != nil {
 		return nil
 	}
-	opened := &openedSession{name: j.session[0], value: strings.Join(j.session[1:c.count], ";"), secret: secret, session: told}
+	opened := &openedSession{name: j.session[0], value: strings.Join(j.session[1:c.count], ";"), keys: now, secret: secret, session: told}
 	m.opened.put(opened)
 	return opened
 }
