@@ -166,16 +166,16 @@ func TestDerivedIsOfOneSession(t *testing.T) {
 	calls := 0
 	user := func(of *Session) func() any { return func() any { calls++; return of.User } }
 	for range 2 {
-		if got := s.Derived(user(s)); got != "alice" || calls != 1 {
+		if got := s.Derived(nil, user(s)); got != "alice" || calls != 1 {
 			t.Errorf("got %v after %d calls", got, calls)
 		}
 	}
 	next := *s
 	next.User = "bob"
-	if got := next.Derived(user(&next)); got != "bob" {
+	if got := next.Derived(nil, user(&next)); got != "bob" {
 		t.Errorf("a copy's is %v", got)
 	}
-	if got := s.Derived(user(s)); got != "alice" {
+	if got := s.Derived(nil, user(s)); got != "alice" {
 		t.Errorf("then it is %v", got)
 	}
 }

@@ -11,12 +11,15 @@
 package session
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -87,21 +90,24 @@ type Session struct {
 type memo struct {
 	of      *Session
 	hash    string
-	derived atomic.Value
+	derived atomic.Pointer[derived]
 }
 
-// Derived gives what derive makes of the session, which is always of one type, and the same for the same session. It is remembered for as
-// long as a session that Get found is: several callers at once may derive it each.
-func (s *Session) Derived(derive func() any) any {
+// derived is what follows from a session and something else.
+type derived struct{ with, value any }
+
+// Derived gives what derive makes of the session together with something else, which is to be comparable and does not change. It is remembered, for
+// one such thing, for as long as a session that Get found is: several callers at once may derive it each.
+func (s *Session) Derived(with any, derive func() any) any {
 	if s.memo == nil || s.memo.of != s {
 		return derive()
 	}
-	derived := s.memo.derived.Load()
-	if derived == nil {
-		derived = derive()
-		s.memo.derived.Store(derived)
+	d := s.memo.derived.Load()
+	if d == nil || d.with != with {
+		d = &derived{with, derive()}
+		s.memo.derived.Store(d)
 	}
-	return derived
+	return d.value
 }
 
 // Hash is by what the log tells sessions apart; RevokeLogged takes it. It opens nothing.
@@ -127,6 +133,9 @@ type Manager struct {
 	redis    *redis          // nil for none
 	shared   *sharedSessions // what is in Redis; nil for none
 	mark     string          // of this instance, there
+
+	using   sync.Mutex
+	secrets [][]byte // in use
 }
 
 // NewManager checks the options and derives the keys. Its error names the setting, what is wrong and the mend.
@@ -137,6 +146,7 @@ func NewManager(o Options) (*Manager, error) {
 	}
 	m := &Manager{
 		options: o, names: newNames(o.CookieName), packing: &packing{}, opened: newOpenedSessions(maxOpened), active: newActivity(o.IdleTimeout), mark: rand.Text(),
+		secrets: o.Secrets,
 	}
 	for _, open := range []func() error{m.openSealers, m.openStore, m.openRevocations} {
 		if err := open(); err != nil {
@@ -152,11 +162,17 @@ func (m *Manager) UseSecrets(secrets [][]byte) error {
 	if err := errors.Join(checkSecrets(secrets)...); err != nil {
 		return err
 	}
+	m.using.Lock()
+	defer m.using.Unlock()
+	if slices.EqualFunc(secrets, m.secrets, bytes.Equal) {
+		return nil // or what was opened would have to be opened again
+	}
 	for _, s := range m.sealers() {
 		if err := s.use(secrets); err != nil {
 			return err
 		}
 	}
+	m.secrets = secrets
 	return nil
 }
 
