@@ -38,13 +38,26 @@ func (f *Found) parseCommand(text string) error {
 			break
 		}
 	}
-	for _, word := range words[:max(program, 0)] {
+	for i, word := range words[:max(program, 0)] {
+		f.noteEnvironmentFile(word, words[i+1])
 		word = strings.TrimPrefix(word, "Environment=")
 		if variable, value, ok := strings.Cut(word, "="); ok {
 			f.setEnvironment(variable, value)
 		}
 	}
 	return f.setFlags(words[program+1:])
+}
+
+// noteEnvironmentFile notes files of variables, of docker run and of systemd.
+func (f *Found) noteEnvironmentFile(word, next string) {
+	for _, name := range []string{"--env-file=", "EnvironmentFile="} {
+		if path, ok := strings.CutPrefix(word, name); ok {
+			f.Unread = append(f.Unread, path)
+		}
+	}
+	if word == "--env-file" {
+		f.Unread = append(f.Unread, next)
+	}
 }
 
 // isProgram reports the program or its image: /usr/bin/oauth2-proxy, quay.io/oauth2-proxy/oauth2-proxy:v7.15.2.
@@ -61,7 +74,7 @@ func withoutComments(text string) string {
 	continued := false
 	for line := range strings.Lines(text) {
 		bare := strings.TrimSpace(line)
-		ours := continued || !unit || strings.HasPrefix(bare, "ExecStart=") || strings.HasPrefix(bare, "Environment=")
+		ours := continued || !unit || strings.HasPrefix(bare, "ExecStart=") || strings.HasPrefix(bare, "Environment=") || strings.HasPrefix(bare, "EnvironmentFile=")
 		continued = ours && strings.HasSuffix(bare, `\`)
 		if ours && !strings.HasPrefix(bare, "#") {
 			kept.WriteString(line)

@@ -24,6 +24,7 @@ type Found struct {
 	requests  []alphaHeader
 	responses []alphaHeader
 	alpha     bool
+	files     map[string]*Found // that a manifest holds, by their names
 }
 
 // value is the value of an option, and the name by which it was given.
@@ -84,9 +85,9 @@ func (f *Found) Empty() bool {
 }
 
 // refers reports a text that a shell, compose, Kubernetes or envsubst would put something else in place of. A dollar sign that
-// ends an expression is none.
+// ends an expression is none, nor most of those in passwords.
 func refers(text string) bool {
-	return regexp.MustCompile(`\$(\{[A-Za-z_]|[A-Za-z_]|\([A-Za-z_][A-Za-z0-9_]*\))`).MatchString(text)
+	return regexp.MustCompile(`\$\{[A-Za-z_]|\$\([A-Za-z_][A-Za-z0-9_]*\)|\$[A-Z_][A-Z0-9_]{2}|^\$[A-Za-z_][A-Za-z0-9_]*$`).MatchString(text)
 }
 
 // setEnvironment notes a variable. Its name is the option's in the TOML file, in capitals.

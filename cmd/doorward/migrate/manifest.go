@@ -4,8 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -15,10 +17,14 @@ import (
 // variables, arguments and files that they give to oauth2-proxy.
 func (f *Found) parseYAML(text string) error {
 	decoder := yaml.NewDecoder(strings.NewReader(text))
+	f.files = make(map[string]*Found)
 	for {
 		var document yaml.Node
 		err := decoder.Decode(&document)
 		if errors.Is(err, io.EOF) {
+			for _, name := range slices.Sorted(maps.Keys(f.files)) {
+				f.Layer(f.files[name]) // weaker than variables and flags
+			}
 			return nil
 		} else if err != nil {
 			return wrongYAML(err)
@@ -71,6 +77,9 @@ func (m manifest) walk(n *yaml.Node) error {
 	part := NewFound()
 	var err error
 	switch {
+	case isAlpha(n):
+		m.found.files[n.Anchor+"alpha"] = part
+		return part.parseAlpha(n)
 	case n.Kind == yaml.MappingNode:
 		err = m.mapping(n, part)
 	case n.Kind == yaml.SequenceNode:
@@ -99,9 +108,12 @@ func (m manifest) mapping(n *yaml.Node, part *Found) error {
 		m.namedVariable(n, name.Value, part)
 		return nil
 	}
+	ours := runsProgram(n)
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		key, v := n.Content[i].Value, n.Content[i+1]
 		switch {
+		case ours && (key == "envFrom" || key == "env_file"):
+			part.Unread = append(part.Unread, key+" (line "+strconv.Itoa(v.Line)+")")
 		case strings.HasPrefix(key, envPrefix) && v.Kind == yaml.ScalarNode:
 			part.setEnvironment(key, m.text(v))
 		case key == "extraArgs" && v.Kind == yaml.MappingNode:
@@ -116,13 +128,39 @@ func (m manifest) mapping(n *yaml.Node, part *Found) error {
 			if err != nil {
 				return fmt.Errorf("the command at line %d: %w", v.Line, err)
 			}
-		case v.Kind == yaml.ScalarNode && (strings.HasSuffix(key, ".cfg") || key == "configFile"):
-			if err := part.parseTOML(v.Value); err != nil {
+		case v.Kind == yaml.ScalarNode && isFile(key):
+			if err := m.file(key, v); err != nil {
 				return fmt.Errorf("the file at line %d: %w", v.Line, err)
 			}
 		}
 	}
 	return nil
+}
+
+// runsProgram reports a container of oauth2-proxy.
+func runsProgram(n *yaml.Node) bool {
+	name, image := member(n, "name"), member(n, "image")
+	return name != nil && isProgram(name.Value) || image != nil && isProgram(image.Value)
+}
+
+// isFile reports the names under which a ConfigMap, or the chart's values, hold a file of oauth2-proxy.
+func isFile(key string) bool {
+	return key == "configFile" || strings.HasSuffix(key, ".cfg") || strings.HasSuffix(key, ".yaml") || strings.HasSuffix(key, ".yml")
+}
+
+// file reads a file that the manifest holds; one of YAML that is no alpha configuration is somebody else's.
+func (m manifest) file(name string, n *yaml.Node) error {
+	part := NewFound()
+	m.found.files[name] = part
+	if !strings.HasSuffix(name, ".yaml") && !strings.HasSuffix(name, ".yml") {
+		return part.parseTOML(n.Value)
+	}
+	var document yaml.Node
+	if err := yaml.Unmarshal([]byte(n.Value), &document); err != nil || len(document.Content) == 0 || !isAlpha(document.Content[0]) {
+		delete(m.found.files, name)
+		return nil
+	}
+	return part.parseAlpha(document.Content[0])
 }
 
 // namedVariable reads an entry of a container's env; where its value is in a Secret, it is not here.

@@ -9,6 +9,7 @@ package migrate
 
 import (
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -69,10 +70,13 @@ func Translate(f *Found, front string) *Migration {
 	return m
 }
 
-// unread lists what was not understood, first.
+// unread lists what was not understood, first. A file that is named in one source and is another one itself has been read.
 func (m *Migration) unread() {
+	m.found.Unread = slices.DeleteFunc(m.found.Unread, func(path string) bool {
+		return slices.ContainsFunc(m.Sources, func(source string) bool { return filepath.Base(source) == filepath.Base(path) })
+	})
 	for _, path := range m.found.Unread {
-		m.todo("%s could not be read: run this where it is, or name a copy of it beside the others", path)
+		m.todo("%s was not read: run this where it is, or name a copy of it (of the same name) beside the others", path)
 	}
 	for _, name := range m.found.Open {
 		if o, _ := optionNamed(name); o.fate != mapped {

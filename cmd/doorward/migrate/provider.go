@@ -11,7 +11,7 @@ import (
 func (m *Migration) provider() {
 	issuer, why := m.issuer()
 	switch {
-	case m.open("oidc_issuer_url"):
+	case m.open("oidc_issuer_url") || m.open("provider"):
 		m.fillIn("ISSUER_URL", "https://id.example.com", "write the provider's issuer")
 		return
 	case issuer == "":

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 
@@ -64,7 +65,7 @@ func read(r io.Reader, name string, follow bool) (*Found, error) {
 func (f *Found) follow() {
 	for _, option := range []string{"alpha_config", "config"} {
 		path := strings.Join(f.values[option].texts, "")
-		if path == "" {
+		if path == "" || f.files[filepath.Base(path)] != nil {
 			continue
 		}
 		file, err := os.Open(path)
@@ -142,10 +143,7 @@ func unquote(text string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if len(words) == 0 {
-		return "", nil
-	}
-	if len(words) > 1 { // docker takes marks and blanks as they are
+	if len(words) > 1 && !strings.HasPrefix(words[1], "#") { // docker takes marks and blanks as they are
 		return text, nil
 	}
 	return words[0], nil

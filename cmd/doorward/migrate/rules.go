@@ -39,7 +39,7 @@ func (m *Migration) accessRules() {
 func (m *Migration) whoMayIn() string {
 	limits, ok := m.groupLimits()
 	mails, known := m.mailLimit()
-	if !ok || !known {
+	if !ok || !known || !m.complete() {
 		return "deny"
 	}
 	if mails != "" {
@@ -59,6 +59,21 @@ func (m *Migration) whoMayIn() string {
 		ways = longer
 	}
 	return strings.Join(ways, " | ")
+}
+
+// complete reports that nothing is missing that could restrict who may in: a file that was not read, or the claim that a limit is about.
+func (m *Migration) complete() bool {
+	switch {
+	case len(m.found.Unread) > 0:
+		m.todo("ACCESS_RULES: nobody may in, since what could not be read may say who")
+	case !m.given("client_id") && !m.open("client_id"):
+		m.todo("ACCESS_RULES: nobody may in, since client_id was not found, without which oauth2-proxy does not start: the sources are not all there, and the others may say who may in. Name them too")
+	case m.open("provider") || m.open("oidc_groups_claim") || m.open("oidc_email_claim") || m.open("user_id_claim"):
+		m.todo("ACCESS_RULES: nobody may in until the claims are known by which people are told apart")
+	default:
+		return true
+	}
+	return false
 }
 
 // limit is a list of alternatives, one of which must hold.
