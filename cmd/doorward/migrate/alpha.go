@@ -3,7 +3,6 @@ package migrate
 import (
 	"errors"
 	"regexp"
-	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -112,7 +111,7 @@ func alphaOptions() map[string]string {
 		"keycloakconfig.groups":         "keycloak_groups", "keycloakconfig.roles": "allowed_roles", "keycloakconfig.acrs": "acr_values",
 		"azureconfig.tenant": "azure_tenant", "azureconfig.graphgroupfield": "azure_graph_group_field",
 		"microsoftentraidconfig.allowedtenants": "entra_id_allowed_tenants", "microsoftentraidconfig.federatedtokenauth": "entra_id_federated_token_auth",
-		"bitbucketconfig.team": "bitbucket_team", "bitbucketconfig.repository": "bitbucket_repository",
+		"bitbucketconfig.team": "bitbucket_team", "bitbucketconfig.workspace": "bitbucket_workspace", "bitbucketconfig.repository": "bitbucket_repository",
 		"githubconfig.org": "github_org", "githubconfig.team": "github_team", "githubconfig.repo": "github_repo", "githubconfig.token": "github_token",
 		"githubconfig.users": "github_users", "gitlabconfig.group": "gitlab_groups", "gitlabconfig.projects": "gitlab_projects",
 		"googleconfig.group": "google_groups", "googleconfig.groups": "google_groups", "googleconfig.adminemail": "google_admin_email",
@@ -215,11 +214,15 @@ func (f *Found) setProvider(p alphaProvider) {
 		f.setParameter(parameter.Name, parameter.Default, len(parameter.Allow) > 0)
 	}
 	if len(p.AdditionalClaims) > 0 {
-		f.unknown("additionalClaims (further claims go upstream by HEADERS, Name=claim)")
+		f.remark("additionalClaims: HEADERS sends further claims upstream (Name=claim); /oauth2/userinfo has none of them")
 	}
 }
 
 func (f *Found) setField(path string, n *yaml.Node) {
+	if path == "adfsconfig.skipscope" {
+		f.remark("skipScope: the scopes are always sent (SCOPES)")
+		return
+	}
 	o, known := optionNamed(alphaOptions()[path])
 	var v any
 	if !known || n.Decode(&v) != nil {
@@ -231,14 +234,16 @@ func (f *Found) setField(path string, n *yaml.Node) {
 
 // setParameter notes a parameter of the authorization request, where there is an option for it.
 func (f *Found) setParameter(name string, values []string, allow bool) {
-	o, known := optionNamed(strings.ReplaceAll(name, "-", "_"))
-	if known && len(values) > 0 && (name == "prompt" || name == "acr_values" || name == "approval_prompt") {
+	o, known := optionNamed(name)
+	switch {
+	case len(values) == 0:
+	case known && (name == "prompt" || name == "acr_values" || name == "approval_prompt"):
 		f.set(o, "loginURLParameters", strings.Join(values, " "))
-	} else if len(values) > 0 {
-		f.unknown("loginURLParameters " + strconv.Quote(name) + " (write it into AUTH_PARAMS, name=value)")
+	default:
+		f.remark("loginURLParameters " + name + ": write it into AUTH_PARAMS (name=value)")
 	}
 	if allow {
-		f.unknown("loginURLParameters " + strconv.Quote(name) + ": allow (what /oauth2/start is asked with never reaches the provider)")
+		f.remark("loginURLParameters " + name + ": what /oauth2/start is asked with never reaches the provider (AUTH_PARAMS is for all)")
 	}
 }
 

@@ -19,6 +19,9 @@ type Found struct {
 	// Open are options whose value stands elsewhere: in another variable, or in a Kubernetes Secret.
 	Open []string
 
+	// Remarks are about what has no option, and no equal.
+	Remarks []string
+
 	values    map[string]value
 	upstreams []alphaUpstream // of the alpha configuration
 	requests  []alphaHeader
@@ -50,6 +53,7 @@ func (f *Found) Layer(weaker *Found) {
 	f.Unknown = append(f.Unknown, weaker.Unknown...)
 	f.Unread = append(f.Unread, weaker.Unread...)
 	f.Open = append(f.Open, weaker.Open...)
+	f.Remarks = append(f.Remarks, weaker.Remarks...)
 	f.upstreams = append(f.upstreams, weaker.upstreams...)
 	f.requests = append(f.requests, weaker.requests...)
 	f.responses = append(f.responses, weaker.responses...)
@@ -78,6 +82,8 @@ func (f *Found) unknown(name string) {
 		f.Unknown = append(f.Unknown, name)
 	}
 }
+
+func (f *Found) remark(text string) { f.Remarks = append(f.Remarks, text) }
 
 // Empty reports that nothing of oauth2-proxy was found.
 func (f *Found) Empty() bool {

@@ -87,6 +87,7 @@ func (m *Migration) unread() {
 	for _, name := range m.found.Unknown {
 		m.todo("%s is no option of oauth2-proxy, so it has had no effect, or is newer than 7.15", name)
 	}
+	m.Gone = append(m.Gone, m.found.Remarks...)
 }
 
 // set writes a setting that comes from the options named.

@@ -4,8 +4,7 @@ import "strings"
 
 func hyphens(name string) string { return strings.ReplaceAll(name, "_", "-") }
 
-// options are all that oauth2-proxy 7.15 takes, in the groups of its documentation, and a few that came and went around it. A value
-// that is the default is not worth a word.
+// options are all that oauth2-proxy 7.15 takes, in the groups of its documentation. A value that is the default is not worth a word.
 func options() []option {
 	return []option{
 		{name: "config", fate: meta},
@@ -33,7 +32,6 @@ func options() []option {
 		{name: "scope", says: "SCOPES"},
 		{name: "oidc_email_claim", fallback: "email", says: "EMAIL_CLAIM"},
 		{name: "oidc_groups_claim", fallback: "groups", says: "GROUPS_CLAIM"},
-		{name: "oidc_roles_claim", fallback: "roles", fate: gone, says: "name the claim in rules: claim:roles=NAME"},
 		{name: "oidc_audience_claims", flag: "oidc-audience-claim", kind: list, fallback: "aud", fate: changed, says: "an ID token must be for CLIENT_ID in its `aud`, and for nobody else"},
 		{name: "oidc_extra_audiences", flag: "oidc-extra-audience", kind: list, fate: changed, says: "an ID token must be for CLIENT_ID alone. AUDIENCE names what access tokens are for; API clients then bring such tokens"},
 		{name: "oidc_enabled_signing_algs", flag: "oidc-enabled-signing-alg", kind: list, fate: changed, says: "what counts is what the discovery document announces; never `none`, never a shared secret"},
@@ -56,8 +54,8 @@ func options() []option {
 		{name: "azure_graph_group_field", fate: gone, says: "groups are what the claim has, object ids unless the app registration says otherwise; Microsoft Graph is not asked"},
 		{name: "entra_id_allowed_tenants", flag: "entra-id-allowed-tenant", kind: list, fate: gone, says: "ISSUER_URL names one tenant, and only its people can sign in"},
 		{name: "entra_id_federated_token_auth", kind: boolean, fate: gone, says: "use a client secret (CLIENT_SECRET_FILE)"},
-		{name: "entra_id_redeem_scope", fate: gone, says: "all of SCOPES must be for one resource"},
 		{name: "bitbucket_team", says: "ACCESS_RULES"},
+		{name: "bitbucket_workspace", says: "ACCESS_RULES"},
 		{name: "bitbucket_repository", says: "ACCESS_RULES"},
 		{name: "github_org", says: "ACCESS_RULES"},
 		{name: "github_team", says: "ACCESS_RULES"},
@@ -126,11 +124,6 @@ func options() []option {
 		{name: "redis_ca_path", says: "REDIS_CA_FILE"},
 		{name: "redis_insecure_skip_tls_verify", kind: boolean, fate: gone, says: "certificates are always checked; name the authority's in REDIS_CA_FILE"},
 		{name: "redis_connection_idle_timeout", kind: number, fallback: "0", fate: needless},
-		{name: "redis_use_iam_auth", kind: boolean, fate: gone, says: "use a password (REDIS_PASSWORD_FILE)"},
-		{name: "redis_iam_user_id", fate: gone, says: "use a password (REDIS_PASSWORD_FILE)"},
-		{name: "redis_iam_replication_group_id", fate: gone, says: "use a password (REDIS_PASSWORD_FILE)"},
-		{name: "redis_iam_region", fate: gone, says: "use a password (REDIS_PASSWORD_FILE)"},
-		{name: "redis_iam_serverless", kind: boolean, fate: gone, says: "use a password (REDIS_PASSWORD_FILE)"},
 
 		// What upstreams, and the server in front, are told.
 		{name: "pass_basic_auth", kind: boolean, fallback: "true", fate: changed, says: "no Basic header is made up; X-Forwarded-User, -Email, -Groups and -Preferred-Username always go along"},
@@ -189,7 +182,6 @@ func options() []option {
 		{name: "auth_logging_format", fate: gone, says: "a line is a JSON object (LOG_FORMAT)"},
 		{name: "standard_logging", kind: boolean, fallback: "true", fate: changed, says: "LOG_LEVEL says how much is logged"},
 		{name: "standard_logging_format", fate: gone, says: "a line is a JSON object (LOG_FORMAT)"},
-		{name: "sensitive_logging", kind: boolean, fate: gone, says: "secrets and query strings are never logged"},
 		{name: "errors_to_info_log", kind: boolean, fate: needless},
 		{name: "exclude_logging_paths", flag: "exclude-logging-path", kind: list, fate: gone, says: "ACCESS_LOG=errors leaves out what went well"},
 		{name: "silence_ping_logging", kind: boolean, fate: needless},

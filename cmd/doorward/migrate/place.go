@@ -90,11 +90,11 @@ func (m *Migration) listeners() {
 	}
 }
 
-// hostPort reads [http://]host:port.
+// hostPort reads [http://]host:port; a socket, and one that systemd hands over (fd:3), are none.
 func hostPort(text string) (address string, ok bool) {
 	text = strings.TrimPrefix(strings.TrimPrefix(strings.ToLower(text), "http://"), "https://")
-	_, port, err := net.SplitHostPort(text)
-	return text, err == nil && port != ""
+	host, port, err := net.SplitHostPort(text)
+	return text, err == nil && port != "" && host != "fd" && !strings.Contains(text, "/")
 }
 
 // logs writes what is logged.

@@ -124,6 +124,10 @@ func (m *Migration) claims() {
 		m.set("GROUPS_CLAIM", claim, "oidc_groups_claim")
 	}
 	m.emailClaim()
+	if m.text("provider") == "gitlab" {
+		m.set("USER_CLAIM", "nickname", "provider")
+		m.change("X-Forwarded-User is the name at GitLab (USER_CLAIM=nickname), as it was; people can change it, `sub` they cannot")
+	}
 	if m.is("insecure_oidc_allow_unverified_email") {
 		m.set("INSECURE_UNVERIFIED_EMAIL", "true", "insecure_oidc_allow_unverified_email")
 	}

@@ -63,7 +63,7 @@ func (m *Migration) always() {
 		"the client proves itself by HTTP Basic alone; where it is registered for client_secret_post, set CLIENT_AUTH",
 		"/oauth2/sign_out asks before it signs out, unless the link is on a page of the same origin; it ends the session at the provider too",
 		"the query parameters allowed_groups, allowed_emails and allowed_email_domains count on /oauth2/auth alone; on the application's own paths they are the application's",
-		"paths that servers read in different ways (//, %2F, /../, other letter case) are refused with 400 where the rules for the readings differ",
+		"paths that servers read in different ways (//, %2F, /../, other letter case) are refused with 400 where the rules for the readings differ, and follow the rule where they do not; below a public path they are public",
 		"answers bear no GAP-Auth header, the log is JSON, and metrics have other names",
 	}, m.Changes...)
 }

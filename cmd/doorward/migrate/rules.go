@@ -171,7 +171,7 @@ func (m *Migration) groupLimits() (limits []limit, ok bool) {
 // providerLimits are the options that restrict logins of one provider alone, and are set.
 func (m *Migration) providerLimits() []string {
 	all := map[string][]string{
-		"bitbucket": {"bitbucket_team", "bitbucket_repository"},
+		"bitbucket": {"bitbucket_team", "bitbucket_workspace", "bitbucket_repository"},
 		"github":    {"github_org", "github_team", "github_repo", "github_users"},
 		"gitlab":    {"gitlab_groups", "gitlab_projects"},
 		"google":    {"google_groups", "google_group"},
