@@ -325,7 +325,7 @@ func (m *Migration) keepAsked(t *ruleTable, said said) {
 		path, one := onePath(pattern)
 		opened := one && slices.ContainsFunc(m.skips(), func(s skip) bool {
 			re, err := regexp.Compile(s.expression)
-			return err == nil && s.method == "" && !s.negated && re.MatchString(path)
+			return err == nil && s.method == "" && re.MatchString(path) != s.negated
 		})
 		if !opened {
 			t.kept = append(t.kept, pattern)

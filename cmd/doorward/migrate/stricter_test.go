@@ -60,6 +60,7 @@ func TestWhatCannotBeSaidIsStricter(t *testing.T) {
 		{"email_domains = \"*\"\nskip_auth_routes = '!=^/api'", "/  authenticated", "skip_auth_routes `!=^/api`: no patterns say this"},
 		{"email_domains = \"*\"\nskip_auth_routes = ['!=^/a/', '!=^/b/']", "/  authenticated", "skip_auth_routes `!=^/a/`: no patterns say this"},
 		{"email_domains = \"*\"\nskip_auth_routes = '!=^/a/'", "/a/  authenticated\n/    public", "/a needs a login as well"},
+		{"email_domains = \"*\"\nskip_auth_routes = ['!=^/a$', 'GET=^/x/']", "/a       authenticated\n/        public\nGET /x/  public", ""},
 		{"email_domains = \"*\"\nskip_auth_routes = 'POST!=^/a$'", "/       authenticated\n/a      authenticated\nPOST /  public", ""},
 		{"email_domains = \"*\"\nskip_auth_regex = '.*'", "/  public", "all of the site is public, as it was"},
 		{"email_domains = \"*\"\nskip_auth_preflight = true\nskip_auth_routes = '^/x/'", "/           authenticated\n/x          authenticated\n/x/         public\nOPTIONS /   public\nOPTIONS /x  public", ""},
