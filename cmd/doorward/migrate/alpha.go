@@ -84,13 +84,15 @@ type alphaProvider struct {
 	ID               string   `yaml:"id"`
 }
 
-func isAlpha(root *yaml.Node) bool {
-	for _, key := range []string{"upstreamConfig", "injectRequestHeaders", "injectResponseHeaders", "metricsServer", "providers"} {
-		if member(root, key) != nil {
+// isAlpha reports an alpha configuration: others have providers too, but no list of them.
+func isAlpha(n *yaml.Node) bool {
+	providers := member(n, "providers")
+	for _, key := range []string{"upstreamConfig", "injectRequestHeaders", "injectResponseHeaders"} {
+		if member(n, key) != nil {
 			return true
 		}
 	}
-	return false
+	return providers != nil && providers.Kind == yaml.SequenceNode
 }
 
 // alphaOptions says which option a field of a provider is, by its path.

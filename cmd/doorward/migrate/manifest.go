@@ -32,14 +32,8 @@ func (f *Found) parseYAML(text string) error {
 		if len(document.Content) == 0 {
 			continue
 		}
-		root := document.Content[0]
-		if isAlpha(root) {
-			err = f.parseAlpha(root)
-		} else {
-			m := manifest{found: f, compose: member(root, "services") != nil}
-			err = m.walk(root)
-		}
-		if err != nil {
+		m := manifest{found: f, compose: member(document.Content[0], "services") != nil}
+		if err := m.walk(document.Content[0], false); err != nil {
 			return err
 		}
 	}
@@ -72,18 +66,20 @@ type manifest struct {
 	compose bool // $$ stands for a dollar sign
 }
 
-// walk looks through everything, at an anchor where it stands and not again where it is used. What configures oauth2-proxy twice is refused: nobody could say which of the two is meant.
-func (m manifest) walk(n *yaml.Node) error {
+// walk looks through everything, at an anchor where it stands and not again where it is used. ours says that what is looked at
+// belongs to a container of oauth2-proxy. What configures it twice is refused: nobody could say which of the two is meant.
+func (m manifest) walk(n *yaml.Node, ours bool) error {
 	part := NewFound()
 	var err error
 	switch {
 	case isAlpha(n):
-		m.found.files[n.Anchor+"alpha"] = part
+		m.found.files["the alpha configuration at line "+strconv.Itoa(n.Line)] = part
 		return part.parseAlpha(n)
 	case n.Kind == yaml.MappingNode:
-		err = m.mapping(n, part)
+		ours = ours || runsProgram(n)
+		err = m.mapping(n, part, ours)
 	case n.Kind == yaml.SequenceNode:
-		err = m.sequence(n, part)
+		err = m.sequence(n, part, ours)
 	}
 	if err != nil {
 		return err
@@ -95,46 +91,57 @@ func (m manifest) walk(n *yaml.Node) error {
 	}
 	m.found.Layer(part)
 	for _, child := range n.Content {
-		if err := m.walk(child); err != nil {
+		if err := m.walk(child, ours); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// mapping reads NAME: value, name: NAME with value: beside it, the chart's extraArgs, and files that a ConfigMap or the chart holds.
-func (m manifest) mapping(n *yaml.Node, part *Found) error {
+// mapping reads NAME: value, name: NAME with value: beside it, the chart's values, and files that a ConfigMap or the chart holds.
+func (m manifest) mapping(n *yaml.Node, part *Found, ours bool) error {
 	if name := member(n, "name"); name != nil && strings.HasPrefix(name.Value, envPrefix) {
 		m.namedVariable(n, name.Value, part)
 		return nil
 	}
-	ours := runsProgram(n)
+	if member(n, "configFile") != nil || member(n, "cookieSecret") != nil {
+		m.chartConfig(n, part)
+	}
 	for i := 0; i+1 < len(n.Content); i += 2 {
-		key, v := n.Content[i].Value, n.Content[i+1]
-		switch {
-		case ours && (key == "envFrom" || key == "env_file"):
-			part.Unread = append(part.Unread, key+" (line "+strconv.Itoa(v.Line)+")")
-		case strings.HasPrefix(key, envPrefix) && v.Kind == yaml.ScalarNode:
-			part.setEnvironment(key, m.text(v))
-		case key == "extraArgs" && v.Kind == yaml.MappingNode:
-			if err := part.setFlags(m.chartArguments(v)); err != nil {
-				return err
-			}
-		case key == "command" && v.Kind == yaml.ScalarNode:
-			words, err := splitWords(m.text(v))
-			if err == nil {
-				err = arguments(words, part)
-			}
-			if err != nil {
-				return fmt.Errorf("the command at line %d: %w", v.Line, err)
-			}
-		case v.Kind == yaml.ScalarNode && isFile(key):
-			if err := m.file(key, v); err != nil {
-				return fmt.Errorf("the file at line %d: %w", v.Line, err)
-			}
+		if err := m.entry(n.Content[i].Value, n.Content[i+1], part, ours); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+func (m manifest) entry(key string, v *yaml.Node, part *Found, ours bool) error {
+	switch {
+	case ours && (key == "envFrom" || key == "env_file"):
+		part.Unread = append(part.Unread, key+" (line "+strconv.Itoa(v.Line)+")")
+	case key == "extraArgs" && v.Kind == yaml.MappingNode:
+		return part.setFlags(m.chartArguments(v))
+	case v.Kind != yaml.ScalarNode:
+	case strings.HasPrefix(key, envPrefix):
+		part.setEnvironment(key, m.text(v))
+	case key == "command":
+		words, err := splitWords(m.text(v))
+		if err == nil {
+			err = arguments(words, part, ours)
+		}
+		return at("the command", v, err)
+	case key == "configFile" || strings.HasSuffix(key, ".cfg") || strings.HasSuffix(key, ".yaml") || strings.HasSuffix(key, ".yml"):
+		return at("the file", v, m.file(key, v))
+	}
+	return nil
+}
+
+// at says where a part of the manifest is that cannot be read.
+func at(what string, n *yaml.Node, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s at line %d: %w", what, n.Line, err)
 }
 
 // runsProgram reports a container of oauth2-proxy.
@@ -143,24 +150,27 @@ func runsProgram(n *yaml.Node) bool {
 	return name != nil && isProgram(name.Value) || image != nil && isProgram(image.Value)
 }
 
-// isFile reports the names under which a ConfigMap, or the chart's values, hold a file of oauth2-proxy.
-func isFile(key string) bool {
-	return key == "configFile" || strings.HasSuffix(key, ".cfg") || strings.HasSuffix(key, ".yaml") || strings.HasSuffix(key, ".yml")
-}
-
-// file reads a file that the manifest holds; one of YAML that is no alpha configuration is somebody else's.
+// file reads a file that the manifest holds. What is none of oauth2-proxy's is somebody else's business, unless it bears its name.
 func (m manifest) file(name string, n *yaml.Node) error {
 	part := NewFound()
-	m.found.files[name] = part
-	if !strings.HasSuffix(name, ".yaml") && !strings.HasSuffix(name, ".yml") {
-		return part.parseTOML(n.Value)
+	ours := name == "configFile" || strings.Contains(name, "oauth2")
+	err := part.parseFile(n.Value)
+	switch {
+	case err != nil && ours:
+		return err
+	case err == nil && (ours || len(part.values) > 0):
+		m.found.files[name] = part
 	}
+	return nil
+}
+
+// parseFile reads the configuration file or the alpha configuration.
+func (f *Found) parseFile(text string) error {
 	var document yaml.Node
-	if err := yaml.Unmarshal([]byte(n.Value), &document); err != nil || len(document.Content) == 0 || !isAlpha(document.Content[0]) {
-		delete(m.found.files, name)
-		return nil
+	if yaml.Unmarshal([]byte(text), &document) == nil && len(document.Content) > 0 && isAlpha(document.Content[0]) {
+		return f.parseAlpha(document.Content[0])
 	}
-	return part.parseAlpha(document.Content[0])
+	return f.parseTOML(text)
 }
 
 // namedVariable reads an entry of a container's env; where its value is in a Secret, it is not here.
@@ -171,6 +181,20 @@ func (m manifest) namedVariable(n *yaml.Node, name string, part *Found) {
 		part.open(o.name)
 	} else {
 		part.setEnvironment(name, "?")
+	}
+}
+
+// chartConfig reads what the Helm chart has names of its own for; existingSecret has the client's.
+func (m manifest) chartConfig(n *yaml.Node, part *Found) {
+	for key, option := range map[string]string{"clientID": "client_id", "clientSecret": "client_secret", "cookieName": "cookie_name", "emailDomains": "email_domains"} {
+		var v any
+		if value := member(n, key); value != nil && value.Decode(&v) == nil {
+			part.setKey(option, v)
+		}
+	}
+	if member(n, "existingSecret") != nil {
+		part.open("client_id")
+		part.open("client_secret")
 	}
 }
 
@@ -190,7 +214,7 @@ func (m manifest) chartArguments(n *yaml.Node) []string {
 }
 
 // sequence reads a list of NAME=value, or of arguments.
-func (m manifest) sequence(n *yaml.Node, part *Found) error {
+func (m manifest) sequence(n *yaml.Node, part *Found, ours bool) error {
 	var words []string
 	for _, item := range n.Content {
 		if item.Kind != yaml.ScalarNode {
@@ -203,18 +227,14 @@ func (m manifest) sequence(n *yaml.Node, part *Found) error {
 		}
 		words = append(words, text)
 	}
-	return arguments(words, part)
+	return arguments(words, part, ours)
 }
 
-// arguments reads flags, where one of them is oauth2-proxy's.
-func arguments(words []string, part *Found) error {
-	ours := slices.ContainsFunc(words, func(word string) bool {
-		name, isFlag := strings.CutPrefix(word, "--")
-		name, _, _ = strings.Cut(name, "=")
-		_, known := optionOfFlag(name)
-		return isFlag && known
-	})
-	if !ours {
+// arguments reads the flags of a container; of one that may be another program's only where a flag is that no other has.
+func arguments(words []string, part *Found, ours bool) error {
+	telling := regexp.MustCompile(`^--?(oidc-|email-domain|cookie-|skip-auth-|skip-provider-button|client-id|upstream|provider|whitelist-domain|pass-|set-xauth|alpha-config|reverse-proxy)`)
+	flags := slices.ContainsFunc(words, func(word string) bool { return strings.HasPrefix(word, "-") })
+	if !flags || !ours && !slices.ContainsFunc(words, telling.MatchString) {
 		return nil
 	}
 	return part.setFlags(words)

@@ -67,6 +67,7 @@ func Translate(f *Found, front string) *Migration {
 	m.logs()
 	m.remarks()
 	m.always()
+	m.Todo, m.Changes, m.Gone = once(m.Todo), once(m.Changes), once(m.Gone)
 	return m
 }
 

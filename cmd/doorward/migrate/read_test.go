@@ -73,13 +73,24 @@ spec:
         - {name: OAUTH2_PROXY_UPSTREAMS, value: "http://127.0.0.1:8080"}
         - {name: OAUTH2_PROXY_COOKIE_EXPIRE, value: 1h}
     - image: nginx
-      args: [--port=80]
-      envFrom: [{secretRef: {name: other}}]`,
+      args: [--port=80, --config=/etc/nginx.cfg, --version]
+      envFrom: [{secretRef: {name: other}}]
+---
+kind: ConfigMap
+data:
+  haproxy.cfg: |
+    global
+      maxconn 100
+  traefik.yaml: |
+    providers: {docker: {}}
+  zoo.cfg: |
+    tickTime=2000`,
 		"Helm": `config:
+  clientID: app
+  clientSecret: canary secret
+  cookieSecret: canary
   configFile: |-
     oidc_issuer_url = "https://id.example.com"
-    client_id = "app"
-    client_secret = "canary secret"
     redirect_url = "https://app.example.com/oauth2/callback"
     upstreams = ["http://127.0.0.1:8080"]
 extraArgs:
@@ -157,7 +168,7 @@ func TestWhatCannotBeReadIsNotShown(t *testing.T) {
 		"oauth2-proxy --client-secret 'canary":                         "a quotation mark is never closed",
 		"oauth2-proxy --client-id a --client-secret":                   "a value is missing behind --client-secret",
 		"providers:\n- clientSecret: canary\n\tclientID: a":            "line 2 is no YAML",
-		"providers: canary":                                            "a value is of the wrong kind",
+		"upstreamConfig: canary":                                       "a value is of the wrong kind",
 		"providers:\n- clientSecret: canary\n- clientSecret: canary":   "several providers",
 		"canary": "it holds no option of oauth2-proxy",
 		"a: {environment: {OAUTH2_PROXY_CLIENT_ID: canary}}\nb: {environment: {OAUTH2_PROXY_CLIENT_ID: canary2}}": "client_id is set twice",

@@ -23,7 +23,6 @@ func (m *Migration) remarks() {
 			m.Needless = append(m.Needless, name)
 		}
 	}
-	m.Changes, m.Gone = once(m.Changes), once(m.Gone)
 }
 
 // byDefault reports an option whose value is what it would be anyway.
