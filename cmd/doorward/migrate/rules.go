@@ -84,6 +84,8 @@ type limit []string
 func (m *Migration) mailLimit() (term string, known bool) {
 	domains := m.list("email_domains")
 	if slices.Contains(domains, "*") {
+		m.change("email_domains `*`: whoever signs in may in, also without an e-mail, or with one that the provider says is not verified; oauth2-proxy turned these away. " +
+			"`!claim:email_verified=false` beside or in place of the requirement keeps the latter out")
 		return "", true
 	}
 	if len(domains) == 0 && !m.given("authenticated_emails_file") {

@@ -87,16 +87,21 @@ func (m *Migration) redis() {
 	}
 }
 
+// redisServers are the addresses of Redis, of its Sentinels, or of the servers of a Cluster.
+func (m *Migration) redisServers() []string {
+	switch {
+	case m.is("redis_use_sentinel"):
+		return m.list("redis_sentinel_connection_urls")
+	case m.is("redis_use_cluster"):
+		return m.list("redis_cluster_connection_urls")
+	}
+	return m.list("redis_connection_url")
+}
+
 // redisURL names all servers in one URL: the first of them, and the others as parameters.
 func (m *Migration) redisURL() (address string, ok bool) {
-	servers := []string{m.text("redis_connection_url")}
-	sentinel, cluster := m.is("redis_use_sentinel"), m.is("redis_use_cluster")
-	if sentinel {
-		servers = m.list("redis_sentinel_connection_urls")
-	} else if cluster {
-		servers = m.list("redis_cluster_connection_urls")
-	}
-	if len(servers) == 0 || servers[0] == "" {
+	servers := m.redisServers()
+	if len(servers) == 0 {
 		return "", false
 	}
 	first, err := url.Parse(servers[0])
@@ -111,11 +116,10 @@ func (m *Migration) redisURL() (address string, ok bool) {
 		}
 		query.Add("addr", withPort(u))
 	}
-	if cluster && len(servers) == 1 { // several servers without a master's name are a Cluster
-		query.Add("addr", withPort(first))
-	}
-	if sentinel {
+	if m.is("redis_use_sentinel") {
 		query.Set("master_set", m.text("redis_sentinel_master_name"))
+	} else if m.is("redis_use_cluster") && len(servers) == 1 { // several servers without a master's name are a Cluster
+		query.Add("addr", withPort(first))
 	}
 	first.RawQuery = query.Encode()
 	m.redisUser(first)

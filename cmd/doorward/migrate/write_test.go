@@ -12,7 +12,7 @@ import (
 )
 
 // awkward has values with every character that a shell takes for its own.
-const awkward = `client_id = "it's \"quoted\" $(touch /tmp/x) \\ ` + "`id`" + ` $y!"
+const awkward = `client_id = "it's \"quoted\" $(touch /tmp/x) \\ ` + "`id`" + ` $y! \\$5 \\\" end"
 client_secret = "canary #; & | < > ! ~ * ? [a] {b} %"
 email_domains = "example.com"
 allowed_groups = ["O'Brien's $team $", "a;b#c"]
