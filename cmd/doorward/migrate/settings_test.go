@@ -114,6 +114,18 @@ func TestSettings(t *testing.T) {
 	}
 }
 
+// A setting that this doorward does not have yet is listed, not written: unknown ones refuse the start.
+func TestOneCookieForSiblingHosts(t *testing.T) {
+	m := translateText(t, "client_id = \"app\"\ncookie_domains = \".example.com\"\nredirect_url = \"https://app.example.com/oauth2/callback\"")
+	want, listed := "", "cookie_domains: this doorward has no COOKIE_DOMAIN yet"
+	if config.Known("COOKIE_DOMAIN") {
+		want, listed = "example.com", ""
+	}
+	if m.value("COOKIE_DOMAIN") != want || !strings.Contains(m.lists(), listed) {
+		t.Errorf("%s\n%s", settingsOf(m), m.lists())
+	}
+}
+
 // alphaText is an alpha configuration around some upstreams or headers.
 func alphaText(more string) string {
 	return "providers:\n- {provider: oidc, clientID: app, clientSecret: s, oidcConfig: {issuerURL: 'https://id.example.com'}}\n" + more

@@ -25,7 +25,7 @@ func (m *Migration) WriteSettings(w io.Writer, docker bool) {
 		if s.Example {
 			mark = "#"
 		}
-		fmt.Fprintf(w, "\n# %s\n%s%s_%s=%s\n", plainLine(s.From), mark, config.Prefix, s.Name, value)
+		fmt.Fprintf(w, "\n# %s\n%s%s_%s=%s\n", s.From, mark, config.Prefix, s.Name, value)
 	}
 	var lists strings.Builder
 	m.WriteLists(&lists)
