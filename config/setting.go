@@ -122,3 +122,8 @@ func (s setting) setDefault(field reflect.Value) {
 		*v, _ = time.ParseDuration(s.fallback)
 	}
 }
+
+// Known reports whether a setting, or the file of one, bears the name, without prefix.
+func Known(name string) bool {
+	return slices.ContainsFunc(settings(), func(s setting) bool { return s.name == withoutFile(Prefix+"_"+name) })
+}

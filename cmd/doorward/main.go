@@ -33,13 +33,16 @@ const usage = `doorward is an authenticating reverse proxy, configured by DOORWA
                    [--acr X] [--age D] [--ip A]
                                say which rule decides for such a person, why, and where the
                                request would go; also takes a line of the access log
+  doorward migrate oauth2-proxy [--forward-auth SERVER] [--docker] [FILE…]
+                               print settings for those of oauth2-proxy (its TOML, YAML, variables
+                               or command line; without FILE the environment), and what changes
   doorward config [--markdown] list every variable with its type, default and meaning
   doorward secret [--rotate]   print a fresh cookie secret; --rotate: how to change it
   doorward version             version, commit, Go version
   doorward help                this text
 
-Exit status: 0 fine or allowed, 1 the start refused or the request denied, 2 wrong command line, or rules
-that explain cannot read.
+Exit status: 0 fine or allowed, 1 the start refused, the request denied, or something left to do by hand,
+2 wrong command line, or what explain or migrate cannot read.
 `
 
 func main() {
@@ -60,6 +63,8 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) int {
 		return check(ctx, args, out, errOut)
 	case "explain":
 		return explain(args, out, errOut)
+	case "migrate":
+		return migrateSettings(args, out, errOut)
 	case "config":
 		return printConfig(args, out, errOut)
 	case "secret":

@@ -1,0 +1,385 @@
+package migrate
+
+// Who may go where. oauth2-proxy has one requirement for all paths, and expressions of paths that need no login.
+
+import (
+	"encoding/csv"
+	"fmt"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+
+	"doorward/proxy/access"
+)
+
+// accessRules writes the table: the general rule, what is public, and what a public pattern must not take along.
+func (m *Migration) accessRules() {
+	base := m.whoMayIn()
+	t := &ruleTable{base: base, public: make(map[string]bool)}
+	for _, s := range m.skips() {
+		m.skip(t, s)
+	}
+	if slices.ContainsFunc(t.order, func(pattern string) bool { return strings.HasPrefix(pattern, "GET ") }) {
+		m.change("ACCESS_RULES: a rule for GET holds for HEAD too")
+	}
+	if m.is("skip_auth_preflight") {
+		t.allowPreflights()
+	}
+	text := t.String()
+	if _, err := access.Compile(text, nil); err != nil {
+		m.todo("ACCESS_RULES: the rules could not be put together, so nobody may in until you write them")
+		text = "/ deny"
+	}
+	m.set("ACCESS_RULES", text, "email_domains", "authenticated_emails_file", "allowed_groups", "allowed_roles", "gitlab_groups", "keycloak_groups",
+		"skip_auth_routes", "skip_auth_regex", "skip_auth_preflight")
+}
+
+// whoMayIn is the requirement that holds for every path that is not public.
+func (m *Migration) whoMayIn() string {
+	limits, ok := m.groupLimits()
+	mails, known := m.mailLimit()
+	if !ok || !known || !m.complete() {
+		return "deny"
+	}
+	if mails != "" {
+		limits = append([]limit{{mails}}, limits...)
+	}
+	if len(limits) == 0 {
+		return "authenticated"
+	}
+	ways := []string{""}
+	for _, l := range limits {
+		var longer []string
+		for _, way := range ways {
+			for _, alternative := range l {
+				longer = append(longer, strings.TrimSpace(way+" "+alternative))
+			}
+		}
+		ways = longer
+	}
+	return strings.Join(ways, " | ")
+}
+
+// complete reports that nothing is missing that could restrict who may in: a file that was not read, or the claim that a limit is about.
+func (m *Migration) complete() bool {
+	switch {
+	case len(m.found.Unread) > 0:
+		m.todo("ACCESS_RULES: nobody may in, since what could not be read may say who")
+	case !m.given("client_id") && !m.open("client_id"):
+		m.todo("ACCESS_RULES: nobody may in, since client_id was not found, without which oauth2-proxy does not start: the sources are not all there, and the others may say who may in. Name them too")
+	case m.open("provider") || m.open("oidc_groups_claim") || m.open("oidc_email_claim") || m.open("user_id_claim"):
+		m.todo("ACCESS_RULES: nobody may in until the claims are known by which people are told apart")
+	default:
+		return true
+	}
+	return false
+}
+
+// limit is a list of alternatives, one of which must hold.
+type limit []string
+
+// mailLimit is what is asked of the e-mail; "" where every one will do. Without either option oauth2-proxy does not start, so where
+// none is found the sources are not all there.
+func (m *Migration) mailLimit() (term string, known bool) {
+	domains := m.list("email_domains")
+	if slices.Contains(domains, "*") {
+		m.change("email_domains `*`: whoever signs in may in, also without an e-mail, or with one that the provider says is not verified; oauth2-proxy turned these away. " +
+			"`!claim:email_verified=false` beside or in place of the requirement keeps the latter out")
+		return "", true
+	}
+	if len(domains) == 0 && !m.given("authenticated_emails_file") {
+		m.todo("ACCESS_RULES: nobody may in, since neither email_domains nor authenticated_emails_file was found, without which oauth2-proxy does not start. " +
+			"Where they stand elsewhere (an environment beside the file), name that file too; else write who may in")
+		return "", false
+	}
+	var mails []string
+	for _, domain := range domains {
+		domain = strings.ToLower(domain)
+		switch {
+		case strings.HasPrefix(domain, ".") || strings.HasPrefix(domain, "*."):
+			m.todo("email_domains: %s means every domain below, which no rule says; write email:*@… for each of them into ACCESS_RULES", domain)
+		case !regexp.MustCompile(`^[a-z0-9.-]+$`).MatchString(domain):
+			m.todo("email_domains: one is no domain name")
+		default:
+			mails = append(mails, "*@"+domain)
+		}
+	}
+	mails = append(mails, m.mailsOfFile()...)
+	if len(mails) == 0 {
+		m.todo("ACCESS_RULES: nobody may in, since none of the e-mail addresses and domains could be taken over; write who may in")
+		return "", false
+	}
+	return "email:" + strings.Join(mails, ","), true
+}
+
+// mailsOfFile reads authenticated_emails_file as oauth2-proxy does.
+func (m *Migration) mailsOfFile() []string {
+	path := m.text("authenticated_emails_file")
+	if path == "" {
+		return nil
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		m.todo("authenticated_emails_file could not be read: write its addresses into ACCESS_RULES (email:a@example.com,b@example.com)")
+		return nil
+	}
+	defer file.Close()
+	r := csv.NewReader(file)
+	r.Comment, r.TrimLeadingSpace, r.FieldsPerRecord = '#', true, -1
+	records, err := r.ReadAll()
+	if err != nil {
+		m.todo("authenticated_emails_file is no list of addresses: write them into ACCESS_RULES (email:a@example.com,b@example.com)")
+		return nil
+	}
+	var mails []string
+	for _, record := range records {
+		mail := strings.ToLower(strings.TrimSpace(record[0]))
+		if !regexp.MustCompile(`^[a-z0-9._%+-]+@[a-z0-9.-]+$`).MatchString(mail) {
+			m.todo("authenticated_emails_file: a line is no plain address; write it into ACCESS_RULES yourself")
+			continue
+		}
+		mails = append(mails, mail)
+	}
+	m.change("authenticated_emails_file was read once: its addresses stand in ACCESS_RULES now (ACCESS_RULES_FILE keeps the rules in a file)")
+	return mails
+}
+
+// groupLimits are what is asked of groups and roles; ok is false where one of them cannot be kept, so that nobody may pass.
+func (m *Migration) groupLimits() (limits []limit, ok bool) {
+	ok = true
+	asked := m.groupTerm("allowed_groups")
+	if m.text("provider") == "keycloak-oidc" {
+		asked = append(asked, m.roleTerms()...)
+	} else if m.given("allowed_roles") {
+		m.change("allowed_roles: it means nothing to the provider %q, so no rule asks for these roles", m.text("provider"))
+	}
+	if len(asked) > 0 {
+		limits = append(limits, asked)
+	} else if m.given("allowed_groups") || m.open("allowed_groups") || m.open("allowed_roles") || m.given("allowed_roles") && m.text("provider") == "keycloak-oidc" {
+		ok = m.keepOut("allowed_groups")
+	}
+	for _, name := range m.providerLimits() {
+		terms := m.groupTerm(name)
+		if name != "keycloak_groups" && name != "gitlab_groups" || len(terms) == 0 {
+			ok = m.keepOut(name)
+			continue
+		}
+		limits = append(limits, terms)
+	}
+	return limits, ok
+}
+
+// providerLimits are the options that restrict logins of one provider alone, and are set.
+func (m *Migration) providerLimits() []string {
+	all := map[string][]string{
+		"bitbucket": {"bitbucket_team", "bitbucket_workspace", "bitbucket_repository"},
+		"github":    {"github_org", "github_team", "github_repo", "github_users"},
+		"gitlab":    {"gitlab_groups", "gitlab_projects"},
+		"google":    {"google_groups", "google_group"},
+		"keycloak":  {"keycloak_groups"},
+	}
+	var set []string
+	for provider, names := range all {
+		for _, name := range names {
+			switch {
+			case !m.given(name) && !m.open(name):
+			case provider != m.text("provider"):
+				m.change("%s: it means nothing to the provider %q, so no rule asks for it", name, m.text("provider"))
+			case name == "gitlab_projects" && m.given("gitlab_groups"):
+				m.todo("gitlab_projects: GitLab's tokens name groups alone, so its members have to be in one of gitlab_groups")
+			default:
+				set = append(set, name)
+			}
+		}
+	}
+	slices.Sort(set)
+	return set
+}
+
+// keepOut says that a restriction cannot be kept.
+func (m *Migration) keepOut(name string) bool {
+	m.todo("%s: no rule can ask for this, so nobody may in (deny). Let the provider send groups and write group:NAME into ACCESS_RULES", name)
+	return false
+}
+
+// groupTerm asks for one of the groups that an option lists.
+func (m *Migration) groupTerm(name string) limit {
+	var groups []string
+	for _, group := range m.list(name) {
+		if quoted, ok := quoteValue(group); ok {
+			groups = append(groups, quoted)
+		} else {
+			m.todo("%s: a name in it cannot be written in rules; its members cannot sign in", name)
+		}
+	}
+	if len(groups) == 0 {
+		return nil
+	}
+	return limit{"group:" + strings.Join(groups, ",")}
+}
+
+// roleTerms asks for Keycloak's roles, of the realm (name) and of clients (client:name), where its tokens have them.
+func (m *Migration) roleTerms() limit {
+	claims := make(map[string][]string)
+	for _, role := range m.list("allowed_roles") {
+		claim := "realm_access.roles"
+		client, name, ofClient := strings.Cut(role, ":")
+		if ofClient {
+			claim, role = "resource_access."+client+".roles", name
+		}
+		quoted, ok := quoteValue(role)
+		if !ok || ofClient && !regexp.MustCompile(`^[A-Za-z0-9_-]+$`).MatchString(client) {
+			m.todo("allowed_roles: %q cannot be written in rules; who has it cannot sign in", role)
+			continue
+		}
+		claims[claim] = append(claims[claim], quoted)
+	}
+	var terms limit
+	for claim, roles := range claims {
+		terms = append(terms, "claim:"+claim+"="+strings.Join(roles, ","))
+	}
+	slices.Sort(terms)
+	return terms
+}
+
+// quoteValue writes a value of a requirement.
+func quoteValue(text string) (string, bool) {
+	switch {
+	case regexp.MustCompile(`^[A-Za-z0-9_./@:-]+$`).MatchString(text):
+		return text, true
+	case strings.TrimSpace(text) == "" || strings.ContainsAny(text, "\"\x00\r\n\t"):
+		return "", false
+	}
+	return `"` + text + `"`, true
+}
+
+// skip is a route without a login.
+type skip struct {
+	from, text string // the option and what it says
+	method     string
+	expression string
+	negated    bool // all paths but those that the expression matches
+}
+
+// skips reads METHOD=expression, METHOD!=expression, =, !=, and the expression alone, as oauth2-proxy does.
+func (m *Migration) skips() []skip {
+	var all []skip
+	for _, text := range m.list("skip_auth_regex") {
+		all = append(all, skip{from: "skip_auth_regex", text: text, expression: text})
+	}
+	for _, text := range m.list("skip_auth_routes") {
+		s := skip{from: "skip_auth_routes", text: text, expression: text, negated: strings.Contains(text, "!=")}
+		if parts := regexp.MustCompile(`!?=`).Split(text, 2); len(parts) == 2 {
+			s.method, s.expression = strings.ToUpper(parts[0]), parts[1]
+		}
+		all = append(all, s)
+	}
+	return all
+}
+
+// skip makes a route public as far as patterns can say it.
+func (m *Migration) skip(t *ruleTable, s skip) {
+	what := fmt.Sprintf("%s `%s`", s.from, s.text)
+	said, err := sayExpression(s.expression)
+	switch {
+	case err != nil:
+		m.todo("%s: it is no regular expression", what)
+	case s.method != "" && !regexp.MustCompile(`^[A-Z]+$`).MatchString(s.method):
+		m.todo("%s: it has no proper method", what)
+	case s.negated:
+		m.skipAllBut(t, s, said, what)
+	case len(said.patterns) == 0 && said.exact:
+		m.change("%s: it matches no path", what)
+	case len(said.patterns) == 0:
+		m.todo("%s: no pattern says this, so its paths need a login. Write rules for those that have to be public", what)
+	default:
+		for _, pattern := range said.patterns {
+			t.allow(strings.TrimSpace(s.method + " " + pattern))
+		}
+		m.keepAsked(t, said)
+		if slices.Contains(said.patterns, "/") {
+			m.change("%s: it matches every path, so all of the site is public, as it was", what)
+		} else if !said.exact {
+			m.change("%s: public is %s; what else the expression matches needs a login", what, strings.Join(said.patterns, " "))
+		}
+	}
+}
+
+// skipAllBut makes everything public but what the expression matches, where that can be said whole. Of two such routes each opens
+// what the other closes.
+func (m *Migration) skipAllBut(t *ruleTable, s skip, said said, what string) {
+	others := slices.ContainsFunc(m.skips(), func(other skip) bool { return other.negated && other.text != s.text })
+	if !said.exact || others || slices.Contains(said.patterns, "/") {
+		m.todo("%s: no patterns say this, so its paths need a login. Write rules for those that have to be public", what)
+		return
+	}
+	t.allow(strings.TrimSpace(s.method + " /"))
+	if len(said.asked) > 0 {
+		m.change("%s: %s needs a login as well", what, strings.Join(said.asked, " "))
+	}
+	t.kept = append(t.kept, said.patterns...)
+}
+
+// keepAsked gives paths back to the general rule that a pattern takes along, unless another route opens them.
+func (m *Migration) keepAsked(t *ruleTable, said said) {
+	for _, pattern := range said.asked {
+		path, one := onePath(pattern)
+		opened := one && slices.ContainsFunc(m.skips(), func(s skip) bool {
+			re, err := regexp.Compile(s.expression)
+			return err == nil && s.method == "" && re.MatchString(path) != s.negated
+		})
+		if !opened {
+			t.kept = append(t.kept, pattern)
+		}
+	}
+}
+
+// ruleTable gathers the rules.
+type ruleTable struct {
+	base   string
+	public map[string]bool
+	order  []string
+	kept   []string
+}
+
+func (t *ruleTable) allow(pattern string) {
+	if !t.public[pattern] {
+		t.order = append(t.order, pattern)
+	}
+	t.public[pattern] = true
+}
+
+// allowPreflights opens OPTIONS wherever a rule asks for a login.
+func (t *ruleTable) allowPreflights() {
+	for _, pattern := range append([]string{"/"}, t.kept...) {
+		if !t.public[pattern] {
+			t.allow("OPTIONS " + pattern)
+		}
+	}
+}
+
+// String writes the rules. Where everything is public, what has to be kept still is.
+func (t *ruleTable) String() string {
+	var rows [][2]string
+	if !t.public["/"] {
+		rows = append(rows, [2]string{"/", t.base})
+	}
+	for _, pattern := range once(t.kept) {
+		if !t.public[pattern] {
+			rows = append(rows, [2]string{pattern, t.base})
+		}
+	}
+	for _, pattern := range t.order {
+		rows = append(rows, [2]string{pattern, "public"})
+	}
+	width := 0
+	for _, row := range rows {
+		width = max(width, min(len(row[0]), 30))
+	}
+	var lines []string
+	for _, row := range rows {
+		lines = append(lines, fmt.Sprintf("%-*s  %s", width, row[0], row[1]))
+	}
+	return strings.Join(lines, "\n")
+}
