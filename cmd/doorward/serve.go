@@ -7,8 +7,6 @@ import (
 	"io"
 	"log"
 	"log/slog"
-	"net"
-	"net/http"
 	"os"
 	"os/signal"
 	"runtime/debug"
@@ -73,19 +71,6 @@ type server struct {
 	public, metrics *listener
 }
 
-// listener is a server with the socket that it serves.
-type listener struct {
-	server *http.Server
-	socket net.Listener
-}
-
-func (l *listener) serve() error {
-	if l.server.TLSConfig != nil {
-		return l.server.ServeTLS(l.socket, "", "")
-	}
-	return l.server.Serve(l.socket)
-}
-
 // listen binds both sockets, so that a taken port refuses the start.
 func (s *server) listen(ctx context.Context) error {
 	sockets, err := takeHanded()
@@ -102,9 +87,9 @@ func (s *server) listen(ctx context.Context) error {
 		public.Close()
 		return err
 	}
-	s.public = &listener{s.proxy.Server(), s.proxy.Limit(public)}
+	s.public = newListener(s.proxy.Server(), s.proxy.Limit(public))
 	s.public.server.RegisterOnShutdown(s.proxy.EndStreams)
-	s.metrics = &listener{s.proxy.AdminServer(), metrics}
+	s.metrics = newListener(s.proxy.AdminServer(), metrics)
 	return nil
 }
 
@@ -154,6 +139,7 @@ func (s *server) shutDown() {
 	time.Sleep(s.config.ShutdownDelay)
 	ctx, cancel := context.WithTimeout(context.Background(), s.config.ShutdownTimeout)
 	defer cancel()
+	s.public.hearOut()
 	if err := s.public.server.Shutdown(ctx); errors.Is(err, context.DeadlineExceeded) {
 		s.log.Warn("shutdown_timeout", "says", "requests in flight were cut off")
 	}
