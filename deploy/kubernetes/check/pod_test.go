@@ -1,54 +1,50 @@
 package check
 
 import (
-	"slices"
 	"testing"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
+	"k8s.io/pod-security-admission/api"
+	"k8s.io/pod-security-admission/policy"
 )
 
-// As the level "restricted" of Kubernetes' Pod Security Standards asks for, and a root that is read only.
-func TestPodsHaveNoPrivileges(t *testing.T) {
+// As Kubernetes' own admission sees it, in a namespace that is labelled pod-security.kubernetes.io/enforce: restricted.
+func TestPodsAreAdmittedWhereTheyAreRestricted(t *testing.T) {
+	evaluator, err := policy.NewEvaluator(policy.DefaultChecks(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
 	each(t, func(t *testing.T, i *installation) {
-		spec := i.pod(t).Spec
-		pod := spec.SecurityContext
-		if pod == nil || pod.RunAsNonRoot == nil || !*pod.RunAsNonRoot || pod.RunAsUser == nil || *pod.RunAsUser == 0 {
-			t.Error("the pod may run as root")
-		}
-		if pod.SeccompProfile == nil || pod.SeccompProfile.Type != corev1.SeccompProfileTypeRuntimeDefault {
-			t.Error("the pod has no seccomp profile")
-		}
-		if spec.HostNetwork || spec.HostPID || spec.HostIPC || spec.AutomountServiceAccountToken == nil || *spec.AutomountServiceAccountToken {
-			t.Error("the pod shares something with its machine, or has a token for Kubernetes' API")
-		}
-		for _, c := range spec.Containers {
-			withoutPrivileges(t, &c)
-		}
-		if token := the[*corev1.ServiceAccount](t, i).AutomountServiceAccountToken; token == nil || *token {
-			t.Error("the service account hands out tokens")
+		pod := i.pod(t)
+		results := evaluator.EvaluatePod(api.LevelVersion{Level: api.LevelRestricted, Version: api.LatestVersion()}, &pod.ObjectMeta, &pod.Spec)
+		if verdict := policy.AggregateCheckResults(results); !verdict.Allowed || len(results) == 0 {
+			t.Errorf("%s", verdict.ForbiddenDetail())
 		}
 	})
 }
 
-func withoutPrivileges(t *testing.T, c *corev1.Container) {
-	t.Helper()
-	s := c.SecurityContext
-	switch {
-	case s == nil || s.ReadOnlyRootFilesystem == nil || !*s.ReadOnlyRootFilesystem:
-		t.Errorf("%s can write to its root", c.Name)
-	case s.AllowPrivilegeEscalation == nil || *s.AllowPrivilegeEscalation:
-		t.Errorf("%s may gain privileges", c.Name)
-	case s.Capabilities == nil || !slices.Equal(s.Capabilities.Drop, []corev1.Capability{"ALL"}) || len(s.Capabilities.Add) > 0:
-		t.Errorf("%s has capabilities", c.Name)
-	case s.RunAsUser != nil || s.RunAsNonRoot != nil || s.Privileged != nil:
-		t.Errorf("%s has other thoughts than its pod on who it runs as", c.Name)
-	}
-	if c.Resources.Requests.Cpu().IsZero() || c.Resources.Requests.Memory().IsZero() || c.Resources.Limits.Memory().IsZero() {
-		t.Errorf("%s does not say what it needs", c.Name)
-	}
+// What admission does not ask for.
+func TestPodsHaveNoMoreThanTheyNeed(t *testing.T) {
+	each(t, func(t *testing.T, i *installation) {
+		spec := i.pod(t).Spec
+		if token := spec.AutomountServiceAccountToken; token == nil || *token {
+			t.Error("the pod has a token for Kubernetes' API")
+		}
+		if token := the[*corev1.ServiceAccount](t, i).AutomountServiceAccountToken; token == nil || *token {
+			t.Error("the service account hands out tokens")
+		}
+		for _, c := range spec.Containers {
+			if readOnly := c.SecurityContext.ReadOnlyRootFilesystem; readOnly == nil || !*readOnly {
+				t.Errorf("%s can write to its root", c.Name)
+			}
+			if c.Resources.Requests.Cpu().IsZero() || c.Resources.Requests.Memory().IsZero() || c.Resources.Limits.Memory().IsZero() {
+				t.Errorf("%s does not say what it needs", c.Name)
+			}
+		}
+	})
 }
 
 // A pod that is told to end gets the time that doorward takes for it, and the pods of one rollout come before the others go.
