@@ -55,22 +55,58 @@ func find(t *testing.T, program string) string {
 }
 
 // systemd reads the units without a complaint.
-func TestUnitsAreValid(t *testing.T) {
+func TestUnitsAreValid(t *testing.T) { verify(t, install(t)) }
+
+// So it does with each of the drop-ins that README.md shows.
+func TestDropInsAreValid(t *testing.T) {
+	readme, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks := strings.Split(string(readme), "```ini\n")[1:]
+	for _, block := range blocks {
+		text, _, _ := strings.Cut(block, "```")
+		unit := "doorward.service"
+		if strings.Contains(text, "[Socket]") {
+			unit = "doorward.socket"
+		}
+		folder := install(t)
+		write(t, filepath.Join(folder, unit+".d", "override.conf"), text)
+		verify(t, folder)
+	}
+	if len(blocks) == 0 {
+		t.Error("there are none")
+	}
+}
+
+// install puts the units into a folder of the test, and has them start the doorward that was built.
+func install(t *testing.T) (folder string) {
+	t.Helper()
 	find(t, "systemd-analyze")
 	program, folder := doorward(t), t.TempDir()
-	var files []string
 	for _, name := range []string{"doorward.service", "doorward.socket"} {
 		text, err := os.ReadFile(name)
 		if err != nil {
 			t.Fatal(err)
 		}
-		file := filepath.Join(folder, name)
-		if err := os.WriteFile(file, []byte(strings.ReplaceAll(string(text), "/usr/local/bin/doorward", program)), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		files = append(files, file)
+		write(t, filepath.Join(folder, name), strings.ReplaceAll(string(text), "/usr/local/bin/doorward", program))
 	}
-	if says := analyze(t, append([]string{"verify", "--man=no"}, files...)...); says != "" {
+	return folder
+}
+
+func write(t *testing.T, file, text string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func verify(t *testing.T, folder string) {
+	t.Helper()
+	if says := analyze(t, "verify", "--man=no", filepath.Join(folder, "doorward.service"), filepath.Join(folder, "doorward.socket")); says != "" {
 		t.Errorf("systemd-analyze verify says:\n%s", says)
 	}
 }
