@@ -4,7 +4,7 @@
 #   docker build -t demo-backend --target demo-backend .
 #
 # They hold one static binary and the certificates of public authorities, no shell and no package manager, and run as a user
-# without rights. So there is no HEALTHCHECK either, which would need a program to run inside: ask /readyz on port 9180.
+# without rights. doorward itself is the program that asks whether it is well; from outside, ask /readyz on port 9180.
 
 FROM golang:1.26 AS build
 WORKDIR /src
@@ -35,4 +35,5 @@ FROM gcr.io/distroless/static-debian12:nonroot AS doorward
 COPY --from=build /out/doorward /doorward
 USER 65532:65532
 EXPOSE 4180 9180
+HEALTHCHECK --interval=10s --timeout=5s --start-period=5s CMD ["/doorward", "healthcheck"]
 ENTRYPOINT ["/doorward"]

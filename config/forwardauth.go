@@ -176,7 +176,7 @@ func (f *Front) tells() string {
 
 func folderOf(front string) string {
 	if front == "ingress-nginx" {
-		return "kubernetes"
+		return "kubernetes/ingress-nginx"
 	}
 	return front
 }

@@ -161,6 +161,7 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := newExchange(w, r)
 	x.rules = p.rules.Load()
 	p.meet(x, r)
+	p.partWith(x, r)
 	x.strict, x.taken = p.strictly(r), p.config.IdleTimeout
 	p.metrics.inFlight.Inc()
 	defer p.finish(x, r)
@@ -218,6 +219,14 @@ func (p *Proxy) serve(x *exchange, r *http.Request) error {
 
 // Drain makes /readyz say 503, so that load balancers look elsewhere, while requests are still served.
 func (p *Proxy) Drain() { p.draining.Store(true) }
+
+// partWith asks a client to open another connection for its next request, once this process is to end: a server in front that keeps
+// connections would else send on one of them just as it is closed. HTTP/2 has a frame for that (GOAWAY), which net/http sends instead.
+func (p *Proxy) partWith(x *exchange, r *http.Request) {
+	if p.draining.Load() && r.Header.Get("Upgrade") == "" {
+		x.Header().Set("Connection", "close")
+	}
+}
 
 // closePatience is how long Close waits for requests, and then for refreshes and revocations, that are under way.
 const closePatience = 2 * time.Second

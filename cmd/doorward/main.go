@@ -38,6 +38,7 @@ const usage = `doorward is an authenticating reverse proxy, configured by DOORWA
                                or command line; without FILE the environment), and what changes
   doorward config [--markdown] list every variable with its type, default and meaning
   doorward secret [--rotate]   print a fresh cookie secret; --rotate: how to change it
+  doorward healthcheck         ask the doorward that runs with this environment whether it is ready
   doorward version             version, commit, Go version
   doorward help                this text
 
@@ -69,6 +70,8 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) int {
 		return printConfig(args, out, errOut)
 	case "secret":
 		return printSecret(args, out, errOut)
+	case "healthcheck":
+		return healthcheck(ctx, args, out, errOut)
 	case "version", "-v", "-version", "--version":
 		fmt.Fprintln(out, version())
 		return exitOK

@@ -7,8 +7,6 @@ import (
 	"io"
 	"log"
 	"log/slog"
-	"net"
-	"net/http"
 	"os"
 	"os/signal"
 	"runtime/debug"
@@ -53,7 +51,7 @@ func serveConfig(ctx context.Context, c *config.Config, out io.Writer) error {
 		return err
 	}
 	defer p.Close()
-	s := &server{config: c, proxy: p, log: logger}
+	s := &server{config: c, proxy: p, log: logger, manager: findManager()}
 	// net/http prints what it does not understand of a peer's bytes through the
 	// global log, where they would stand as they are, tokens too.
 	log.SetFlags(0)
@@ -69,46 +67,30 @@ type server struct {
 	config          *config.Config
 	proxy           *proxy.Proxy
 	log             *slog.Logger
+	manager         manager
 	public, metrics *listener
-}
-
-// listener is a server with the socket that it serves.
-type listener struct {
-	server *http.Server
-	socket net.Listener
-}
-
-func (l *listener) serve() error {
-	if l.server.TLSConfig != nil {
-		return l.server.ServeTLS(l.socket, "", "")
-	}
-	return l.server.Serve(l.socket)
 }
 
 // listen binds both sockets, so that a taken port refuses the start.
 func (s *server) listen(ctx context.Context) error {
-	public, err := bind(ctx, "LISTEN_ADDR", s.config.ListenAddr)
+	sockets, err := takeHanded()
 	if err != nil {
 		return err
 	}
-	metrics, err := bind(ctx, "METRICS_ADDR", s.config.MetricsAddr)
+	byItself := config.Defaults()
+	public, err := sockets.bind(ctx, "LISTEN_ADDR", s.config.ListenAddr, byItself.ListenAddr)
+	if err != nil {
+		return err
+	}
+	metrics, err := sockets.bind(ctx, "METRICS_ADDR", s.config.MetricsAddr, byItself.MetricsAddr)
 	if err != nil {
 		public.Close()
 		return err
 	}
-	s.public = &listener{s.proxy.Server(), s.proxy.Limit(public)}
+	s.public = newListener(s.proxy.Server(), s.proxy.Limit(public))
 	s.public.server.RegisterOnShutdown(s.proxy.EndStreams)
-	s.metrics = &listener{s.proxy.AdminServer(), metrics}
+	s.metrics = newListener(s.proxy.AdminServer(), metrics)
 	return nil
-}
-
-func bind(ctx context.Context, setting, address string) (net.Listener, error) {
-	var lc net.ListenConfig
-	l, err := lc.Listen(ctx, "tcp", address)
-	if err != nil {
-		return nil, fmt.Errorf("%s_%s: listening: %w; free the address or choose another", config.Prefix, setting, err)
-	}
-	return l, nil
 }
 
 // run serves until ctx or a signal ends it. A second signal ends the process
@@ -122,6 +104,7 @@ func (s *server) run(ctx context.Context) error {
 	}
 	go newWatch(s.config.FollowedFiles(), s.log).run(ctx, s.proxy.Reload)
 	s.logStart()
+	s.tell("READY=1")
 	select {
 	case err := <-failed:
 		return fmt.Errorf("serving: %w", err)
@@ -141,14 +124,23 @@ func (s *server) logStart() {
 	}
 }
 
+// tell says to the service manager how doorward is.
+func (s *server) tell(state string) {
+	if err := s.manager.tell(state); err != nil {
+		s.log.Warn("notify_failed", "error", err.Error(), "says", "the service manager (NOTIFY_SOCKET) has not heard "+state)
+	}
+}
+
 // shutDown tells load balancers first, waits until they have heard, and then
 // lets requests in flight finish. Metrics and readiness stay to the end.
 func (s *server) shutDown() {
 	s.proxy.Drain()
+	s.tell("STOPPING=1")
 	s.log.Info("shutdown", "delay", s.config.ShutdownDelay.String(), "timeout", s.config.ShutdownTimeout.String())
 	time.Sleep(s.config.ShutdownDelay)
 	ctx, cancel := context.WithTimeout(context.Background(), s.config.ShutdownTimeout)
 	defer cancel()
+	s.public.hearOut()
 	if err := s.public.server.Shutdown(ctx); errors.Is(err, context.DeadlineExceeded) {
 		s.log.Warn("shutdown_timeout", "says", "requests in flight were cut off")
 	}

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/coder/websocket"
 )
@@ -146,6 +147,48 @@ func TestServeUntilToldToStop(t *testing.T) {
 	}
 	if _, _, err := get(start.Listen + "/"); err == nil {
 		t.Error("still listening")
+	}
+}
+
+// Who has connected may have sent a request that nobody has read yet: it is answered, and asked to go elsewhere with the next.
+func TestWhoHasConnectedIsHeardAtAShutdown(t *testing.T) {
+	upstream := newSlowUpstream(t)
+	close(upstream.release)
+	servable(t, upstream.URL)
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	reader, writer := io.Pipe()
+	log := bufio.NewScanner(reader)
+	ended := make(chan int, 1)
+	go func() { ended <- run(ctx, nil, writer, io.Discard); writer.Close() }()
+	start := next(t, log, "start")
+	conn, err := net.Dial("tcp", start.Listen)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	ticker := time.NewTicker(time.Millisecond)
+	defer ticker.Stop()
+	for metrics := ""; !strings.Contains(metrics, `doorward_open_connections{kind="http"} 1`); <-ticker.C {
+		if _, metrics, err = get(start.Metrics + "/metrics"); err != nil {
+			t.Fatal(err)
+		}
+	}
+
+	stop()
+	next(t, log, "shutdown")
+	go io.Copy(io.Discard, reader)
+	io.WriteString(conn, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+
+	answer, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatalf("the answer: %v", err)
+	}
+	if body, _ := io.ReadAll(answer.Body); string(body) != "done" || !answer.Close {
+		t.Errorf("the answer is %q, and the connection closes: %v", body, answer.Close)
+	}
+	if status := <-ended; status != exitOK {
+		t.Errorf("status %d", status)
 	}
 }
 

@@ -1,5 +1,5 @@
-// Package kubernetes tests doorward behind what ingress-nginx is documented to do with the configuration that README.md shows.
-package kubernetes
+// Package ingressnginx tests doorward behind what ingress-nginx is documented to do with the configuration that README.md shows.
+package ingressnginx
 
 import (
 	"net/http"
@@ -17,7 +17,7 @@ import (
 // it drops.
 func start(t *testing.T, o deploytest.FrontOptions) *deploytest.Front {
 	f := deploytest.NewFront(t, "ingress-nginx", o)
-	text := f.Configuration("ingress-nginx.yaml", "https://$host/", f.Origin+"/")
+	text := f.Configuration("ingress.yaml", "https://$host/", f.Origin+"/")
 	own := paths(text)
 	signIn := strings.TrimSuffix(annotation(t, text, "auth-signin"), "$escaped_request_uri")
 	named := deploytest.OneOf(strings.Split(annotation(t, text, "auth-response-headers"), ","))
