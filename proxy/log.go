@@ -1,6 +1,8 @@
 package proxy
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"io"
 	"log"
 	"log/slog"
@@ -87,21 +89,9 @@ const maxAttributes = 20
 
 // attributes appends what every line about an exchange carries.
 func (x *exchange) attributes(all []slog.Attr, r *http.Request) []slog.Attr {
-	peer := x.client.peerIP()
-	client := peer
-	if len(x.client.hops) > 1 {
-		client = x.client.address().String()
-	}
-	all = append(all,
-		slog.String("request_id", x.id),
-		slog.String("client_ip", client),
-		slog.String("peer_ip", peer),
-		slog.String("host", cut(r.Host)),
-		slog.String("method", cut(r.Method)),
-		slog.String("path", cut(x.path)),
-		slog.String("rule", x.rule))
+	all = x.request(all, r)
 	for _, optional := range [...][2]string{{"outcome", x.outcome}, {"reason", x.reason}, {"upstream", x.upstream},
-		{"user", cut(x.user)}, {"session", x.sessionHash()}} {
+		{"user", cut(x.user)}, {"session", x.sessionHash()}, {"provider_session", x.providerSession}} {
 		if optional[1] != "" {
 			all = append(all, slog.String(optional[0], optional[1]))
 		}
@@ -110,6 +100,33 @@ func (x *exchange) attributes(all []slog.Attr, r *http.Request) []slog.Attr {
 		all = append(all, slog.String("error", cut(x.cause.Error())))
 	}
 	return all
+}
+
+// request appends what came, and the rule that it came under.
+func (x *exchange) request(all []slog.Attr, r *http.Request) []slog.Attr {
+	peer := x.client.peerIP()
+	client := peer
+	if len(x.client.hops) > 1 {
+		client = x.client.address().String()
+	}
+	return append(all,
+		slog.String("request_id", x.id),
+		slog.String("client_ip", client),
+		slog.String("peer_ip", peer),
+		slog.String("host", cut(r.Host)),
+		slog.String("method", cut(r.Method)),
+		slog.String("path", cut(x.path)),
+		slog.String("rule", x.rule))
+}
+
+// ofProvider notes which session of the provider's a login began, or a logout ended, as a hash: with a sid, anybody could sign somebody out.
+// By it the two are found together, where a logout names nobody.
+func (x *exchange) ofProvider(issuer, sid string) {
+	if sid == "" {
+		return
+	}
+	hash := sha256.Sum256([]byte(issuer + "\x00" + sid))
+	x.providerSession = hex.EncodeToString(hash[:6])
 }
 
 func cut(s string) string {
