@@ -194,3 +194,14 @@ func (i *Installation) badSecret() {
 		})
 	}
 }
+
+// RedisOutage lets Redis go away and come back.
+func (i *Installation) RedisOutage() {
+	i.t.Helper()
+	count := func(event string) int { return strings.Count(i.Log(), `"event":"`+event+`"`) }
+	down, up := count("redis_down"), count("redis_up")
+	i.Redis.Kill()
+	i.await("doorward to miss Redis", func() bool { return count("redis_down") > down })
+	i.Redis.Restart()
+	i.await("doorward to find Redis again", func() bool { return count("redis_up") > up })
+}
