@@ -87,21 +87,6 @@ func (p *Proxy) record(x *exchange, r *http.Request) {
 // maxAttributes is as many as a line has.
 const maxAttributes = 20
 
-// attributes appends what every line about an exchange carries.
-func (x *exchange) attributes(all []slog.Attr, r *http.Request) []slog.Attr {
-	all = x.request(all, r)
-	for _, optional := range [...][2]string{{"outcome", x.outcome}, {"reason", x.reason}, {"upstream", x.upstream},
-		{"user", cut(x.user)}, {"session", x.sessionHash()}, {"provider_session", x.providerSession}} {
-		if optional[1] != "" {
-			all = append(all, slog.String(optional[0], optional[1]))
-		}
-	}
-	if x.cause != nil {
-		all = append(all, slog.String("error", cut(x.cause.Error())))
-	}
-	return all
-}
-
 // request appends what came, and the rule that it came under.
 func (x *exchange) request(all []slog.Attr, r *http.Request) []slog.Attr {
 	peer := x.client.peerIP()
@@ -117,6 +102,21 @@ func (x *exchange) request(all []slog.Attr, r *http.Request) []slog.Attr {
 		slog.String("method", cut(r.Method)),
 		slog.String("path", cut(x.path)),
 		slog.String("rule", x.rule))
+}
+
+// attributes appends what every line about an exchange carries.
+func (x *exchange) attributes(all []slog.Attr, r *http.Request) []slog.Attr {
+	all = x.request(all, r)
+	for _, optional := range [...][2]string{{"outcome", x.outcome}, {"reason", x.reason}, {"upstream", x.upstream},
+		{"user", cut(x.user)}, {"session", x.sessionHash()}, {"provider_session", x.providerSession}} {
+		if optional[1] != "" {
+			all = append(all, slog.String(optional[0], optional[1]))
+		}
+	}
+	if x.cause != nil {
+		all = append(all, slog.String("error", cut(x.cause.Error())))
+	}
+	return all
 }
 
 // ofProvider notes which session of the provider's a login began, or a logout ended, as a hash: with a sid, anybody could sign somebody out.

@@ -69,6 +69,12 @@ func (w *words) look(n ast.Node) bool {
 		if key, is := n.Key.(*ast.Ident); is && (key.Name == "event" || key.Name == "code") {
 			w.set(key.Name, n.Value)
 		}
+	case *ast.ValueSpec:
+		for i, value := range n.Values {
+			if n.Names[i].Name == "event" {
+				w.set("event", value)
+			}
+		}
 	case *ast.AssignStmt:
 		for i := range min(len(n.Lhs), len(n.Rhs)) {
 			switch to := n.Lhs[i].(type) {
