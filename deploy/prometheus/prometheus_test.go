@@ -95,6 +95,25 @@ func hasRunbook(t *testing.T, r rule) {
 	}
 }
 
+// Prometheus finds out that people cannot get in, and says so.
+func TestAnAlertFires(t *testing.T) {
+	i := watchtest.New(t)
+	p := i.Prometheus(".")
+	for range 4 {
+		i.LoginLoop()
+	}
+
+	p.Await(`ALERTS{alertname="DoorwardLoginLoops",alertstate="firing",severity="ticket"}`)
+
+	var data struct {
+		Alerts []struct{ Annotations map[string]string }
+	}
+	p.API("/alerts", &data)
+	if len(data.Alerts) != 1 || data.Alerts[0].Annotations["summary"] != "People keep being sent back to the login" {
+		t.Errorf("the alerts are %v", data.Alerts)
+	}
+}
+
 // Each alert fires where it should and stays silent where it should not: promtool says so.
 func TestAlerts(t *testing.T) {
 	promtool := watchtest.Find(t, "promtool")

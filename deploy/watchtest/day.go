@@ -21,7 +21,7 @@ import (
 // Day lets all of it happen once.
 func (i *Installation) Day() {
 	i.t.Helper()
-	for _, episode := range []func(){i.visits, i.refusals, i.strayRequests, i.failures, i.programs, i.failedLogins, i.loop, i.signOuts, i.refreshes, i.badSecret} {
+	for _, episode := range []func(){i.visits, i.refusals, i.strayRequests, i.failures, i.programs, i.failedLogins, i.LoginLoop, i.signOuts, i.refreshes, i.badSecret} {
 		episode()
 	}
 }
@@ -128,8 +128,8 @@ func (i *Installation) failedLogins() {
 	dave.Open("/oauth2/callback?"+q.Encode(), http.StatusForbidden)
 }
 
-// loop is a browser that does not keep the cookies of its session.
-func (i *Installation) loop() {
+// LoginLoop is a browser that does not keep the cookies of its session.
+func (i *Installation) LoginLoop() {
 	i.t.Helper()
 	v := i.Visitor(fmt.Sprintf("forgetful-%d", time.Now().UnixNano()))
 	v.jar.forgets = true

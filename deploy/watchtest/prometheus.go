@@ -43,16 +43,24 @@ func (i *Installation) Prometheus(folder string) *Prometheus {
 		if err != nil {
 			i.t.Fatal(err)
 		}
-		write(i.t, filepath.Join(own, name), strings.NewReplacer("doorward:9180", i.MetricsAddr, "scrape_interval: 5s", "scrape_interval: 1s").Replace(string(text)))
+		write(i.t, filepath.Join(own, name), strings.NewReplacer("doorward:9180", i.MetricsAddr,
+			"scrape_interval: 5s", "scrape_interval: 1s", "evaluation_interval: 15s", "evaluation_interval: 1s").Replace(string(text)))
 	}
 	p := &Prometheus{t: i.t, addr: programtest.FreeAddr(i.t)}
 	p.running = programtest.Run(i.t, exec.Command(program, "--config.file="+filepath.Join(own, "prometheus.yml"),
 		"--storage.tsdb.path="+filepath.Join(own, "data"), "--web.listen-address="+p.addr, "--log.level=warn"))
-	await(i.t, p.running, "Prometheus to scrape doorward", func() bool {
-		samples, err := p.query(`up{job="doorward"} == 1`)
-		return err == nil && len(samples) == 1
+	await(i.t, p.running, "Prometheus to answer", func() bool {
+		_, err := p.query("vector(1)")
+		return err == nil
 	})
+	p.Await(`up{job="doorward"} == 1`)
 	return p
+}
+
+// Await returns when an expression has a series.
+func (p *Prometheus) Await(expression string) {
+	p.t.Helper()
+	await(p.t, p.running, expression, func() bool { return len(p.Query(expression)) > 0 })
 }
 
 // A Sample is one series of an answer, at one moment.
