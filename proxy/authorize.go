@@ -112,7 +112,8 @@ func (p *Proxy) authorize(x *exchange, r *http.Request, route *access.Route) (*i
 		}
 	case access.Deny:
 		who, _ := p.recognize(x, r) // for the log
-		return nil, p.deny(x, r, route, who, route.Check(p.subject(x, who)))
+		x.subject = p.subject(x, who)
+		return nil, p.deny(x, r, route, who, route.Check(&x.subject))
 	}
 	who, err := p.authenticate(x, r)
 	if err != nil {
@@ -121,7 +122,8 @@ func (p *Proxy) authorize(x *exchange, r *http.Request, route *access.Route) (*i
 		}
 		return nil, signInFirst(err, p.preferred(route.AtLogin()))
 	}
-	if refusal := route.Check(p.subject(x, who)); refusal != nil {
+	x.subject = p.subject(x, who)
+	if refusal := route.Check(&x.subject); refusal != nil {
 		return nil, p.deny(x, r, route, who, refusal)
 	}
 	x.connection.metBy(route)
@@ -145,8 +147,8 @@ func (p *Proxy) publicIdentity(x *exchange, r *http.Request, foreign bool) *iden
 }
 
 // subject is what rules may ask about a person.
-func (p *Proxy) subject(x *exchange, who *identity) *access.Subject {
-	s := &access.Subject{IP: x.client.address(), Now: time.Now()}
+func (p *Proxy) subject(x *exchange, who *identity) access.Subject {
+	s := access.Subject{IP: x.client.address(), Now: time.Now()}
 	if who != nil {
 		s.User, s.Email, s.Groups = who.session.User, who.session.Email, who.session.Groups
 		s.GroupsUnknown = who.session.GroupsUnknown

@@ -323,11 +323,12 @@ func (p *Proxy) inUse(s *session.Session) {
 // judgeAgain asks the rules that let a session in about its newest generation.
 func (p *Proxy) judgeAgain(c *connection) *verdict {
 	who := &identity{session: c.known}
+	subject := p.subject(c.of, who)
 	for _, route := range c.rules {
 		if route == nil {
 			continue
 		}
-		if refusal := route.Check(p.subject(c.of, who)); refusal != nil {
+		if refusal := route.Check(&subject); refusal != nil {
 			return &verdict{reason: cutDenied, refused: route, who: who, refusal: refusal}
 		}
 	}

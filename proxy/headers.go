@@ -205,7 +205,8 @@ func copyHeader(to, from http.Header, name string) {
 // which behind a load balancer is another.
 func (p *Proxy) setForwarded(out http.Header, in *http.Request, x *exchange) {
 	o := p.publicOrigin(x, in)
-	values := [...]string{o.host, o.scheme, x.id, ""} // in one piece of memory
+	values := &x.forwarded
+	values[0], values[1], values[2] = o.host, o.scheme, x.id
 	out["X-Forwarded-Host"], out["X-Forwarded-Proto"], out["X-Request-Id"] = values[0:1:1], values[1:2:2], values[2:3:3]
 	if x.client.peer().IsValid() {
 		values[3] = x.client.forwardedFor()

@@ -92,10 +92,10 @@ func (p *Proxy) challenged(d *delivery, answer *http.Response) *loginNeeded {
 	}
 	asks, ok := readChallenge(answer.Header["Www-Authenticate"])
 	subject := p.subject(d.x, d.who)
-	if !ok || asks.SatisfiedBy(subject) || asGoodAsItGets(d.who.session, asks) {
+	if !ok || asks.SatisfiedBy(&subject) || asGoodAsItGets(d.who.session, asks) {
 		return nil
 	}
-	if asks, ok, _ = d.route.StepUp(subject, asks); !ok {
+	if asks, ok, _ = d.route.StepUp(&subject, asks); !ok {
 		return nil
 	}
 	asks = p.preferred(asks)

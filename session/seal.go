@@ -72,19 +72,20 @@ func (s *sealer) open(name, value string) (plain []byte, key int, ok bool) {
 // bytes in three quarters of the room.
 func shrink(value string) (string, error) {
 	outer, err := base64.URLEncoding.DecodeString(value)
-	parts := bytes.SplitN(outer, []byte("|"), 3)
-	if err != nil || len(parts) != 3 {
+	seconds, rest, timed := bytes.Cut(outer, []byte("|"))
+	ciphertext, mac, macked := bytes.Cut(rest, []byte("|"))
+	if err != nil || !timed || !macked {
 		return "", errors.New("sealing cookie: securecookie changed its format")
 	}
-	sealedAt, err := strconv.ParseUint(string(parts[0]), 10, 64)
+	sealedAt, err := strconv.ParseUint(string(seconds), 10, 64)
 	if err != nil {
 		return "", errors.New("sealing cookie: the clock is before 1970")
 	}
 	raw := binary.BigEndian.AppendUint64(make([]byte, 0, len(outer)), sealedAt)
-	if raw, err = base64.URLEncoding.AppendDecode(raw, parts[1]); err != nil {
+	if raw, err = base64.URLEncoding.AppendDecode(raw, ciphertext); err != nil {
 		return "", errors.New("sealing cookie: securecookie changed its format")
 	}
-	return wire.EncodeToString(append(raw, parts[2]...)), nil
+	return wire.EncodeToString(append(raw, mac...)), nil
 }
 
 // restore undoes shrink. One value has one spelling: what decodes at all is what shrink wrote.

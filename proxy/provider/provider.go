@@ -189,9 +189,11 @@ func NewRequest(redirectURI string) Request {
 
 // random is 43 characters that are safe in a URL. Longer values trouble some providers.
 func random() string {
-	secret := make([]byte, 32)
-	rand.Read(secret) // never fails
-	return base64.RawURLEncoding.EncodeToString(secret)
+	var secret [32]byte
+	rand.Read(secret[:]) // never fails
+	var text [43]byte
+	base64.RawURLEncoding.Encode(text[:], secret[:])
+	return string(text[:])
 }
 
 // AuthorizationURL is the address at the provider where the login begins (OIDC Core 3.1.2.1). It needs the provider's metadata and
@@ -215,15 +217,19 @@ func (p *Provider) AuthorizationURL(ctx context.Context, r Request) (string, err
 
 // authorizationParameters are those of one login, whichever way they go to the provider.
 func (p *Provider) authorizationParameters(r Request) url.Values {
-	parameters := url.Values{
-		"response_type":         {"code"},
-		"client_id":             {p.options.ClientID},
-		"redirect_uri":          {r.RedirectURI},
-		"scope":                 {strings.Join(p.options.Scopes, " ")},
-		"state":                 {r.State},
-		"nonce":                 {r.Nonce},
-		"code_challenge":        {oauth2.S256ChallengeFromVerifier(r.Verifier)},
-		"code_challenge_method": {"S256"},
+	fixed := [...][2]string{
+		{"response_type", "code"},
+		{"client_id", p.options.ClientID},
+		{"redirect_uri", r.RedirectURI},
+		{"scope", strings.Join(p.options.Scopes, " ")},
+		{"state", r.State},
+		{"nonce", r.Nonce},
+		{"code_challenge", oauth2.S256ChallengeFromVerifier(r.Verifier)},
+		{"code_challenge_method", "S256"},
+	}
+	parameters := make(url.Values, len(fixed))
+	for i := range fixed {
+		parameters[fixed[i][0]] = fixed[i][1:2:2] // in one piece of memory
 	}
 	if p.options.ResponseMode != "" {
 		parameters.Set("response_mode", p.options.ResponseMode)
