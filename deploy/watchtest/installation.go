@@ -61,21 +61,13 @@ func New(t testing.TB) *Installation {
 	i.Provider.IssueRefreshTokens()
 	application := httptest.NewServer(application())
 	t.Cleanup(application.Close)
-	folder := t.TempDir()
-	certificate, key := filepath.Join(folder, "tls.pem"), filepath.Join(folder, "tls.key")
-	i.roots, i.secret = certify(t, i.Addr, certificate, key), filepath.Join(folder, "client-secret")
-	write(t, i.secret, providertest.ClientSecret)
-	i.program = exec.Command(build(t))
+	binary, err := build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	i.program = exec.Command(binary)
 	i.program.Stdout = &i.log
-	for _, setting := range []string{
-		"LISTEN_ADDR=" + i.Addr, "METRICS_ADDR=" + i.MetricsAddr, "PUBLIC_URL=https://" + i.Addr, "TLS_CERT_FILE=" + certificate, "TLS_KEY_FILE=" + key,
-		"UPSTREAMS=" + application.URL + "; /slow/ " + application.URL + " timeout=1s; /gone/ http://" + programtest.FreeAddr(t),
-		"ACCESS_RULES=/ authenticated; /admin/ group:Admin; /public/ public; /closed/ deny; /fresh/ max-age:1h; elsewhere.example/ authenticated",
-		"ISSUER_URL=" + i.Provider.Issuer, "CLIENT_ID=" + providertest.ClientID, "CLIENT_SECRET_FILE=" + i.secret, "AUDIENCE=" + providertest.Audience,
-		"COOKIE_SECRETS=" + config.NewSecret() + "," + config.NewSecret(), "CSRF_PROTECTION=writes", "MAX_CONNECTIONS=500",
-		"SESSION_STORE=cookie", "REDIS_URL=" + i.Redis.URL(), "ADMIN_TOKEN=" + adminToken, "FORWARD_AUTH=nginx", "TRUSTED_PROXIES=" + front,
-		"READY_REQUIRES=redis", "SHUTDOWN_DELAY=100ms", "LOG_LEVEL=debug",
-	} {
+	for _, setting := range append(i.files(), i.settings(application.URL)...) {
 		i.program.Env = append(i.program.Env, "DOORWARD_"+setting)
 	}
 	i.running = programtest.Run(t, i.program)
@@ -84,6 +76,29 @@ func New(t testing.TB) *Installation {
 		return err == nil
 	})
 	return i
+}
+
+// files are the settings that have one, which is written.
+func (i *Installation) files() []string {
+	i.t.Helper()
+	folder := i.t.TempDir()
+	certificate, key := filepath.Join(folder, "tls.pem"), filepath.Join(folder, "tls.key")
+	i.roots, i.secret = certify(i.t, i.Addr, certificate, key), filepath.Join(folder, "client-secret")
+	write(i.t, i.secret, providertest.ClientSecret)
+	return []string{"TLS_CERT_FILE=" + certificate, "TLS_KEY_FILE=" + key, "CLIENT_SECRET_FILE=" + i.secret}
+}
+
+// settings are all others, in front of an application.
+func (i *Installation) settings(application string) []string {
+	return []string{
+		"LISTEN_ADDR=" + i.Addr, "METRICS_ADDR=" + i.MetricsAddr, "PUBLIC_URL=https://" + i.Addr,
+		"UPSTREAMS=" + application + "; /slow/ " + application + " timeout=1s; /gone/ http://" + programtest.FreeAddr(i.t),
+		"ACCESS_RULES=/ authenticated; /admin/ group:Admin; /public/ public; /closed/ deny; /fresh/ max-age:1h; elsewhere.example/ authenticated",
+		"ISSUER_URL=" + i.Provider.Issuer, "CLIENT_ID=" + providertest.ClientID, "AUDIENCE=" + providertest.Audience,
+		"COOKIE_SECRETS=" + config.NewSecret() + "," + config.NewSecret(), "CSRF_PROTECTION=writes", "MAX_CONNECTIONS=500",
+		"SESSION_STORE=cookie", "REDIS_URL=" + i.Redis.URL(), "ADMIN_TOKEN=" + adminToken, "FORWARD_AUTH=nginx", "TRUSTED_PROXIES=" + front,
+		"READY_REQUIRES=redis", "SHUTDOWN_DELAY=100ms", "LOG_LEVEL=debug",
+	}
 }
 
 // Stop ends doorward as an orchestrator does, and returns when it has gone.
@@ -140,37 +155,23 @@ func (i *Installation) client() *http.Client {
 	return &http.Client{Transport: transport, Timeout: patience, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 }
 
-var built struct {
-	sync.Mutex
-	binary string
-}
-
-// build builds doorward once, into a folder that [Clean] removes.
-func build(t testing.TB) string {
-	t.Helper()
-	built.Lock()
-	defer built.Unlock()
-	if built.binary != "" {
-		return built.binary
-	}
-	folder, err := os.MkdirTemp("", "doorward-*")
+// build builds doorward once, into a folder that [Main] removes.
+var build = sync.OnceValues(func() (string, error) {
+	binary := filepath.Join(folder(), "doorward")
+	output, err := exec.Command("go", "build", "-o", binary, "doorward/cmd/doorward").CombinedOutput()
 	if err != nil {
-		t.Fatal(err)
+		err = fmt.Errorf("building doorward: %w\n%s", err, output)
 	}
-	binary := filepath.Join(folder, "doorward")
-	if output, err := exec.Command("go", "build", "-o", binary, "doorward/cmd/doorward").CombinedOutput(); err != nil {
-		t.Fatalf("building doorward: %v\n%s", err, output)
-	}
-	built.binary = binary
-	return binary
-}
+	return binary, err
+})
+
+// folder is this process's own.
+func folder() string { return filepath.Join(os.TempDir(), fmt.Sprintf("doorward-%d", os.Getpid())) }
 
 // Main runs a package's tests and removes what was built for them.
 func Main(m *testing.M) {
 	status := m.Run()
-	if built.binary != "" {
-		os.RemoveAll(filepath.Dir(built.binary))
-	}
+	os.RemoveAll(folder())
 	os.Exit(status)
 }
 
