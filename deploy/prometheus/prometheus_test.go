@@ -4,6 +4,7 @@
 package prometheus
 
 import (
+	"net/http"
 	"os"
 	"os/exec"
 	"regexp"
@@ -95,23 +96,47 @@ func hasRunbook(t *testing.T, r rule) {
 	}
 }
 
-// Prometheus finds out that people cannot get in, and says so.
-func TestAnAlertFires(t *testing.T) {
+// Whatever goes wrong in a real installation, Prometheus notices. Most alerts wait for minutes before they fire, and are pending until then.
+func TestOutagesAreNoticed(t *testing.T) {
 	i := watchtest.New(t)
 	p := i.Prometheus(".")
+	alice := i.SignedIn("alice")
 	for range 4 {
 		i.LoginLoop()
 	}
+	for range 8 {
+		i.FailLogin()
+		alice.Open("/gone/", http.StatusBadGateway)
+	}
+	i.WriteSecret("", "config_reload_failed")
+	i.Provider.RotateKeys()
+	unknown := i.Provider.APIToken("alice")
+	i.Provider.Stop()
+	i.Call("/", http.StatusServiceUnavailable, "Authorization: Bearer "+unknown)
+	i.Redis.Kill()
 
 	p.Await(`ALERTS{alertname="DoorwardLoginLoops",alertstate="firing",severity="ticket"}`)
+	for _, alert := range []string{"DoorwardLoginsFailing", "DoorwardUpstreamErrors", "DoorwardConfigReloadFailed", "DoorwardProviderDown", "DoorwardRedisDown"} {
+		p.Await(`ALERTS{alertname="` + alert + `"}`)
+	}
+	saysWhat(t, p, "DoorwardLoginLoops", "People keep being sent back to the login")
+	i.Stop()
+	p.Await(`ALERTS{alertname="DoorwardDown"}`)
+}
 
+// saysWhat checks the summary of an alert that is on.
+func saysWhat(t *testing.T, p *watchtest.Prometheus, alert, summary string) {
+	t.Helper()
 	var data struct {
-		Alerts []struct{ Annotations map[string]string }
+		Alerts []struct{ Labels, Annotations map[string]string }
 	}
 	p.API("/alerts", &data)
-	if len(data.Alerts) != 1 || data.Alerts[0].Annotations["summary"] != "People keep being sent back to the login" {
-		t.Errorf("the alerts are %v", data.Alerts)
+	for _, one := range data.Alerts {
+		if one.Labels["alertname"] == alert && one.Annotations["summary"] == summary {
+			return
+		}
 	}
+	t.Errorf("no %s says %q: %v", alert, summary, data.Alerts)
 }
 
 // Each alert fires where it should and stays silent where it should not: promtool says so.

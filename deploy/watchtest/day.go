@@ -116,16 +116,23 @@ func (i *Installation) programs() {
 func (i *Installation) failedLogins() {
 	i.t.Helper()
 	i.Visitor("alice").Open("/oauth2/callback?state=stray&code=stray", http.StatusBadRequest)
+	i.FailLogin()
 	dave := i.Visitor("dave")
 	back, _ := url.Parse(dave.callback())
 	q := back.Query()
-	q.Set("code", "wrong")
-	dave.Open("/oauth2/callback?"+q.Encode(), http.StatusBadRequest)
-	back, _ = url.Parse(dave.callback())
-	q = back.Query()
 	q.Del("code")
 	q.Set("error", "access_denied")
 	dave.Open("/oauth2/callback?"+q.Encode(), http.StatusForbidden)
+}
+
+// FailLogin is a login that comes back with a code that the provider did not give out.
+func (i *Installation) FailLogin() {
+	i.t.Helper()
+	v := i.Visitor("dave")
+	back, _ := url.Parse(v.callback())
+	q := back.Query()
+	q.Set("code", "wrong")
+	v.Open("/oauth2/callback?"+q.Encode(), http.StatusBadRequest)
 }
 
 // LoginLoop is a browser that does not keep the cookies of its session.
@@ -182,17 +189,21 @@ func (i *Installation) refreshed(v *Visitor, result string) {
 	})
 }
 
-// badSecret is a file that somebody writes wrongly, and then rightly.
 func (i *Installation) badSecret() {
 	i.t.Helper()
-	for _, change := range []struct{ text, event string }{{"", "config_reload_failed"}, {providertest.ClientSecret, "config_reloaded"}} {
-		before := strings.Count(i.Log(), change.event)
-		write(i.t, i.secret, change.text)
-		i.await(change.event, func() bool {
-			i.SignedIn("judy") // whose login looks at the file
-			return strings.Count(i.Log(), change.event) > before
-		})
-	}
+	i.WriteSecret("", "config_reload_failed")
+	i.WriteSecret(providertest.ClientSecret, "config_reloaded")
+}
+
+// WriteSecret writes the file of CLIENT_SECRET, and returns when doorward has logged what it makes of that.
+func (i *Installation) WriteSecret(text, event string) {
+	i.t.Helper()
+	before := strings.Count(i.Log(), event)
+	write(i.t, i.secret, text)
+	i.await(event, func() bool {
+		i.SignedIn("judy") // whose login looks at the file
+		return strings.Count(i.Log(), event) > before
+	})
 }
 
 // RedisOutage lets Redis go away and come back.
