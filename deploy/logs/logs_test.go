@@ -120,7 +120,7 @@ func (l line) text(name string) string {
 	return text
 }
 
-// day is the log of a day in the life of doorward, to its end, on which Redis goes away and comes back.
+// day is the log of a day in the life of doorward, to its end, on which Redis goes away and comes back, and the provider goes.
 func day(t *testing.T) []line {
 	t.Helper()
 	i := watchtest.New(t)
@@ -128,6 +128,7 @@ func day(t *testing.T) []line {
 	i.Day()
 	leave()
 	i.RedisOutage()
+	i.ProviderOutage()
 	i.Stop()
 	var all []line
 	for written := range strings.Lines(i.Log()) {
@@ -166,7 +167,7 @@ func TestLinesHaveTheFieldsOfTheTable(t *testing.T) {
 		}
 	}
 	// What needs a machine in a worse state, a provider that comes back, or a login by claims of userinfo.
-	rare := []string{"connections_full", "provider_failed", "provider_recovered", "userinfo_refused", "revocation_failed", "provider_session_not_shared",
+	rare := []string{"connections_full", "provider_recovered", "userinfo_refused", "provider_session_not_shared",
 		"session_not_saved", "revocations_damaged", "shutdown_timeout", "internal_error"}
 	for event := range known {
 		if !happened[event] && !slices.Contains(rare, event) {

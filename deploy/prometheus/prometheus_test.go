@@ -109,10 +109,7 @@ func TestOutagesAreNoticed(t *testing.T) {
 		alice.Open("/gone/", http.StatusBadGateway)
 	}
 	i.WriteSecret("", "config_reload_failed")
-	i.Provider.RotateKeys()
-	unknown := i.Provider.APIToken("alice")
-	i.Provider.Stop()
-	i.Call("/", http.StatusServiceUnavailable, "Authorization: Bearer "+unknown)
+	i.ProviderOutage()
 	i.Redis.Kill()
 
 	p.Await(`ALERTS{alertname="DoorwardLoginLoops",alertstate="firing",severity="ticket"}`)

@@ -146,7 +146,10 @@ func (i *Installation) LoginLoop() {
 func (i *Installation) signOuts() {
 	i.t.Helper()
 	i.SignedIn("bob").Post("/oauth2/sign_out", http.StatusOK, "")
+	i.Provider.BendRevocations(providertest.Fail(http.StatusServiceUnavailable, "temporarily_unavailable"))
 	i.SignedIn("bob").Post("/oauth2/sign_out?everywhere", http.StatusOK, "")
+	i.await("a revocation to fail", func() bool { return strings.Contains(i.Log(), `"event":"revocation_failed"`) })
+	i.Provider.BendRevocations(nil)
 	i.SignedIn("erin")
 	form := url.Values{"logout_token": {i.Provider.LogoutToken("erin", "")}}
 	i.post("https://"+i.Addr+"/oauth2/backchannel-logout", form, http.StatusOK)
@@ -215,4 +218,13 @@ func (i *Installation) RedisOutage() {
 	i.await("doorward to miss Redis", func() bool { return count("redis_down") > down })
 	i.Redis.Restart()
 	i.await("doorward to find Redis again", func() bool { return count("redis_up") > up })
+}
+
+// ProviderOutage lets the provider go away for good, and a program come with a token that is signed with a key of which nobody has heard.
+func (i *Installation) ProviderOutage() {
+	i.t.Helper()
+	i.Provider.RotateKeys()
+	token := i.Provider.APIToken("alice")
+	i.Provider.Stop()
+	i.Call("/", http.StatusServiceUnavailable, "Authorization: Bearer "+token)
 }
