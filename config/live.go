@@ -47,9 +47,11 @@ func (c *Config) FollowPolicy(notice func(variable string, err error)) func() *a
 	read := func(text string) (*access.Policy, Problems) {
 		changed := *c
 		changed.AccessRules = text
-		policy, err := changed.Policy()
-		problems, _ := err.(Problems)
-		return policy, problems
+		if problems := changed.problems().Of("ACCESS_RULES"); problems != nil {
+			return nil, problems // of its own, and with other settings
+		}
+		policy, _ := changed.Policy()
+		return policy, nil
 	}
 	return follow(&followed[*access.Policy]{setting: settingOf("ACCESS_RULES"), path: c.files["ACCESS_RULES"], text: c.AccessRules, read: read, notice: notice})
 }

@@ -33,7 +33,7 @@ func (p *Proxy) authenticate(x *exchange, r *http.Request) (*identity, error) {
 		return nil, err
 	}
 	x.onHead = func(h http.Header) { p.saveNewest(h, r, carried) }
-	s, err := p.refreshes.fresh(r.Context(), carried)
+	s, err := p.refreshes.fresh(r.Context(), carried, asker{x, r})
 	if err != nil {
 		return nil, err
 	}

@@ -40,6 +40,7 @@ func (p *Proxy) backChannelLogout(x *exchange, r *http.Request) error {
 		return logoutTokenRefused(err)
 	}
 	x.user = token.Subject
+	x.ofProvider(token.Issuer, token.SessionID)
 	if !p.spend(r.Context(), token) {
 		return logoutTokenUsed()
 	}

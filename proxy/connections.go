@@ -363,6 +363,9 @@ func (p *Proxy) cutShort(x *exchange, r *http.Request) {
 		return
 	}
 	x.outcome, x.reason = "cut", v.reason
+	if v.refused != nil {
+		x.rule = v.refused.Rule()
+	}
 	if v.err != nil {
 		x.cause = v.err
 	}

@@ -35,6 +35,8 @@ type exchange struct {
 	whose   *session.Session // the session of the user; nil for none
 	session string           // the hash of one that is not the user's own
 
+	providerSession string // the hash of the provider's, at a login and a logout
+
 	strict bool              // the answer tells browsers to come by https
 	taken  time.Duration     // within which an answer of ours is to be taken; 0 for any
 	onHead func(http.Header) // is called once, when the final head is about to be written; may be nil

@@ -80,6 +80,7 @@ func (p *Proxy) leaveByFrame(x *exchange, r *http.Request, own *session.Session,
 		if !known {
 			return unsure
 		}
+		x.ofProvider(p.config.IssuerURL, sid)
 		err = p.sessions.RevokeProviderSession(p.config.IssuerURL, sid)
 	default:
 		return nil

@@ -2,6 +2,8 @@ package proxy
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"io"
 	"log"
 	"log/slog"
@@ -98,14 +100,14 @@ func (p *Proxy) logRequest(ctx context.Context, attributes []slog.Attr) {
 // maxAttributes is as many as a line has.
 const maxAttributes = 20
 
-// attributes appends what every line about an exchange carries.
-func (x *exchange) attributes(all []slog.Attr, r *http.Request) []slog.Attr {
+// request appends what came, and the rule that it came under.
+func (x *exchange) request(all []slog.Attr, r *http.Request) []slog.Attr {
 	peer := x.client.peerIP()
 	client := peer
 	if len(x.client.hops) > 1 {
 		client = x.client.address().String()
 	}
-	all = append(all,
+	return append(all,
 		slog.String("request_id", x.id),
 		slog.String("client_ip", client),
 		slog.String("peer_ip", peer),
@@ -113,8 +115,13 @@ func (x *exchange) attributes(all []slog.Attr, r *http.Request) []slog.Attr {
 		slog.String("method", cut(r.Method)),
 		slog.String("path", cut(x.path)),
 		slog.String("rule", x.rule))
+}
+
+// attributes appends what every line about an exchange carries.
+func (x *exchange) attributes(all []slog.Attr, r *http.Request) []slog.Attr {
+	all = x.request(all, r)
 	for _, optional := range [...][2]string{{"outcome", x.outcome}, {"reason", x.reason}, {"upstream", x.upstream},
-		{"user", cut(x.user)}, {"session", x.sessionHash()}} {
+		{"user", cut(x.user)}, {"session", x.sessionHash()}, {"provider_session", x.providerSession}} {
 		if optional[1] != "" {
 			all = append(all, slog.String(optional[0], optional[1]))
 		}
@@ -123,6 +130,16 @@ func (x *exchange) attributes(all []slog.Attr, r *http.Request) []slog.Attr {
 		all = append(all, slog.String("error", cut(x.cause.Error())))
 	}
 	return all
+}
+
+// ofProvider notes which session of the provider's a login began, or a logout ended, as a hash: with a sid, anybody could sign somebody out.
+// By it the two are found together, where a logout names nobody.
+func (x *exchange) ofProvider(issuer, sid string) {
+	if sid == "" {
+		return
+	}
+	hash := sha256.Sum256([]byte(issuer + "\x00" + sid))
+	x.providerSession = hex.EncodeToString(hash[:6])
 }
 
 func cut(s string) string {

@@ -109,6 +109,8 @@ func (p *Proxy) callback(x *exchange, r *http.Request) error {
 		return p.loginFailed("unusable_claims", login.ReturnTo, unusableClaims(err))
 	}
 	s.CreatedAt = created
+	x.user = s.User
+	x.ofProvider(s.Issuer, s.ProviderSession)
 	return p.welcome(x, r, login, person, s)
 }
 

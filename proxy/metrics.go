@@ -130,6 +130,10 @@ func (m *metrics) start(p *Proxy) {
 			return 0
 		})
 	}
+	if p.config.MaxConnections > 0 {
+		of.NewGauge(prometheus.GaugeOpts{Namespace: namespace, Name: "max_connections",
+			Help: "How many connections of clients may be open. Without MAX_CONNECTIONS there is no such series."}).Set(float64(p.config.MaxConnections))
+	}
 	if p.config.ServesTLS() {
 		of.NewGaugeFunc(prometheus.GaugeOpts{Namespace: namespace, Name: "tls_certificate_expiry_timestamp_seconds",
 			Help: "When the public listener's certificate expires. Without TLS_CERT there is no such series."}, func() float64 {

@@ -59,6 +59,21 @@ type renewal struct {
 	outcome provider.Outcome // what it means for the session
 	result  string           // a fixed word for the metric
 	err     error            // for the log
+	request []slog.Attr      // that it was made for, as the log tells it
+}
+
+// asker is a request that a session is to be fresh for.
+type asker struct {
+	x *exchange
+	r *http.Request
+}
+
+// told is what the log tells of it, as it is now: a refresh may outlive it.
+func (a asker) told() []slog.Attr {
+	if a.x == nil {
+		return nil
+	}
+	return a.x.request(nil, a.r)
 }
 
 // Results of a refresh beside those that the provider has a part in: it was overtaken by a sign-out, another instance has made it, or none
@@ -71,7 +86,7 @@ const (
 
 // fresh gives the newest generation of a session, with a token that is good for a while or the best that is to be had. Its error is
 // errNoSession, or says that the token is dead and another cannot be had now, or that ctx ended.
-func (f *refresher) fresh(ctx context.Context, carried *session.Session) (*session.Session, error) {
+func (f *refresher) fresh(ctx context.Context, carried *session.Session, by asker) (*session.Session, error) {
 	for {
 		s, err := f.current(carried)
 		if err != nil || !f.due(s) {
@@ -83,7 +98,8 @@ func (f *refresher) fresh(ctx context.Context, carried *session.Session) (*sessi
 		}
 		running, mine := f.generations.join(s)
 		if mine {
-			f.background.run(func(ctx context.Context) { f.run(ctx, s) })
+			request := by.told()
+			f.background.run(func(ctx context.Context) { f.run(ctx, s, request) })
 		}
 		if running == nil {
 			continue
@@ -158,8 +174,9 @@ func (f *refresher) without(known lineage) (*session.Session, error) {
 }
 
 // run refreshes a session: everybody who joined it waits for this.
-func (f *refresher) run(ctx context.Context, s *session.Session) {
+func (f *refresher) run(ctx context.Context, s *session.Session, request []slog.Attr) {
 	r := f.ask(ctx, s)
+	r.request = request
 	tries := f.generations.finish(s.ID, r)
 	// Only now: whoever signs out from here on finds the new refresh token, and forgets it.
 	if f.sessions.Revoked(s) && f.generations.forget(s.ID) && r.next != nil {
@@ -313,7 +330,7 @@ func (p *Proxy) refreshed(s *session.Session, r renewal, tries int) {
 	case tries > 1:
 		level = slog.LevelDebug
 	}
-	attributes := []slog.Attr{slog.String("reason", r.result), slog.String("user", cut(s.User)), slog.String("session", s.Hash())}
+	attributes := append(r.request, slog.String("reason", r.result), slog.String("user", cut(s.User)), slog.String("session", s.Hash()))
 	if r.err != nil {
 		attributes = append(attributes, slog.String("error", cut(r.err.Error())))
 	}

@@ -86,6 +86,7 @@ func (p *Proxy) revokeNamed(x *exchange, kind, name string) error {
 	case kind == "user":
 		return badRequest("no user has a name with control characters, or with blanks around it")
 	case kind == "sid":
+		x.ofProvider(p.config.IssuerURL, name)
 		return p.sessions.RevokeProviderSession(p.config.IssuerURL, name)
 	case kind == "session":
 		return p.revokeLogged(x, name)

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net"
 	"os/exec"
@@ -15,11 +16,15 @@ import (
 )
 
 // Run starts a program that ends with the test, and returns a context that ends with the program. When the test fails,
-// the program's output is told.
+// the program's output is told. All of it goes to the program's Stdout as well, if that is set.
 func Run(t testing.TB, program *exec.Cmd) context.Context {
 	t.Helper()
 	var output bytes.Buffer
-	program.Stdout, program.Stderr = &output, &output
+	to := io.Writer(&output)
+	if program.Stdout != nil {
+		to = io.MultiWriter(&output, program.Stdout)
+	}
+	program.Stdout, program.Stderr = to, to
 	// kc.sh starts Java as a child of its own; a group of their own lets both be ended.
 	program.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := program.Start(); err != nil {

@@ -1,0 +1,16 @@
+//go:build unix
+
+package watchtest
+
+import "testing"
+
+func TestMain(m *testing.M) { Main(m) }
+
+// A day goes by, and all of it happens as it is meant to.
+func TestDay(t *testing.T) {
+	i := New(t)
+	leave := i.Crowd()
+	i.Day()
+	leave()
+	i.Stop()
+}
