@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"doorward/proxy/providertest"
@@ -196,6 +197,10 @@ func (i *Installation) badSecret() {
 	i.t.Helper()
 	i.WriteSecret("", "config_reload_failed")
 	i.WriteSecret(providertest.ClientSecret, "config_reloaded")
+	if err := i.program.Process.Signal(syscall.SIGHUP); err != nil {
+		i.t.Fatal(err)
+	}
+	i.await("doorward to look at its files", func() bool { return strings.Contains(i.Log(), "config_looked_at") })
 }
 
 // WriteSecret writes the file of CLIENT_SECRET, and returns when doorward has logged what it makes of that.
