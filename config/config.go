@@ -43,6 +43,7 @@ type Config struct {
 	BearerTokens            *bool         `split_words:"true" kind:"true or false" unset:"true when AUDIENCE is set, else false" desc:"Whether API clients may bring an access token of their own as Authorization: Bearer. It must be a JWT of the issuer for AUDIENCE; where that is CLIENT_ID, its typ must be at+jwt."`
 	IntrospectTokens        bool          `split_words:"true" default:"false" desc:"Whether the provider is asked about API clients' tokens that are no JWT (RFC 7662). An answer is remembered for a minute at most."`
 	GroupsClaim             string        `split_words:"true" default:"groups" desc:"Claim with the user's groups: its exact name, or a dotted path such as realm_access.roles. Looked for in the ID token, then the verified access token, then userinfo."`
+	GroupAliases            []string      `split_words:"true" desc:"Readable names for groups that the provider tells by an identifier, name=identifier: Finance=0f2e6c1a-…, Ops=7b10d3aa-…. Rules, upstreams, pages and explain then know the group by that name alone. A group that the provider itself calls Finance is another one: it is passed on to nobody, and neither group: nor !group: lets anybody pass by it."`
 	UserClaim               string        `split_words:"true" default:"sub" desc:"Claim that X-Forwarded-User carries."`
 	EmailClaim              string        `split_words:"true" default:"email" desc:"Claim that X-Forwarded-Email carries. An e-mail whose email_verified is not true is neither used by rules nor forwarded, unless INSECURE_UNVERIFIED_EMAIL."`
 	CookieSecrets           []string      `split_words:"true" required:"true" secret:"true" desc:"Secrets that seal the cookies, base64 of 32 bytes or more each: the first seals, all open. doorward secret prints one; doorward secret --rotate says how to change it."`
@@ -130,7 +131,7 @@ func (c *Config) problems() Problems {
 		checkRequired, checkChoices, checkDurations,
 		checkOrigins, checkAllowedOrigins, checkPolicy,
 		checkIssuer, checkInternalURL, checkClientID, checkClientAuth, checkScopes, checkResponseMode, checkAuthParams,
-		checkBearerTokens, checkClaims, checkProviderCA,
+		checkBearerTokens, checkClaims, checkGroupAliases, checkProviderCA,
 		checkSecrets, checkCookie, checkRedis, checkSessionMaxAge, checkHeaders, checkAssertionKeys,
 		checkTrustedProxies, checkForwardAuth, checkLimits, checkCertificate,
 		checkAddresses, checkAdminToken, checkRevocationsPath, checkEndpointPrefix, checkPostLogoutURL,

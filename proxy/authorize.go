@@ -148,8 +148,9 @@ func (p *Proxy) publicIdentity(x *exchange, r *http.Request, foreign bool) *iden
 func (p *Proxy) subject(x *exchange, who *identity) *access.Subject {
 	s := &access.Subject{IP: x.client.address(), Now: time.Now()}
 	if who != nil {
-		s.User, s.Email, s.Groups = who.session.User, who.session.Email, who.session.Groups
-		s.GroupsUnknown = who.session.GroupsUnknown
+		groups := p.groupsOf(who.session)
+		s.User, s.Email, s.Groups = who.session.User, who.session.Email, groups.names
+		s.GroupsUnknown = who.session.GroupsUnknown || len(groups.taken) > 0
 		s.Claims, s.ACR, s.AuthTime = who.session.Claims, who.session.ACR, who.session.AuthTime
 	}
 	return s
@@ -158,6 +159,9 @@ func (p *Proxy) subject(x *exchange, who *identity) *access.Subject {
 func (p *Proxy) deny(x *exchange, r *http.Request, route *access.Route, who *identity, refusal *access.Refusal) error {
 	p.metrics.denials.WithLabelValues(route.Rule(), refusal.Reason).Inc()
 	refused := denied(route, refusal, who)
+	if refusal.NeedsGroups {
+		refused.aboutGroups(p.groupsOf(who.session), who.session.GroupsUnknown)
+	}
 	if who != nil && who.bearer {
 		refused.insufficient()
 	}

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-func TestGroupsOf(t *testing.T) {
+func TestReadGroups(t *testing.T) {
 	for name, c := range map[string]struct {
 		claim any
 		want  []string
@@ -23,9 +23,9 @@ func TestGroupsOf(t *testing.T) {
 		"true":              {true, nil, true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := groupsOf(c.claim)
+			got, err := readGroups(c.claim)
 			if (err != nil) != c.wrong || !c.wrong && len(got)+len(c.want) > 0 && !reflect.DeepEqual(got, c.want) {
-				t.Errorf("groupsOf(%v) = %q, %v; want %q, error %v", c.claim, got, err, c.want, c.wrong)
+				t.Errorf("readGroups(%v) = %q, %v; want %q, error %v", c.claim, got, err, c.want, c.wrong)
 			}
 		})
 	}

@@ -24,6 +24,9 @@ func (p *Proxy) readRules() (err error) {
 		return err
 	}
 	p.groups = p.policy.GroupNames()
+	if p.aliases, err = p.config.GroupNames(); err != nil {
+		return err
+	}
 	if err := p.readACR(); err != nil {
 		return err
 	}

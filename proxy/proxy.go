@@ -32,6 +32,7 @@
 //	stepup.go        logins that have to be of a certain kind, or recent
 //	challenge.go     how upstreams ask for them
 //	claims.go        what of a person's claims makes their session
+//	groups.go        which groups they are in, and by what names
 //	returnaddress.go where a login may lead back to
 //	loops.go         logins that come back again and again
 //
@@ -99,6 +100,7 @@ type Proxy struct {
 	front      *config.Front  // that asks about requests; nil: they come here themselves
 	policy     *access.Policy
 	groups     []string // that rules name
+	aliases    aliases  // GROUP_ALIASES
 	usualACR   []string // that every login is asked for
 	knownACR   []string // those, and those that rules ask for
 	upstreams  []*upstream
@@ -124,6 +126,7 @@ type Proxy struct {
 	draining  atomic.Bool
 
 	userinfoRefused atomic.Bool // and somebody was told
+	groupsNoted     groupsNoted
 
 	background  *background
 	connections *connections
