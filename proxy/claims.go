@@ -68,7 +68,7 @@ func (p *Proxy) newSession(person *provider.Person, began time.Time) (*session.S
 		}
 	}
 	value, _ := person.Claim(p.config.GroupsClaim)
-	told, err := readGroups(value)
+	told, err := readGroups(p.config.GroupsClaim, value)
 	if err != nil {
 		return nil, fmt.Errorf("reading groups from claim %q: %w", p.config.GroupsClaim, err)
 	}

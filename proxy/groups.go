@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -69,9 +70,9 @@ func (a aliases) has(name string) bool {
 	return false
 }
 
-// readGroups reads a groups claim: an array of strings, or one string, which is one group. Empty names are nobody's
-// group, and any other shape is an error rather than a guess.
-func readGroups(claim any) ([]string, error) {
+// readGroups reads a groups claim: an array of strings, or one string, which is one group. Zitadel's claim of roles is an object. Empty
+// names are nobody's group, and any other shape is an error rather than a guess.
+func readGroups(name string, claim any) ([]string, error) {
 	switch claim := claim.(type) {
 	case nil:
 		return nil, nil
@@ -87,8 +88,22 @@ func readGroups(claim any) ([]string, error) {
 			groups = append(groups, name)
 		}
 		return nonEmpty(groups), nil
+	case map[string]any:
+		if strings.HasPrefix(name, "urn:zitadel:iam:org:project:") && strings.HasSuffix(name, "roles") {
+			return zitadelRoles(claim)
+		}
 	}
 	return nil, errors.New("it is neither a string nor an array of strings")
+}
+
+// zitadelRoles are the names of an object's members, each of which is an object in turn: of the organisations that grant the role.
+func zitadelRoles(claim map[string]any) ([]string, error) {
+	for _, organisations := range claim {
+		if granted, ok := organisations.(map[string]any); !ok || len(granted) == 0 {
+			return nil, errors.New("a role is granted by no organisation")
+		}
+	}
+	return nonEmpty(slices.Sorted(maps.Keys(claim))), nil
 }
 
 // leftOut says whether the provider left the groups out: because they are too many, or because they are in no token and userinfo refused.
