@@ -9,6 +9,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"doorward/proxy/access"
 )
 
 // GroupNames returns the names of GROUP_ALIASES by what the provider calls the
@@ -61,4 +63,18 @@ func (c *Config) rulesByIdentifier(names map[string]string) Problems {
 		}
 	}
 	return v.problems
+}
+
+// groupNotes are about groups that rules name otherwise than GROUP_ALIASES: in
+// most cases one of the two is a slip.
+func (c *Config) groupNotes(policy *access.Policy) []string {
+	names, _ := c.groupNames()
+	known := slices.Collect(maps.Values(names))
+	var notes []string
+	for _, group := range policy.GroupNames() {
+		if len(names) > 0 && !slices.Contains(known, group) {
+			notes = append(notes, fmt.Sprintf("rules name the group %s, which is none of %s_GROUP_ALIASES: the provider has to send it by that name", quote(group), Prefix))
+		}
+	}
+	return notes
 }

@@ -2,8 +2,11 @@ package config_test
 
 import (
 	"maps"
+	"slices"
 	"strings"
 	"testing"
+
+	"doorward/config"
 )
 
 func TestGroupNames(t *testing.T) {
@@ -19,4 +22,19 @@ func TestRulesByIdentifierAreRefused(t *testing.T) {
 	if len(ps) != 1 || ps[0].Variable != "DOORWARD_ACCESS_RULES" || !strings.Contains(ps[0].Wrong, `"1f0c"`) || !strings.Contains(ps[0].Wrong, `"Contractors"`) {
 		t.Errorf("the problems are %v", ps)
 	}
+}
+
+func TestGroupsThatNoAliasNamesAreNoted(t *testing.T) {
+	rules := "/ group:Finance,Finanse"
+	if notes := noted(load(t, map[string]string{"GROUP_ALIASES": "Finance=1f0c", "ACCESS_RULES": rules}), "GROUP_ALIASES"); len(notes) != 1 || !strings.Contains(notes[0], `"Finanse"`) {
+		t.Errorf("the notes are %q", notes)
+	}
+	if notes := noted(load(t, map[string]string{"ACCESS_RULES": rules}), "GROUP_ALIASES"); len(notes) != 0 {
+		t.Errorf("without aliases, the notes are %q", notes)
+	}
+}
+
+// noted are the notes that mention a setting.
+func noted(c *config.Config, setting string) []string {
+	return slices.DeleteFunc(c.Notes(), func(note string) bool { return !strings.Contains(note, setting) })
 }
