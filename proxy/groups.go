@@ -19,7 +19,8 @@ import (
 //     say holds for the sessions that there are, too, and none remembers what a name meant before.
 //   - A group that has an alias is known by it alone.
 //   - A group that the provider itself calls by an alias is another one, which anybody who may make groups there may have made: nobody is
-//     told of it, and whoever is in it is neither known to be in the aliased one, nor known not to be in some group ("!group:").
+//     told of it, and its members are not in the aliased one. It may be that one all the same, where the provider was switched from
+//     identifiers to names: its members are not known not to be in some group either ("!group:").
 //   - Where the provider left groups out, nobody is known not to be in one. Where they are to be had instead is not looked up: the
 //     address is in the token, and would be asked with our credentials.
 
