@@ -39,10 +39,11 @@ type Config struct {
 	AuthParams              []string      `split_words:"true" desc:"Further parameters of the authorization request, name=value: prompt, acr_values, audience…"`
 	Userinfo                string        `split_words:"true" default:"auto" values:"auto,always" desc:"When the provider's userinfo is asked at a login: auto asks when a claim that is needed is in no token, and goes on without it where userinfo does not take the access token (401, 403), as one for an API alone; always asks every time, for providers and certifications that expect it, and there is no login without."`
 	PAR                     string        `split_words:"true" default:"auto" values:"auto,always" desc:"Whether the authorization request goes to the provider directly, and the browser carries only a reference to it (pushed authorization requests, RFC 9126): auto when the provider announces that it demands them, or always, as where it demands them of this client alone."`
-	Audience                []string      `split_words:"true" desc:"When set, the access token must be a JWT of the issuer for this audience, or for one of these; and API clients may bring such tokens (BEARER_TOKENS)."`
+	Audience                []string      `split_words:"true" desc:"When set, the access token must be a JWT of the issuer for this audience, or for one of these; and API clients may bring such tokens (BEARER_TOKENS). ID tokens may then be for these too, beside CLIENT_ID."`
 	BearerTokens            *bool         `split_words:"true" kind:"true or false" unset:"true when AUDIENCE is set, else false" desc:"Whether API clients may bring an access token of their own as Authorization: Bearer. It must be a JWT of the issuer for AUDIENCE; where that is CLIENT_ID, its typ must be at+jwt."`
 	IntrospectTokens        bool          `split_words:"true" default:"false" desc:"Whether the provider is asked about API clients' tokens that are no JWT (RFC 7662). An answer is remembered for a minute at most."`
-	GroupsClaim             string        `split_words:"true" default:"groups" desc:"Claim with the user's groups: its exact name, or a dotted path such as realm_access.roles. Looked for in the ID token, then the verified access token, then userinfo."`
+	GroupsClaim             string        `split_words:"true" default:"groups" desc:"Claim with the user's groups: its exact name, or a dotted path such as realm_access.roles. Looked for in the ID token, then the verified access token, then userinfo. An array of strings, one string, or Zitadel's object of roles."`
+	GroupAliases            []string      `split_words:"true" desc:"Readable names for groups that the provider tells by an identifier, name=identifier: Finance=0f2e6c1a-…, Ops=7b10d3aa-…. Rules, upstreams, pages and explain then know the group by that name alone. A group that the provider itself calls Finance is another one: it is passed on to nobody, and neither group: nor !group: lets anybody pass by it."`
 	UserClaim               string        `split_words:"true" default:"sub" desc:"Claim that X-Forwarded-User carries."`
 	EmailClaim              string        `split_words:"true" default:"email" desc:"Claim that X-Forwarded-Email carries. An e-mail whose email_verified is not true is neither used by rules nor forwarded, unless INSECURE_UNVERIFIED_EMAIL."`
 	CookieSecrets           []string      `split_words:"true" required:"true" secret:"true" desc:"Secrets that seal the cookies, base64 of 32 bytes or more each: the first seals, all open. doorward secret prints one; doorward secret --rotate says how to change it. As COOKIE_SECRETS_FILE they are read again whenever that file changes."`
@@ -127,7 +128,7 @@ func (c *Config) problems() Problems {
 		checkRequired, checkChoices, checkDurations,
 		checkOrigins, checkAllowedOrigins, checkPolicy,
 		checkIssuer, checkInternalURL, checkClientID, checkClientAuth, checkScopes, checkResponseMode, checkAuthParams,
-		checkBearerTokens, checkClaims, checkProviderCA,
+		checkBearerTokens, checkClaims, checkGroupAliases, checkProviderCA,
 		checkSecrets, checkCookie, checkRedis, checkSessionMaxAge, checkHeaders, checkAssertionKeys,
 		checkTrustedProxies, checkForwardAuth, checkLimits, checkCertificate,
 		checkAddresses, checkAdminToken, checkRevocationsPath, checkEndpointPrefix, checkPostLogoutURL,

@@ -52,6 +52,7 @@ func (c *Config) policyNotes() []string {
 		return nil
 	}
 	notes := append(policy.Notes(), c.scopeNotes(policy)...)
+	notes = append(notes, c.groupNotes(policy)...)
 	for _, rule := range policy.RulesBelow(c.EndpointPrefix) {
 		notes = append(notes, fmt.Sprintf("rule %q is never asked: doorward itself answers under %s (%s_ENDPOINT_PREFIX)", rule, c.EndpointPrefix, Prefix))
 	}

@@ -71,11 +71,12 @@ func (p *Proxy) assertion(s *session.Session, r *rules, audience string) (string
 	if len(p.assertions.keys()) == 0 { // before the claims are made
 		return "", nil
 	}
+	groups := p.groupsOf(s, r).names
 	text, err := p.assertions.of(asserted{
-		Audience: audience, Subject: s.User, Email: s.Email, PreferredUsername: s.PreferredUsername, Groups: p.groupsToForward(s.Groups, r),
+		Audience: audience, Subject: s.User, Email: s.Email, PreferredUsername: s.PreferredUsername, Groups: p.groupsToForward(groups, r),
 	})
 	if err == nil && len(text) > maxGroupsHeader {
-		return "", tooManyGroups(len(s.Groups), len(text))
+		return "", tooManyGroups(len(groups), len(text))
 	}
 	return text, err
 }

@@ -96,7 +96,9 @@ func TestAuditOfALogoutByTheProvidersSession(t *testing.T) {
 
 // Whose login failed is told where it is known.
 func TestAuditOfASessionThatIsTooLarge(t *testing.T) {
-	s := newSite(t, func(c *config.Config) { c.SessionStore, c.ForwardGroups, c.SessionCookieMaxBytes = "cookie", "matched", 1500 })
+	s := newSite(t, func(c *config.Config) {
+		c.SessionStore, c.ForwardGroups, c.SessionCookieMaxBytes = "cookie", "matched", 1500
+	})
 	var groups []string
 	for i := range 300 {
 		groups = append(groups, fmt.Sprintf("group-%d-%d", i, i*i*i))

@@ -147,13 +147,16 @@ func (p *Proxy) publicIdentity(x *exchange, r *http.Request, foreign bool) *iden
 
 // subject is what rules may ask about a person.
 func (p *Proxy) subject(x *exchange, who *identity) access.Subject {
-	return x.rules.subject(x.client.address(), who)
+	return p.subjectUnder(x.rules, x.client.address(), who)
 }
 
 func (p *Proxy) deny(x *exchange, r *http.Request, route *access.Route, who *identity, refusal *access.Refusal) error {
 	x.rule = route.Rule() // of a destination, where that is what is refused
 	p.metrics.denials.WithLabelValues(x.rule, refusal.Reason).Inc()
 	refused := denied(route, refusal, who)
+	if refusal.NeedsGroups {
+		refused.aboutGroups(p.groupsOf(who.session, x.rules), who.session.GroupsUnknown)
+	}
 	if who != nil && who.bearer {
 		refused.insufficient()
 	}

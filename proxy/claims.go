@@ -2,9 +2,7 @@ package proxy
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"log/slog"
 	"slices"
 	"strings"
 	"time"
@@ -72,12 +70,14 @@ func (p *Proxy) newSession(person *provider.Person, began time.Time) (*session.S
 		s.Claims[path] = value
 	}
 	value, _ := person.Claim(p.config.GroupsClaim)
-	groups, err := groupsOf(value)
+	told, err := readGroups(p.config.GroupsClaim, value)
 	if err != nil {
 		return nil, fmt.Errorf("reading groups from claim %q: %w", p.config.GroupsClaim, err)
 	}
-	s.Groups, s.GroupsUnknown = groups, p.leftOut(person)
-	_, err = p.groupsHeader(s.Groups, p.rules.Load()) // whether it fits is better known now than at each request
+	s.Groups, s.GroupsUnknown = told, p.leftOut(person)
+	known := p.aliases.known(told)
+	p.noteGroups(person, known)
+	_, err = p.groupsHeader(known.names, p.rules.Load()) // whether it fits is better known now than at each request
 	return s, err
 }
 
@@ -108,54 +108,14 @@ func textClaim(person *provider.Person, path string) string {
 	return headerText(text)
 }
 
-// groupsOf reads a groups claim: an array of strings, or one string, which is one group. Empty names are nobody's
-// group, and any other shape is an error rather than a guess.
-func groupsOf(claim any) ([]string, error) {
-	switch claim := claim.(type) {
-	case nil:
-		return nil, nil
-	case string:
-		return nonEmpty([]string{claim}), nil
-	case []any:
-		var groups []string
-		for _, member := range claim {
-			name, ok := member.(string)
-			if !ok {
-				return nil, errors.New("a member is not a string")
-			}
-			groups = append(groups, name)
-		}
-		return nonEmpty(groups), nil
-	}
-	return nil, errors.New("it is neither a string nor an array of strings")
-}
-
-// leftOut says whether the provider left the groups out: because there are too many for a token (OIDC Core 5.6.2, as Entra ID does
-// it), or because they are in no token and userinfo refused. Where they are to be had instead is not looked up: the address is in the token, and would be asked with our credentials.
-func (p *Proxy) leftOut(person *provider.Person) bool {
-	names, _ := person.Claim("_claim_names")
-	elsewhere, _ := names.(map[string]any)
-	_, groups := elsewhere[p.config.GroupsClaim]
-	overage, _ := person.Claim("hasgroups")
-	return groups || overage == true || person.Withheld(p.config.GroupsClaim)
-}
-
 // noteRefusal logs that userinfo refused an access token, and what is therefore not known of people. It is the same for everybody who
 // signs in, so that only the first is a warning.
 func (p *Proxy) noteRefusal(person *provider.Person) {
 	if !person.UserinfoRefused {
 		return
 	}
-	level := slog.LevelDebug
-	if p.userinfoRefused.CompareAndSwap(false, true) {
-		level = slog.LevelWarn
-	}
 	withheld := slices.DeleteFunc(p.neededClaims(), func(claim string) bool { return !person.Withheld(claim) })
-	p.log.Log(context.Background(), level, "userinfo_refused", "claims", withheld,
+	p.log.Log(context.Background(), firstWarns(&p.userinfoRefused), "userinfo_refused", "claims", withheld,
 		"says", "userinfo does not take the access token, most likely since it is for an API alone, and these claims are in no token; "+
 			"let the provider put them into the ID token or the access token")
-}
-
-func nonEmpty(groups []string) []string {
-	return slices.DeleteFunc(groups, func(g string) bool { return strings.TrimSpace(g) == "" })
 }

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-func TestGroupsOf(t *testing.T) {
+func TestReadGroups(t *testing.T) {
 	for name, c := range map[string]struct {
 		claim any
 		want  []string
@@ -23,11 +23,32 @@ func TestGroupsOf(t *testing.T) {
 		"true":              {true, nil, true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := groupsOf(c.claim)
+			got, err := readGroups("groups", c.claim)
 			if (err != nil) != c.wrong || !c.wrong && len(got)+len(c.want) > 0 && !reflect.DeepEqual(got, c.want) {
-				t.Errorf("groupsOf(%v) = %q, %v; want %q, error %v", c.claim, got, err, c.want, c.wrong)
+				t.Errorf("readGroups(%v) = %q, %v; want %q, error %v", c.claim, got, err, c.want, c.wrong)
 			}
 		})
+	}
+}
+
+// Zitadel's roles are the names in an object, and only under its own name for the claim: what the names in others are is nobody's guess.
+func TestReadZitadelRoles(t *testing.T) {
+	granted := map[string]any{"278369": "acme.zitadel.cloud"}
+	for _, name := range []string{"urn:zitadel:iam:org:project:roles", "urn:zitadel:iam:org:project:278370:roles"} {
+		got, err := readGroups(name, map[string]any{"writer": granted, "admin": granted, " ": granted})
+		if err != nil || !reflect.DeepEqual(got, []string{"admin", "writer"}) {
+			t.Errorf("%s: %q, %v", name, got, err)
+		}
+		for _, wrong := range []any{map[string]any{}, false, "278369", []any{"278369"}} {
+			if got, err := readGroups(name, map[string]any{"writer": granted, "admin": wrong}); err == nil {
+				t.Errorf("%s: granted by %v: %q", name, wrong, got)
+			}
+		}
+	}
+	for _, name := range []string{"resource_access", "groups", "urn:zitadel:iam:user:metadata"} {
+		if got, err := readGroups(name, map[string]any{"admin": granted}); err == nil {
+			t.Errorf("%s: %q", name, got)
+		}
 	}
 }
 

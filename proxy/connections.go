@@ -332,7 +332,7 @@ func (p *Proxy) judgeAgain(c *connection) *verdict {
 		}
 	}
 	who := &identity{session: c.known}
-	subject := now.subject(c.of.client.address(), who)
+	subject := p.subjectUnder(now, c.of.client.address(), who)
 	for _, route := range c.rules {
 		if route == nil {
 			continue

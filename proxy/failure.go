@@ -173,16 +173,6 @@ func denied(route *access.Route, refusal *access.Refusal, who *identity) *failur
 	f.details = append(f.details, detail{"It asks for", refusal.Asks}, detail{"You are", who.session.User})
 	f.text = []string{"You are signed in, but the rule for this page asks for something that you do not have.",
 		"If you should have it, send the lines below, with the request id, to whoever runs this application."}
-	if refusal.NeedsGroups && who.session.GroupsUnknown {
-		f.reason = "groups_left_out"
-		f.text = append(f.text, "The rule asks for a group, and the provider left yours out: you are in too many for its tokens, or it keeps them at its "+
-			"userinfo, which refuses doorward's access token (the log says userinfo_refused). Whoever runs the provider can let it put into "+
-			"its tokens the groups that this application needs, and no others.")
-	} else if refusal.NeedsGroups {
-		f.cause = fmt.Errorf("%w, and the provider sent no groups: see DOORWARD_SCOPES and DOORWARD_GROUPS_CLAIM", f.cause)
-		f.text = append(f.text, "The rule asks for a group, and the provider sent no groups for you. Either you are in none, or the provider "+
-			"was not asked for them: see DOORWARD_SCOPES and DOORWARD_GROUPS_CLAIM.")
-	}
 	if refusal.Conflict {
 		f.text = append(f.text, "Several rules hold for this page, and each wants another way of signing in, so that no login is right for all of them. "+
 			"Whoever runs doorward can mend that: see acr: in DOORWARD_ACCESS_RULES.")
@@ -190,6 +180,31 @@ func denied(route *access.Route, refusal *access.Refusal, who *identity) *failur
 	f.actions = []action{toStart(), {Label: "Sign in as somebody else", Address: "sign_out"}}
 	return f
 }
+
+// aboutGroups says why somebody whom a rule asks for a group may be in none, and how that is mended.
+func (f *failure) aboutGroups(known knownGroups, leftOut bool) {
+	switch {
+	case len(known.taken) > 0:
+		f.reason = "group_name_taken"
+		f.cause = fmt.Errorf("%w, and the provider has a group of its own by the name %q, which DOORWARD_GROUP_ALIASES gives to another", f.cause, known.taken[0])
+		f.text = append(f.text, "The provider has a group whose own name is one that doorward's settings give to another group, and you are in it. "+
+			"It counts as neither. Whoever runs doorward can choose other names: see DOORWARD_GROUP_ALIASES.")
+	case leftOut:
+		f.reason = "groups_left_out"
+		f.cause = fmt.Errorf("%w, and the provider left the groups out; %s", f.cause, mendForTooMany)
+		f.text = append(f.text, "The rule asks for a group, and the provider left yours out: you are in too many for its tokens, or it keeps them at its "+
+			"userinfo, which refuses doorward's access token (the log says userinfo_refused).",
+			"Whoever runs the provider can mend that: "+mendForTooMany+".")
+	default:
+		f.cause = fmt.Errorf("%w, and the provider sent no groups: see DOORWARD_SCOPES and DOORWARD_GROUPS_CLAIM", f.cause)
+		f.text = append(f.text, "The rule asks for a group, and the provider sent no groups for you. Either you are in none, or the provider "+
+			"was not asked for them: see DOORWARD_SCOPES and DOORWARD_GROUPS_CLAIM.")
+	}
+}
+
+// mendForTooMany is what whoever runs the provider can do.
+const mendForTooMany = "let the provider put into its tokens only the groups that this application needs (Entra ID: \"Groups assigned to the " +
+	"application\" in the groups claim, or app roles, with DOORWARD_GROUPS_CLAIM=roles)"
 
 // tooOldAlready is a refusal by a rule whose max-age was over as soon as the login was through.
 func tooOldAlready(refused *failure, page string) *failure {

@@ -15,6 +15,7 @@ import (
 //   - With iss, of our issuer exactly, and sid (2), that session of the provider's ends if somebody came with it: browsers send our
 //     cookie with no frame of another site, and a list of names that nobody came with would be anybody's to fill. But from a browser
 //     that does bring a session the sid must be that one's.
+//   - Entra ID leaves iss out. There is one provider here, and who it is is no secret: at its issuers, and at no others, sid is enough.
 //   - Without them the session ends that the browser brings, if it says that this is a frame: a link on another site signs nobody
 //     out (ASVS 3.5.3).
 //   - The answer is the same whatever happened, so that nobody learns here which sessions there are. A page of the provider's may
@@ -57,6 +58,8 @@ func (p *Proxy) frameQuery(r *http.Request) (sid string, ours bool, err error) {
 		return "", false, badRequest("the query string does not parse")
 	case len(query["iss"]) > 1 || len(query["sid"]) > 1:
 		return "", false, badRequest("iss or sid comes twice")
+	case query.Has("sid") && !query.Has("iss") && omitsIssuer(p.config.IssuerURL):
+		query.Set("iss", p.config.IssuerURL)
 	case query.Has("iss") != query.Has("sid"):
 		return "", false, badRequest("iss and sid come together or not at all")
 	case !query.Has("sid"):
@@ -64,6 +67,19 @@ func (p *Proxy) frameQuery(r *http.Request) (sid string, ours bool, err error) {
 	}
 	sid = query.Get("sid")
 	return sid, sid != "" && query.Get("iss") == p.config.IssuerURL, nil
+}
+
+// omitsIssuer tells the issuers of Entra ID, those of its national clouds among them.
+func omitsIssuer(issuer string) bool {
+	u, err := url.Parse(issuer)
+	if err != nil {
+		return false
+	}
+	switch u.Host {
+	case "login.microsoftonline.com", "login.microsoftonline.us", "login.partner.microsoftonline.cn":
+		return true
+	}
+	return false
 }
 
 // leaveByFrame ends the session that is named, or the browser's own.

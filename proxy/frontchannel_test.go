@@ -150,6 +150,47 @@ func TestFrontChannelLogoutsThatEndNothing(t *testing.T) {
 	}
 }
 
+// entra is a site whose provider is known by an issuer of Entra ID's. reached is where an address of that leads to.
+func entra(t *testing.T) (s *site, reached func(*url.URL) string) {
+	const origin = "https://login.microsoftonline.com"
+	rename := func(p *providertest.Provider, text string) string {
+		at, _ := url.Parse(p.Issuer)
+		return strings.Replace(text, "http://"+at.Host, origin, 1)
+	}
+	inToken := func(p *providertest.Provider, j *providertest.JWT) { j.Claims["iss"] = rename(p, p.Issuer) }
+	s = newSite(t, func(c *config.Config) {
+		at, _ := url.Parse(c.IssuerURL)
+		c.ProviderInternalURL, c.IssuerURL = "http://"+at.Host, origin+at.Path
+	}, providertest.Mutation{
+		Name: "entra-issuer", IDToken: inToken, AccessToken: inToken,
+		Metadata: func(p *providertest.Provider, members map[string]any) {
+			for name, value := range members {
+				if text, is := value.(string); is {
+					members[name] = rename(p, text)
+				}
+			}
+		},
+	})
+	return s, func(u *url.URL) string { return strings.Replace(u.String(), origin, s.settings.ProviderInternalURL, 1) }
+}
+
+// Entra ID names the session by sid alone.
+func TestFrontChannelLogoutWithoutIssuer(t *testing.T) {
+	s, reached := entra(t)
+	b := s.browser()
+	b.walk(reached(b.open(s.URL+"/x").location())).wants(t, http.StatusOK)
+	cookies, sid := b.cookieHeader(s), sidOf(t, s)
+	for query, status := range map[string]int{
+		"?iss=" + url.QueryEscape(s.settings.IssuerURL): 400, "?sid=another": 200, "?sid=": 200,
+		"?sid=" + sid + "&iss=" + url.QueryEscape(s.Provider.Issuer): 200,
+	} {
+		s.rawGet("/oauth2/frontchannel-logout"+query, "Accept: text/html", "Sec-Fetch-Dest: iframe").wants(t, status)
+		inSession(t, s, query, cookies, true)
+	}
+	s.rawGet("/oauth2/frontchannel-logout?sid="+sid, "Accept: text/html", "Sec-Fetch-Dest: iframe").wants(t, http.StatusOK)
+	inSession(t, s, "sid alone", cookies, false)
+}
+
 // Requests that have no meaning are refused.
 func TestFrontChannelLogoutsThatAreRefused(t *testing.T) {
 	s := newSite(t, nil)

@@ -29,6 +29,7 @@ const maxGroupsHeader = 8 << 10
 // description is what applications are told of a person, ready to be sent with each of their requests: a person may be in hundreds of
 // groups. It is made once for a session, and nobody changes its values.
 type description struct {
+	groups        knownGroups
 	headers       []header
 	token, bearer []string // the access token, alone and as an Authorization
 	err           error    // there is too much to tell
@@ -46,8 +47,8 @@ func (p *Proxy) description(s *session.Session, r *rules) (*description, error) 
 }
 
 func (p *Proxy) describe(s *session.Session, r *rules) *description {
-	d := &description{token: []string{s.AccessToken}, bearer: []string{"Bearer " + s.AccessToken}}
-	groups, err := p.groupsHeader(s.Groups, r)
+	d := &description{groups: p.aliases.known(s.Groups), token: []string{s.AccessToken}, bearer: []string{"Bearer " + s.AccessToken}}
+	groups, err := p.groupsHeader(d.groups.names, r)
 	d.err = err
 	d.tell("X-Forwarded-User", s.User)
 	d.tell("X-Forwarded-Email", s.Email)

@@ -23,6 +23,9 @@ func (p *Proxy) readRules() (err error) {
 	if p.headers, err = p.config.IdentityHeaders(); err != nil {
 		return err
 	}
+	if p.aliases, err = p.config.GroupNames(); err != nil {
+		return err
+	}
 	for _, header := range p.headers {
 		p.folded = append(p.folded, config.FoldHeader(header.Name))
 	}

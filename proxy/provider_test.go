@@ -376,23 +376,6 @@ func TestPersonWithoutName(t *testing.T) {
 	failedWith(t, s, "unusable_claims")
 }
 
-// A person in too many groups for a token: the provider refers to another address instead of listing them. It is never
-// asked, and the person is in no group.
-func TestGroupsElsewhere(t *testing.T) {
-	overage := func(p *providertest.Provider, claims map[string]any) {
-		delete(claims, "groups")
-		claims["_claim_names"] = map[string]any{"groups": "src1"}
-		claims["_claim_sources"] = map[string]any{"src1": map[string]any{"endpoint": p.URL(providertest.Elsewhere)}}
-	}
-	inToken := func(p *providertest.Provider, j *providertest.JWT) { overage(p, j.Claims) }
-	s := newSite(t, nil, providertest.Mutation{Name: "entra-overage", IDToken: inToken, AccessToken: inToken,
-		Userinfo: func(p *providertest.Provider, a *providertest.Answer) { overage(p, a.Members) }})
-
-	if p := s.browser().walk(s.URL + "/admin/"); p.StatusCode < 400 {
-		t.Errorf("/admin/ is answered %d", p.StatusCode)
-	}
-}
-
 // A token that is over when it arrives, or whose lifetime makes no sense, ends on a page and never in circles.
 func TestOddLifetimes(t *testing.T) {
 	for name, value := range map[string]any{
@@ -855,26 +838,6 @@ func TestNamesWithOuterBlanks(t *testing.T) {
 		if got := s.Upstream.last(t).Header.Get("X-Team"); got != "" {
 			t.Errorf("the team %q arrives as %q", name, got)
 		}
-	}
-}
-
-// Where there are too many groups for a token, nobody is known not to be in one (security of "!group:").
-func TestGroupsThatWereLeftOut(t *testing.T) {
-	for name, claims := range map[string]map[string]any{
-		"_claim_names": {"_claim_names": map[string]any{"groups": "src1"}, "_claim_sources": map[string]any{"src1": map[string]any{"endpoint": "https://graph.example.com/"}}},
-		"hasgroups":    {"hasgroups": true},
-	} {
-		t.Run(name, func(t *testing.T) {
-			s := newSite(t, func(c *config.Config) { c.AccessRules += "\n/fin/ !group:Contractors" })
-			s.Provider.AddUser(providertest.User{Subject: "eve", Claims: claims})
-			b := s.signedIn("eve")
-			if p := b.open(s.URL + "/fin/"); p.StatusCode != http.StatusForbidden {
-				t.Errorf("a rule that forbids a group is answered %d", p.StatusCode)
-			}
-			if p := b.open(s.URL + "/admin/"); p.StatusCode != http.StatusForbidden || !strings.Contains(p.Text, "left yours out") {
-				t.Errorf("the denied page does not say that groups were left out: %s", p.Text)
-			}
-		})
 	}
 }
 

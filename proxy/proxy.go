@@ -32,6 +32,7 @@
 //	stepup.go        logins that have to be of a certain kind, or recent
 //	challenge.go     how upstreams ask for them
 //	claims.go        what of a person's claims makes their session
+//	groups.go        which groups they are in, and by what names
 //	returnaddress.go where a login may lead back to
 //	loops.go         logins that come back again and again
 //
@@ -98,6 +99,7 @@ type Proxy struct {
 	ignored    ignoredPeers   // that are not among them
 	front      *config.Front  // that asks about requests; nil: they come here themselves
 	rules      atomic.Pointer[rules]
+	aliases    aliases  // GROUP_ALIASES
 	usualACR   []string // that every login is asked for
 	upstreams  []*upstream
 	headers    []config.Header
@@ -122,6 +124,7 @@ type Proxy struct {
 	draining  atomic.Bool
 
 	userinfoRefused atomic.Bool // and somebody was told
+	groupsNoted     groupsNoted
 
 	background  *background
 	connections *connections

@@ -36,12 +36,13 @@ func (p *Proxy) useRules(policy *access.Policy) {
 	p.rules.Store(r)
 }
 
-// subject is what they may ask about a person, who is nil for nobody.
-func (r *rules) subject(client netip.Addr, who *identity) access.Subject {
+// subjectUnder is what certain rules may ask about a person, who is nil for nobody.
+func (p *Proxy) subjectUnder(r *rules, client netip.Addr, who *identity) access.Subject {
 	s := access.Subject{IP: client, Now: time.Now()}
 	if who != nil {
-		s.User, s.Email, s.Groups = who.session.User, who.session.Email, who.session.Groups
-		s.GroupsUnknown = who.session.GroupsUnknown
+		groups := p.groupsOf(who.session, r)
+		s.User, s.Email, s.Groups = who.session.User, who.session.Email, groups.names
+		s.GroupsUnknown = who.session.GroupsUnknown || len(groups.taken) > 0
 		s.Claims, s.ACR, s.AuthTime = r.claimsOf(who.session), who.session.ACR, who.session.AuthTime
 	}
 	return s

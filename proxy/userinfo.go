@@ -38,7 +38,7 @@ func (p *Proxy) userinfo(x *exchange, r *http.Request) error {
 		TokenExpiresIn    int      `json:"token_expires_in"`
 		IdleIn            *int     `json:"idle_in,omitempty"`
 	}{
-		s.User, s.Email, append([]string{}, s.Groups...), s.PreferredUsername,
+		s.User, s.Email, append([]string{}, p.groupsOf(s, x.rules).names...), s.PreferredUsername,
 		secondsUntil(p.sessions.EndsAt(s)), secondsUntil(s.TokenExpiresAt), p.idleIn(s),
 	})
 	return nil

@@ -14,8 +14,8 @@ import (
 )
 
 // explain says which rule decides for a request, why, and where the request
-// would go. It needs the rules and the upstreams alone: whatever else is wrong
-// or missing in the configuration does not matter to it.
+// would go. It needs the rules, the upstreams and the names of groups alone:
+// whatever else is wrong or missing in the configuration does not matter to it.
 func explain(args []string, out, errOut io.Writer) int {
 	q, status, ok := parseQuestion(args, errOut)
 	if !ok {
@@ -40,7 +40,7 @@ func explain(args []string, out, errOut io.Writer) int {
 // rulesProblem is what of the problems concerns explain.
 func rulesProblem(err error) error {
 	problems, _ := errors.AsType[config.Problems](err)
-	if some := problems.Of("ACCESS_RULES", "UPSTREAMS"); len(some) > 0 {
+	if some := problems.Of("ACCESS_RULES", "UPSTREAMS", "GROUP_ALIASES"); len(some) > 0 {
 		return some
 	}
 	return nil
@@ -70,13 +70,30 @@ func answer(c *config.Config, policy *access.Policy, q *question, out io.Writer)
 		line(out, "asks for", asks)
 	}
 	reached := explainUpstream(c, q.path, route, out)
+	renamed := q.nameGroups(c)
 	allowed := explainVerdict(q, route, out) && reached
+	for _, how := range renamed {
+		line(out, "", how)
+	}
 	q.explainBeyond(c, route, out)
 	return allowed
 }
 
 func line(w io.Writer, label, text string) {
 	fmt.Fprintf(w, "%-9s %s\n", label, text)
+}
+
+// nameGroups takes groups that were given as the provider calls them for those
+// of their aliases, and says so.
+func (q *question) nameGroups(c *config.Config) (renamed []string) {
+	names, _ := c.GroupNames()
+	for i, group := range q.person.Groups {
+		if name := names[group]; name != "" {
+			q.person.Groups[i] = name
+			renamed = append(renamed, fmt.Sprintf("group %s is %s (%s_GROUP_ALIASES)", group, name, config.Prefix))
+		}
+	}
+	return renamed
 }
 
 // beforeRules says what refuses the request before any rule is asked.

@@ -83,6 +83,21 @@ func TestExplain(t *testing.T) {
 	}
 }
 
+// A group may be given by its name, as rules have it, or as the provider sends it.
+func TestExplainKnowsGroupAliases(t *testing.T) {
+	environment(t, map[string]string{"ACCESS_RULES": "/ group:Finance", "UPSTREAMS": "http://app:8080", "GROUP_ALIASES": "Finance=1f0c"})
+	if status, out, _ := command(t, "explain", "/", "--group", "Finance"); status != exitOK || strings.Contains(out, "GROUP_ALIASES") {
+		t.Errorf("by its name: status %d, out %s", status, out)
+	}
+	if status, out, _ := command(t, "explain", "/", "--group", "1f0c"); status != exitOK || !strings.Contains(out, "group 1f0c is Finance (DOORWARD_GROUP_ALIASES)") {
+		t.Errorf("by its identifier: status %d, out %s", status, out)
+	}
+	environment(t, map[string]string{"ACCESS_RULES": "/ group:Finance", "GROUP_ALIASES": "Finance"})
+	if status, _, errOut := command(t, "explain", "/"); status != exitUsage || !strings.Contains(errOut, "GROUP_ALIASES") {
+		t.Errorf("with broken aliases: status %d, err %q", status, errOut)
+	}
+}
+
 func TestExplainOfAPathWithoutARule(t *testing.T) {
 	environment(t, map[string]string{"ACCESS_RULES": "/a/ authenticated"})
 	if status, out, _ := command(t, "explain", "/b"); status != exitFailed || !strings.Contains(out, "denied: no rule covers this path; add one to DOORWARD_ACCESS_RULES") {

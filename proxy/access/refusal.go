@@ -6,7 +6,8 @@ type Refusal struct {
 	Asks   string // what it asks for, as written: "group:Admin"; empty where there is no rule
 	Reason string // "group", "user", "email", "claim", "acr", "max-age", "ip", "negated", "deny" or "no-rule"
 
-	// NeedsGroups is true where the rule asks for a group and the person has none at all: perhaps the provider sent none.
+	// NeedsGroups is true where the rule asks for a group and the person has none at all, or not all are known: perhaps the provider
+	// sent none.
 	NeedsGroups bool
 
 	// StepUp is a login that would let the person pass; zero where none would. Conflict says that each of several rules has
@@ -24,5 +25,5 @@ func (r *rule) refusal(s *Subject, b bindings) *Refusal {
 	if allowed {
 		return nil
 	}
-	return &Refusal{Rule: r.label, Asks: r.text, Reason: blamed.reason(), NeedsGroups: len(s.Groups) == 0 && r.asksForGroup()}
+	return &Refusal{Rule: r.label, Asks: r.text, Reason: blamed.reason(), NeedsGroups: (len(s.Groups) == 0 || s.GroupsUnknown) && r.asksForGroup()}
 }

@@ -8,6 +8,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -50,7 +51,7 @@ func (p *Provider) checkIDToken(ctx context.Context, m *metadata, raw, accessTok
 			return found, err
 		}},
 		{"OIDC Core 3.1.3.7 (2)", func() (string, error) { return t.checkIssuer(p.options.Issuer) }},
-		{"OIDC Core 3.1.3.7 (3)", func() (string, error) { return t.checkAudience(p.options.ClientID) }},
+		{"OIDC Core 3.1.3.7 (3)", func() (string, error) { return t.checkAudience(p.options.ClientID, p.options.Audience) }},
 		{"OIDC Core 3.1.3.7 (4, 5)", func() (string, error) { return t.checkAuthorizedParty(p.options.ClientID) }},
 		{"OIDC Core 2, 5.7", func() (string, error) { return t.checkSubject() }},
 		{"OIDC Core 3.1.3.7 (9)", func() (string, error) { return t.checkExpiry() }},
@@ -112,20 +113,36 @@ func (s *signatureCheck) VerifySignature(ctx context.Context, _ string) ([]byte,
 	return s.payload, s.err
 }
 
-func (t *token) checkAudience(clientID string) (string, error) {
+// checkAudience: the token is for this client. Who else it is for must be trusted, and trusted are the audiences that access tokens have:
+// some providers (Zitadel) put the API's into both tokens.
+func (t *token) checkAudience(clientID string, trusted []string) (string, error) {
 	audience, err := t.claims.audience()
 	if err != nil {
 		return "", err
 	}
 	for _, one := range audience {
-		if one != clientID {
-			return "", fmt.Errorf("aud contains %s, which is not this client; a token for others is not for us", quoted(one))
+		if one != clientID && !slices.Contains(trusted, one) {
+			return "", fmt.Errorf("aud contains %s, which is neither this client nor in DOORWARD_AUDIENCE; a token for others is not for us", quoted(one))
 		}
+	}
+	if !slices.Contains(audience, clientID) {
+		return "", errors.New("aud does not contain this client")
+	}
+	if forOthers(audience, clientID) {
+		return "aud is this client, " + clientID + ", and beside it what access tokens are for", nil
 	}
 	return "aud is this client, " + clientID + ", and nobody else", nil
 }
 
+func forOthers(audience []string, clientID string) bool {
+	return slices.ContainsFunc(audience, func(one string) bool { return one != clientID })
+}
+
+// checkAuthorizedParty: a token for several says which of them asked for it.
 func (t *token) checkAuthorizedParty(clientID string) (string, error) {
+	if audience, _ := t.claims.audience(); !t.claims.has("azp") && forOthers(audience, clientID) {
+		return "", errors.New("azp is missing, and aud contains others than this client")
+	}
 	if !t.claims.has("azp") {
 		return "", nil
 	}

@@ -269,6 +269,29 @@ func TestEndSessionURL(t *testing.T) {
 	}
 }
 
+// Amazon Cognito has parameters of its own, and gets no other: it needs no ID token.
+func TestEndSessionURLOfCognito(t *testing.T) {
+	const (
+		endpoint = "https://pool.auth.eu-west-1.amazoncognito.com/logout"
+		bye      = "=https%3A%2F%2Fapp.example.com%2Fbye"
+	)
+	for issuer, want := range map[string]string{
+		"https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_aBc":       "?client_id=the+client&logout_uri" + bye,
+		"https://cognito-idp.cn-north-1.amazonaws.com.cn/cn-north-1_aBc":  "?client_id=the+client&logout_uri" + bye,
+		"https://cognito-idp.eu-west-1.amazonaws.com.example.com/another": "?client_id=the+client&id_token_hint=hint&post_logout_redirect_uri" + bye + "&state=s",
+	} {
+		o := newOP(t, "RS256")
+		reached := o.issuer
+		o.issuer = issuer
+		o.metadata = set("end_session_endpoint", endpoint)
+		p := o.client(t, nil)
+		p.client.transport = below{o.issuer, reached}
+		if address, ok := p.EndSessionURL(t.Context(), "hint", "https://app.example.com/bye", "s"); !ok || address != endpoint+want {
+			t.Errorf("%s: got %s", issuer, address)
+		}
+	}
+}
+
 func TestEndSessionURLWithoutEndpoint(t *testing.T) {
 	o := newOP(t, "RS256")
 	o.metadata = without("end_session_endpoint")

@@ -57,7 +57,7 @@ func (p *Provider) VerifyLogoutToken(ctx context.Context, raw string) (*LogoutTo
 			return "", t.readClaims(payload, []string{"iss", "sub", "aud", "azp", "exp", "nbf", "iat", "nonce", "jti", "sid", "events"})
 		}},
 		{"OIDC Back-Channel Logout 2.6 (4)", func() (string, error) { return t.checkIssuer(p.options.Issuer) }},
-		{"OIDC Back-Channel Logout 2.6 (4)", func() (string, error) { return t.checkAudience(p.options.ClientID) }},
+		{"OIDC Back-Channel Logout 2.6 (4)", func() (string, error) { return t.checkAudience(p.options.ClientID, p.options.Audience) }},
 		{"OIDC Back-Channel Logout 2.6 (4)", func() (string, error) { return t.checkAuthorizedParty(p.options.ClientID) }},
 		{"OIDC Back-Channel Logout 2.6 (4)", func() (string, error) { return t.checkExpiry() }},
 		{"OIDC Back-Channel Logout 2.6 (4)", func() (string, error) { return "", t.checkSentLately() }},

@@ -92,7 +92,7 @@ func (p *Provider) readSignedUserinfo(ctx context.Context, m *metadata, raw stri
 		}
 	}
 	if t.claims.has("aud") {
-		if _, err := t.checkAudience(p.options.ClientID); err != nil {
+		if _, err := t.checkAudience(p.options.ClientID, nil); err != nil {
 			return nil, err
 		}
 	}

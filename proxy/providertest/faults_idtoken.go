@@ -35,6 +35,9 @@ func idTokenClaimFaults() []Mutation {
 		{Name: "fapi2-security-profile-final-client-test-invalid-secondary-aud", Stops: AtTokens,
 			Does:    "signs for a second, untrusted client too",
 			IDToken: idClaim("aud", []string{ClientID, ClientID + "1"})},
+		{Name: "id-token-aud-api-alone", Does: "signs for the API and not for us", Stops: AtTokens, IDToken: idClaim("aud", Audience)},
+		{Name: "id-token-aud-api-without-azp", Does: "signs for us and the API, and does not say who asked", Stops: AtTokens,
+			IDToken: idClaim("aud", []string{ClientID, Audience})},
 		{Name: "id-token-aud-second-with-azp", Does: "signs for a second, untrusted client too, and names us as azp", Stops: AtTokens,
 			IDToken: func(_ *Provider, j *JWT) {
 				j.Claims["aud"], j.Claims["azp"] = []string{ClientID, "other"}, ClientID

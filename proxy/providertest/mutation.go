@@ -74,7 +74,7 @@ const (
 // Find is the mutation of that name among all lists.
 func Find(name string) (Mutation, bool) {
 	for _, m := range slices.Concat(Misbehaviours(), Shortcomings(), Oddities(), RefreshMisbehaviours(), RefreshOddities(),
-		LogoutFaults(), LogoutOddities(), EndSessionOddities(), UserinfoRefusals()) {
+		LogoutFaults(), LogoutOddities(), EndSessionOddities(), UserinfoRefusals(), GroupsLeftOut()) {
 		if m.Name == name {
 			return m, true
 		}

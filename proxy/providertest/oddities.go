@@ -152,6 +152,9 @@ func oddTokens() []Mutation {
 			IDToken: signedBy("ed", "EdDSA"), AccessToken: signedBy("ed", "EdDSA")},
 		{Name: "id-token-without-at-hash", Does: "sends no at_hash (OIDC Core 3.1.3.6: optional)", IDToken: idWithout("at_hash")},
 		{Name: "id-token-typ-jwt", Does: "says that the ID token is a JWT", IDToken: typ("JWT")},
+		{Name: "id-token-aud-api", Does: "signs for us and the API, as Zitadel does, and says that we asked", IDToken: func(_ *Provider, j *JWT) {
+			j.Claims["aud"], j.Claims["azp"] = []string{Audience, ClientID}, ClientID
+		}},
 		{Name: "id-token-azp", Does: "says that we asked", IDToken: idClaim("azp", ClientID)},
 		{Name: "id-token-sub-255", Does: "names a subject of 255 characters", IDToken: idClaim("sub", strings.Repeat("a", 255)),
 			AccessToken: idClaim("sub", strings.Repeat("a", 255))},
