@@ -82,6 +82,18 @@ func TestRulesThatCannotBeUsed(t *testing.T) {
 	}
 }
 
+// A rule that forbids a group by the identifier for which GROUP_ALIASES has a name would let everybody pass.
+func TestNewRulesNameGroupsByTheirAliases(t *testing.T) {
+	f := newFolder(t, "/ authenticated; /closed/ !group:Staff")
+	s := newSite(t, loaded(t, map[string]string{"ACCESS_RULES": "", "ACCESS_RULES_FILE": f.file(), "GROUP_ALIASES": "Staff=Dev", "CLIENT_SECRET": providertest.ClientSecret}))
+	bob := s.signedIn("bob")
+	s.ruledBy(f, "/ authenticated; /closed/ !group:Dev")
+	s.answers(bob, "/closed/", http.StatusForbidden)
+	if told := s.Log.events(t, "config_reload_failed"); len(told) != 1 {
+		t.Errorf("the log tells of %v", told)
+	}
+}
+
 // A session knows nothing of a claim that no rule compared when it was made: it meets neither a rule that wants it nor one that forbids it.
 // With the next login it does.
 func TestNewRulesAboutAnotherClaim(t *testing.T) {
