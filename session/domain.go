@@ -1,0 +1,85 @@
+package session
+
+import (
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+)
+
+// A browser holds cookies of one name side by side that are for different hosts and domains, and sends them all; nothing in a request tells
+// which is for what (RFC 6265bis 8.6). Of two, none is a session. So whatever was made for another domain, before COOKIE_DOMAIN was set, unset
+// or changed, or was planted by a sibling host, would keep a person out until the browser is closed. Rules that this file keeps:
+//
+//   - What is made for one domain opens for no other: neither by its name (names.go), nor by what it is sealed for (chunks.go).
+//   - When a login begins or a session ends, the browser is told to forget all cookies of sessions that it brings and that are for another
+//     domain than ours.
+//   - A browser forgets only what it is told with the very domain. It may be any that the host lies in, so each is told.
+
+// Clearing begins with cookies that came so often: while somebody is signed in, with those that came twice, where one is in the way.
+const (
+	once  = 1
+	twice = 2
+)
+
+// maxDomains bounds for how many domains a cookie is cleared, the host's own first.
+const maxDomains = 6
+
+// clearElsewhere clears the session's cookies that a request carries so often, or that are from before COOKIE_DOMAIN changed, wherever else
+// they may be for.
+func (m *Manager) clearElsewhere(h http.Header, r *http.Request, least int) {
+	var domains []string
+	for i, seen := range m.names.scan(r.Header["Cookie"]).seen {
+		if seen < least {
+			continue
+		}
+		if domains == nil {
+			domains = append([]string{""}, domainsOf(r.Host)...)
+		}
+		m.clearFor(domains, h, m.names.chunk(i))
+	}
+	if least == once {
+		m.clearKin(h, r)
+	}
+}
+
+// clearKin clears what bears the other prefix.
+func (m *Manager) clearKin(h http.Header, r *http.Request) {
+	seen := [maxChunks]bool{}
+	for name := range pairs(r.Header["Cookie"]) {
+		if i, ok := indexOf(m.names.kin, name); ok && m.names.kin != "" && !seen[i] {
+			seen[i] = true
+			m.clearFor(append([]string{""}, domainsOf(r.Host)...), h, name)
+		}
+	}
+}
+
+// clearFor clears a cookie for each of the domains where it can be, but for that of our own.
+func (m *Manager) clearFor(domains []string, h http.Header, name string) {
+	hostOnly := strings.HasPrefix(name, "__Host-")
+	for _, domain := range domains {
+		ours := domain == m.options.Domain && !m.names.isKin(name)
+		if !ours && !(hostOnly && domain != "") {
+			m.writeFor(domain, h, name, "", -1)
+		}
+	}
+}
+
+// domainsOf are the domains for which a host can have set a cookie: its own name, and those above it that are no top-level ones.
+func domainsOf(host string) (domains []string) {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	host = strings.ToLower(strings.TrimSuffix(host, "."))
+	if _, err := netip.ParseAddr(strings.Trim(host, "[]")); err == nil || strings.Trim(host, hostCharacters) != "" {
+		return nil
+	}
+	for strings.Contains(host, ".") && len(domains) < maxDomains {
+		domains = append(domains, host)
+		_, host, _ = strings.Cut(host, ".")
+	}
+	return domains
+}
+
+// hostCharacters are those of names that browsers, and net/http, take in Domain.
+const hostCharacters = "abcdefghijklmnopqrstuvwxyz0123456789-."
