@@ -83,6 +83,17 @@ func TestExplain(t *testing.T) {
 	}
 }
 
+// With one login for the domain, whoever has no session is sent elsewhere and comes back; hosts that only a pattern covers are told apart.
+func TestExplainKnowsWhereSharedSessionsBegin(t *testing.T) {
+	for address, nobody := range map[string]bool{"https://wiki.example.com/": false, "https://any.dev.example.com/": true} {
+		environment(t, map[string]string{"COOKIE_DOMAIN": "example.com", "ACCESS_RULES": someRules + "\n*.dev.example.com/ authenticated", "UPSTREAMS": someUpstreams})
+		_, out, errOut := command(t, "explain", address, "--user", "kim")
+		if strings.Contains(out, "nobody can sign in") != nobody || errOut != "" {
+			t.Errorf("%s: %s%s", address, out, errOut)
+		}
+	}
+}
+
 func TestExplainOfAPathWithoutARule(t *testing.T) {
 	environment(t, map[string]string{"ACCESS_RULES": "/a/ authenticated"})
 	if status, out, _ := command(t, "explain", "/b"); status != exitFailed || !strings.Contains(out, "denied: no rule covers this path; add one to DOORWARD_ACCESS_RULES") {
