@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 )
 
@@ -13,52 +14,31 @@ import (
 //
 //   - What is made for one domain opens for no other: neither by its name (names.go), nor by what it is sealed for (chunks.go).
 //   - When a login begins or a session ends, the browser is told to forget all cookies of sessions that it brings and that are for another
-//     domain than ours.
+//     domain than ours. What bears a path as well stays, since a request does not tell it: such a cookie is planted, and keeps its owner
+//     out below that path until it is deleted.
 //   - A browser forgets only what it is told with the very domain. It may be any that the host lies in, so each is told.
-
-// Clearing begins with cookies that came so often: while somebody is signed in, with those that came twice, where one is in the way.
-const (
-	once  = 1
-	twice = 2
-)
 
 // maxDomains bounds for how many domains a cookie is cleared, the host's own first.
 const maxDomains = 6
 
-// clearElsewhere clears the session's cookies that a request carries so often, or that are from before COOKIE_DOMAIN changed, wherever else
-// they may be for.
-func (m *Manager) clearElsewhere(h http.Header, r *http.Request, least int) {
-	var domains []string
-	for i, seen := range m.names.scan(r.Header["Cookie"]).seen {
-		if seen < least {
-			continue
-		}
-		if domains == nil {
-			domains = append([]string{""}, domainsOf(r.Host)...)
-		}
-		m.clearFor(domains, h, m.names.chunk(i))
-	}
-	if least == once {
-		m.clearKin(h, r)
-	}
-}
-
-// clearKin clears what bears the other prefix.
-func (m *Manager) clearKin(h http.Header, r *http.Request) {
-	seen := [maxChunks]bool{}
+// clearElsewhere clears the cookies of sessions that a request carries, wherever they may be for but our own domain. Each is cleared
+// once, however often it comes.
+func (m *Manager) clearElsewhere(h http.Header, r *http.Request) {
+	var cleared []string
 	for name := range pairs(r.Header["Cookie"]) {
-		if i, ok := indexOf(m.names.kin, name); ok && m.names.kin != "" && !seen[i] {
-			seen[i] = true
-			m.clearFor(append([]string{""}, domainsOf(r.Host)...), h, name)
+		_, current := m.names.index(name)
+		if (current || m.names.isKin(name)) && !slices.Contains(cleared, name) {
+			cleared = append(cleared, name)
+			m.clearFor(append([]string{""}, domainsOf(r.Host)...), h, name, current)
 		}
 	}
 }
 
-// clearFor clears a cookie for each of the domains where it can be, but for that of our own.
-func (m *Manager) clearFor(domains []string, h http.Header, name string) {
+// clearFor clears a cookie for each of the domains where it can be, but for our own one where it is what stands there now.
+func (m *Manager) clearFor(domains []string, h http.Header, name string, current bool) {
 	hostOnly := strings.HasPrefix(name, "__Host-")
 	for _, domain := range domains {
-		ours := domain == m.options.Domain && !m.names.isKin(name)
+		ours := current && domain == m.options.Domain
 		if !ours && !(hostOnly && domain != "") {
 			m.writeFor(domain, h, name, "", -1)
 		}

@@ -263,7 +263,7 @@ func TestWhatIsClearedElsewhere(t *testing.T) {
 	}
 	for _, header := range []string{"", "a=b", "__Host-doorward-login-x=y"} {
 		h := http.Header{}
-		m.clearElsewhere(h, withCookies(header), once)
+		m.clearElsewhere(h, withCookies(header))
 		if len(h) != 0 {
 			t.Errorf("with %q: %q", header, h)
 		}

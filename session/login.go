@@ -83,7 +83,7 @@ func (m *Manager) BeginLogin(h http.Header, r *http.Request, l *Login) error {
 		m.clear(h, name)
 	}
 	m.write(h, name, value, int(loginLifetime/time.Second))
-	m.clearElsewhere(h, r, once)
+	m.clearElsewhere(h, r)
 	return nil
 }
 

@@ -287,7 +287,6 @@ func (m *Manager) Create(h http.Header, r *http.Request, s *Session) error {
 		m.set(h, m.names.chunk(i), value)
 	}
 	m.clearChunks(h, r, len(values))
-	m.clearElsewhere(h, r, twice)
 	if m.options.OnSave != nil {
 		m.options.OnSave(m.names.sentBytes(values))
 	}
@@ -303,7 +302,7 @@ func (m *Manager) Destroy(h http.Header, r *http.Request) {
 	m.dropChunks(h)
 	m.clear(h, m.names.base)
 	m.clearChunks(h, r, 1)
-	m.clearElsewhere(h, r, once)
+	m.clearElsewhere(h, r)
 }
 
 // Revoke ends one session wherever its cookies are, at once and for good. Its error, and that of its kin, says that the session has
