@@ -1,7 +1,10 @@
 package proxy_test
 
 import (
+	"io"
+	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -107,4 +110,77 @@ func TestBrowserAtHostsThatShareNothing(t *testing.T) {
 	if page := b.Open(s.browsersAt("app", "/oauth2/sign_out")); !strings.Contains(page.Text, "You are signed out") {
 		t.Errorf("after signing out everywhere the other host shows %.200s", page.Text)
 	}
+}
+
+// A sibling is another server of the domain, which sets what cookies it likes. It gives its address.
+func sibling(t *testing.T, lines ...string) string {
+	t.Helper()
+	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header()["Set-Cookie"] = lines
+		_, _ = io.WriteString(w, "planted")
+	}))
+	t.Cleanup(server.Close)
+	_, port, _ := net.SplitHostPort(server.Listener.Addr().String())
+	return "https://evil." + browsersDomain + ":" + port
+}
+
+// lines are Set-Cookie lines for the domain of the cookies that somebody holds at the site.
+func (s *site) lines(b *browser, attributes string) (lines []string) {
+	for _, c := range b.cookies(s.URL) {
+		lines = append(lines, c.Name+"="+c.Value+"; Domain="+browsersDomain+"; Secure"+attributes)
+	}
+	return lines
+}
+
+// mallory is somebody of their own, who has a session here.
+func (s *site) mallory(t *testing.T) *browser {
+	t.Helper()
+	b := s.visitor("bob")
+	b.client.Transport.(*http.Transport).TLSClientConfig.InsecureSkipVerify = true // httptest has no certificate for this domain
+	if p := b.walk(s.URL + "/"); p.StatusCode != http.StatusOK || len(b.cookies(s.URL)) == 0 {
+		t.Fatalf("signing in ends with %d: %s", p.StatusCode, p.Text)
+	}
+	return b
+}
+
+// What COOKIE_DOMAIN gives up, as its README says: another server of the domain can sign people in as somebody else. Without it, no other can.
+func TestBrowserWhereASiblingPlantsASession(t *testing.T) {
+	for domain, want := range map[string]string{browsersDomain: `"user":"bob"`, "": `"error":"unauthenticated"`} {
+		s := newBrowsersHosts(t, true, domain, nil)
+		evil := sibling(t, s.lines(s.mallory(t), "; Path=/")...)
+		b := deploytest.NewBrowser(t)
+		b.Open(evil)
+		if page := b.Open(s.browsersAt("b", "/oauth2/userinfo")); !strings.Contains(page.Text, want) {
+			t.Errorf("with COOKIE_DOMAIN=%s the browser is told %s", domain, page.Text)
+		}
+	}
+}
+
+// A login that somebody else has begun is not ended in this browser, COOKIE_DOMAIN or not: its cookie cannot be planted (RFC 9700 4.7).
+func TestBrowserWhereASiblingPlantsALogin(t *testing.T) {
+	for _, domain := range []string{browsersDomain, ""} {
+		s := newBrowsersHosts(t, true, domain, nil)
+		mallory := s.visitor("bob")
+		mallory.client.Transport.(*http.Transport).TLSClientConfig.InsecureSkipVerify = true
+		callback := mallory.callbackAddress(s, "/")
+		b := deploytest.NewBrowser(t)
+		b.Open(sibling(t, s.lines(mallory, "; Path=/")...))
+		if page := b.Open(callback); page.Status != http.StatusBadRequest || !strings.Contains(page.Text, "This login is over") {
+			t.Errorf("with COOKIE_DOMAIN=%s the browser shows %d: %s", domain, page.Status, page.Text)
+		}
+	}
+}
+
+// A cookie for one path stays in the way, since a request does not tell of its path: the page that ends the circle says what to do, and other
+// paths are as they were.
+func TestBrowserWhereASiblingPlantsACookieForAPath(t *testing.T) {
+	s := newBrowsersHosts(t, true, browsersDomain, nil)
+	evil := sibling(t, s.lines(s.mallory(t), "; Path=/app")...)
+	b := deploytest.NewBrowser(t)
+	s.opens(t, b, s.browsersAt("app", "/"), 2)
+	b.Open(evil)
+	if page := b.Open(s.browsersAt("app", "/app/x")); !strings.Contains(page.Text, "delete the cookies of this site") || page.Status != http.StatusBadRequest {
+		t.Errorf("the browser shows %s (%d): %.500s", page.URL, page.Status, page.Text)
+	}
+	s.opens(t, b, s.browsersAt("b", "/other"), 5)
 }

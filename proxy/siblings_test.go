@@ -34,12 +34,12 @@ func (s *site) at(host, path string) string {
 	return "https://" + host + ":" + u.Port() + path
 }
 
-// visitor is a browser that finds all hosts of example.com at the site.
+// visitor is a browser that finds all hosts of example.com, and of localhost, at the site.
 func (s *site) visitor(person string) *browser {
 	b := s.browser()
 	b.Person = person
 	b.client.Transport.(*http.Transport).DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
-		if host, _, _ := net.SplitHostPort(address); strings.HasSuffix(host, ".example.com") {
+		if host, _, _ := net.SplitHostPort(address); strings.HasSuffix(host, ".example.com") || strings.HasSuffix(host, ".localhost") {
 			address = s.server.Listener.Addr().String()
 		}
 		return new(net.Dialer).DialContext(ctx, network, address)
