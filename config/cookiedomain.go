@@ -40,6 +40,12 @@ func (c *Config) SiblingOrigins() []*url.URL {
 	return siblings
 }
 
+// signInOrigins returns the origins at which people sign in: those of
+// PUBLIC_URL and their siblings.
+func (c *Config) signInOrigins() []*url.URL {
+	return append(c.Origins(), c.SiblingOrigins()...)
+}
+
 func named(origins []*url.URL, host string) bool {
 	return slices.ContainsFunc(origins, func(o *url.URL) bool { return o.Hostname() == host })
 }
@@ -104,7 +110,7 @@ func (c *Config) cookieDomainNotes() []string {
 	if domain == "" {
 		return nil
 	}
-	if len(c.Origins())+len(c.SiblingOrigins()) == 1 {
+	if len(c.signInOrigins()) == 1 {
 		return []string{fmt.Sprintf("%[1]s_COOKIE_DOMAIN is set and there is one host alone: leave it unset, so that no other server under %[2]s gets the session's cookies or can set them", Prefix, domain)}
 	}
 	notes := []string{fmt.Sprintf("%[1]s_COOKIE_DOMAIN: browsers send the session's cookies to every server under %[2]s, and take cookies for it from each. "+

@@ -97,7 +97,7 @@ func (c *Config) logoutNotes(policy *access.Policy) []string {
 		return nil
 	}
 	host := normalHost(u)
-	own := slices.ContainsFunc(c.Origins(), func(o *url.URL) bool { return o.Scheme == u.Scheme && o.Host == host })
+	own := slices.ContainsFunc(c.signInOrigins(), func(o *url.URL) bool { return o.Scheme == u.Scheme && o.Host == host })
 	path := cmp.Or(u.EscapedPath(), "/")
 	if !own || path == c.EndpointPrefix || strings.HasPrefix(path, c.EndpointPrefix+"/") {
 		return nil
@@ -112,7 +112,7 @@ func (c *Config) logoutNotes(policy *access.Policy) []string {
 // signsInAt reports whether people sign in at a host, or at one that a pattern
 // "*.example.com" covers.
 func (c *Config) signsInAt(host string) bool {
-	for _, origin := range append(c.Origins(), c.SiblingOrigins()...) {
+	for _, origin := range c.signInOrigins() {
 		suffix, wildcard := strings.CutPrefix(host, "*")
 		if origin.Hostname() == host || wildcard && strings.HasSuffix(origin.Hostname(), suffix) {
 			return true

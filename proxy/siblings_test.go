@@ -184,6 +184,29 @@ func TestLoginForAHostWithoutACallback(t *testing.T) {
 	}
 }
 
+// Wherever the session holds, people can see whose it is, and leave.
+func TestSessionAtAHostByAPattern(t *testing.T) {
+	s := newHosts(t, "example.com", withGrafana)
+	b, host := s.visitor("alice"), "x.example.com"
+	for _, endpoint := range []string{"start", "sign_in", "callback", "frontchannel-logout", "nothing"} {
+		if p := b.open(s.at(host, "/oauth2/"+endpoint)); p.StatusCode != http.StatusForbidden || len(p.setsCookies()) != 0 {
+			t.Errorf("%s there is answered %d", endpoint, p.StatusCode)
+		}
+	}
+	b.walk(s.at("app.example.com", "/"))
+
+	if p := b.request(http.MethodGet, s.at(host, "/oauth2/userinfo"), nil, ""); p.StatusCode != http.StatusOK || !strings.Contains(p.Text, `"user":"alice"`) {
+		t.Errorf("userinfo there is answered %d: %s", p.StatusCode, p.Text)
+	}
+	out := b.request(http.MethodPost, s.at(host, "/oauth2/sign_out?rd="+url.QueryEscape("https://evil.example/")), headers("Sec-Fetch-Site", "same-origin"), "")
+	if at := out.location().String(); !out.redirects() || strings.Contains(at, "evil") {
+		t.Errorf("signing out there is answered %d to %s", out.StatusCode, at)
+	}
+	if p := b.request(http.MethodGet, s.at("app.example.com", "/"), nil, ""); p.StatusCode != http.StatusUnauthorized {
+		t.Errorf("after that, a request elsewhere is answered %d", p.StatusCode)
+	}
+}
+
 // What may be anybody's host is not led back to, nor one that does not share the sessions.
 func TestHostsWithoutALogin(t *testing.T) {
 	for _, c := range []struct{ domain, host string }{
