@@ -13,8 +13,8 @@ import (
 // or changed, or was planted by a sibling host, would keep a person out until the browser is closed. Rules that this file keeps:
 //
 //   - What is made for one domain opens for no other: neither by its name (names.go), nor by what it is sealed for (chunks.go).
-//   - When a login begins or a session ends, the browser is told to forget all cookies of sessions that it brings and that are for another
-//     domain than ours. What bears a path as well stays, since a request does not tell it: such a cookie is planted, and keeps its owner
+//   - When a login begins or a session ends, the browser is told to forget all cookies of ours that it brings and that may be for another
+//     domain. What bears a path as well stays, since a request does not tell it: such a cookie is planted, and keeps its owner
 //     out below that path until it is deleted.
 //   - A browser forgets only what it is told with the very domain. It may be any that the host lies in, so each is told.
 
@@ -27,22 +27,28 @@ func (m *Manager) clearElsewhere(h http.Header, r *http.Request) {
 	var cleared []string
 	for name := range pairs(r.Header["Cookie"]) {
 		_, current := m.names.index(name)
-		if (current || m.names.isKin(name)) && !slices.Contains(cleared, name) {
-			cleared = append(cleared, name)
-			m.clearFor(append([]string{""}, domainsOf(r.Host)...), h, name, current)
+		if !current && !m.names.isKin(name) || slices.Contains(cleared, name) {
+			continue
+		}
+		cleared = append(cleared, name)
+		for _, domain := range m.elsewhere(name, r.Host) {
+			m.writeFor(domain, h, name, "", -1)
 		}
 	}
 }
 
-// clearFor clears a cookie for each of the domains where it can be, but for our own one where it is what stands there now.
-func (m *Manager) clearFor(domains []string, h http.Header, name string, current bool) {
-	hostOnly := strings.HasPrefix(name, "__Host-")
-	for _, domain := range domains {
-		ours := current && domain == m.options.Domain
-		if !ours && !(hostOnly && domain != "") {
-			m.writeFor(domain, h, name, "", -1)
-		}
+// elsewhere is for which domains a cookie has to be cleared that a host sends; "" for the host alone. What is for one host can be for no
+// domain. What is for a domain, and bears another name than ours, is in nobody's way and may be another installation's.
+func (m *Manager) elsewhere(name, host string) (domains []string) {
+	_, current := m.names.index(name)
+	switch {
+	case !current && m.options.Domain == "", current && strings.HasPrefix(name, "__Host-"):
+		return nil
+	case !current:
+		return []string{""}
 	}
+	ours := func(domain string) bool { return domain == m.options.Domain }
+	return slices.DeleteFunc(append([]string{""}, domainsOf(host)...), ours)
 }
 
 // domainsOf are the domains for which a host can have set a cookie: its own name, and those above it that are no top-level ones.
