@@ -215,14 +215,20 @@ func TestHostsWithoutALogin(t *testing.T) {
 		s := newHosts(t, c.domain, withGrafana)
 		p := s.tlsGet(t, c.host, "/x")
 		isPage(t, p)
+		if other := s.tlsGet(t, c.host, "/oauth2/userinfo"); (other.StatusCode == http.StatusForbidden) == offered(c.host) {
+			t.Errorf("at %s userinfo is answered %d", c.host, other.StatusCode)
+		}
 		if p.StatusCode != http.StatusForbidden || len(p.setsCookies()) != 0 {
 			t.Errorf("at %s a person without a session is answered %d", c.host, p.StatusCode)
 		}
-		if offered := strings.Contains(p.Text, s.at("app.example.com", "/oauth2/start")); offered != (c.host == "x.example.com") {
-			t.Errorf("at %s it is %v that a login elsewhere is offered", c.host, offered)
+		if got := strings.Contains(p.Text, s.at("app.example.com", "/oauth2/start")); got != offered(c.host) {
+			t.Errorf("at %s it is %v that a login elsewhere is offered", c.host, got)
 		}
 	}
 }
+
+// offered says where a login from elsewhere would be as good.
+func offered(host string) bool { return host == "x.example.com" }
 
 // tlsGet is a navigation to any host at the site, whatever its certificate says.
 func (s *site) tlsGet(t *testing.T, host, path string) *page {

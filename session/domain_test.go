@@ -281,11 +281,18 @@ func TestWhatIsClearedElsewhere(t *testing.T) {
 			t.Errorf("at %s the cookie is cleared for %q, want %q", host, got, want)
 		}
 	}
-	for _, header := range []string{"", "a=b", "__Host-doorward-login-x=y"} {
+	alone := newManager(t)
+	for header, m := range map[string]*Manager{
+		"": m, "a=b": m, "__Host-doorward-login-x=y": m, "__Host-doorward=x": alone, "__Secure-doorward=x": alone, "__Host-doorward_1=x; __Host-doorward_1=y": alone,
+	} {
 		h := http.Header{}
 		m.clearElsewhere(h, withCookies(header))
 		if len(h) != 0 {
 			t.Errorf("with %q: %q", header, h)
 		}
+	}
+	many := withCookies(strings.Repeat("__Secure-doorward=x; ", 10_000))
+	if allocs := testing.AllocsPerRun(5, func() { m.clearElsewhere(http.Header{}, many) }); allocs > 100 {
+		t.Errorf("%v allocations for many cookies of a name", allocs)
 	}
 }
