@@ -122,6 +122,18 @@ func TestSessionForADomain(t *testing.T) {
 	}
 }
 
+// Upstreams get none of our cookies, under whichever prefix.
+func TestStripOfADomain(t *testing.T) {
+	for _, names := range [][2]string{{"__Secure-doorward", "__Host-doorward"}, {"__Http-doorward", "__Host-doorward"}, {"doorward", "__Host-doorward"}, {"doorward", "other"}} {
+		m := newManager(t, func(o *Options) { o.CookieName, o.LoginName, o.Domain = names[0], names[1], "example.com" })
+		for _, ours := range []string{names[0], names[0] + "_1", names[1] + "-login-abc", names[1] + "-login-round-abc"} {
+			if got := m.Strip([]string{ours + "=x", "a=b; " + ours + "=x; c=d"}); !slices.Equal(got, []string{"a=b; c=d"}) {
+				t.Errorf("of %s upstreams get %q", ours, got)
+			}
+		}
+	}
+}
+
 // The seal knows what a session is for, whatever name its cookies bear.
 func TestSessionOpensForItsDomainAlone(t *testing.T) {
 	named := func(domain string) *Manager {

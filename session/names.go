@@ -47,13 +47,11 @@ func unprefixed(name string) string {
 }
 
 // chunk is the name of a session's i-th cookie.
-func (n names) chunk(i int) string { return chunkOf(n.base, i) }
-
-func chunkOf(base string, i int) string {
+func (n names) chunk(i int) string {
 	if i == 0 {
-		return base
+		return n.base
 	}
-	return base + "_" + strconv.Itoa(i)
+	return n.base + "_" + strconv.Itoa(i)
 }
 
 // index tells which of a session's cookies bears that name.
