@@ -15,10 +15,11 @@ func (c *Config) SessionDomain() string {
 }
 
 // SiblingOrigins returns the origins at which people sign in though PUBLIC_URL
-// does not name them: the hosts that a rule or an upstream names exactly and
-// that COOKIE_DOMAIN covers, with scheme and port of the canonical origin. They
-// have no callback; a login for them is one at the canonical origin. A pattern
-// such as *.example.com makes none: hosts that nobody has named may be anybody's.
+// does not name them: the hosts that an upstream or a rule other than deny names
+// exactly and that COOKIE_DOMAIN covers, with scheme and port of the canonical
+// origin. They have no callback; a login for them is one at the canonical origin.
+// A pattern such as *.example.com makes none: hosts that nobody has named may be
+// anybody's.
 // Valid after [Config.Validate].
 func (c *Config) SiblingOrigins() []*url.URL {
 	policy, err := c.Policy()
@@ -27,8 +28,8 @@ func (c *Config) SiblingOrigins() []*url.URL {
 		return nil
 	}
 	var siblings []*url.URL
-	for _, host := range policy.Hosts() {
-		if strings.HasPrefix(host, "*") || !c.SharesSessions(host) || named(origins, host) {
+	for _, host := range policy.HostsInUse() {
+		if !c.SharesSessions(host) || named(origins, host) {
 			continue
 		}
 		sibling := url.URL{Scheme: origins[0].Scheme, Host: host}

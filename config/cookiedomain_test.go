@@ -88,7 +88,7 @@ func TestSiblingOrigins(t *testing.T) {
 	c.PublicURL = []string{"https://app.example.com:8443", "https://b.example.com"}
 	c.Upstreams = "http://127.0.0.1:1\nwiki.example.com/ http://127.0.0.1:2"
 	c.AccessRules = "/ authenticated\nGrafana.example.com/ authenticated\nb.example.com/ authenticated\n*.dev.example.com/ authenticated\n" +
-		"*.example.com/ authenticated\nexample.com/ public\nevilexample.com/ authenticated\nexample.org/ authenticated"
+		"*.example.com/ authenticated\nexample.com/ public\nold.example.com/ deny\nb.example.com/x deny\nevilexample.com/ authenticated\nexample.org/ authenticated"
 	if got := c.SiblingOrigins(); got != nil {
 		t.Errorf("without COOKIE_DOMAIN there are %v", got)
 	}
