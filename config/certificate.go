@@ -48,7 +48,7 @@ func (c *Config) certificateNotes() []string {
 		return nil
 	}
 	var notes []string
-	for _, origin := range c.Origins() {
+	for _, origin := range c.signInOrigins() {
 		if pair.Leaf.VerifyHostname(origin.Hostname()) != nil {
 			notes = append(notes, fmt.Sprintf("%s_TLS_CERT is not for %s: browsers will refuse it there", Prefix, origin.Hostname()))
 		}

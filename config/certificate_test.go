@@ -96,3 +96,13 @@ func TestNotesOnTheCertificate(t *testing.T) {
 		})
 	}
 }
+
+// People sign in at hosts that rules name, too, where these share the sessions.
+func TestCertificateOfASibling(t *testing.T) {
+	cert, key := certificate(t, time.Now().Add(60*24*time.Hour))
+	c := load(t, map[string]string{"COOKIE_DOMAIN": "example.com", "ACCESS_RULES": "/ authenticated; wiki.example.com/ authenticated",
+		"TLS_CERT_FILE": file(t, cert), "TLS_KEY_FILE": file(t, key)})
+	if notes := strings.Join(c.Notes(), "\n"); !strings.Contains(notes, "DOORWARD_TLS_CERT is not for wiki.example.com") {
+		t.Errorf("the notes are %q", notes)
+	}
+}

@@ -47,7 +47,8 @@ type Config struct {
 	UserClaim               string        `split_words:"true" default:"sub" desc:"Claim that X-Forwarded-User carries."`
 	EmailClaim              string        `split_words:"true" default:"email" desc:"Claim that X-Forwarded-Email carries. An e-mail whose email_verified is not true is neither used by rules nor forwarded, unless INSECURE_UNVERIFIED_EMAIL."`
 	CookieSecrets           []string      `split_words:"true" required:"true" secret:"true" desc:"Secrets that seal the cookies, base64 of 32 bytes or more each: the first seals, all open. doorward secret prints one; doorward secret --rotate says how to change it. As COOKIE_SECRETS_FILE they are read again whenever that file changes."`
-	CookieName              string        `split_words:"true" default:"__Host-doorward" desc:"Name of the session cookie. On plain http its __Host- or __Secure- is left out."`
+	CookieName              string        `split_words:"true" default:"__Host-doorward" desc:"Name of the session cookie. Its __Host- is __Secure- where COOKIE_DOMAIN is set; on plain http both are left out."`
+	CookieDomain            string        `split_words:"true" example:"example.com" desc:"One login for sibling hosts: the session's cookies are for all hosts under this domain, which has to cover every PUBLIC_URL. People also sign in at hosts under it that rules or UPSTREAMS name exactly, by way of the first PUBLIC_URL. Every other server under the domain gets the session's cookies, too. Unset: each origin has a session of its own."`
 	CookieSamesite          string        `split_words:"true" default:"lax" values:"lax,strict,none" desc:"SameSite of the session cookie; none needs https."`
 	SessionCookieMaxBytes   int           `split_words:"true" default:"8192" kind:"bytes" desc:"Total bytes of the session's cookies, names and values. A larger session refuses the login and says so."`
 	SessionStore            string        `split_words:"true" values:"cookie,redis" unset:"redis when REDIS_URL is set, else cookie" desc:"Where sessions live. With REDIS_URL, replicas share sign-outs and refresh locks through Redis in both."`
@@ -126,7 +127,7 @@ func (c *Config) problems() Problems {
 	var all Problems
 	for _, check := range []func(*Config) Problems{
 		checkRequired, checkChoices, checkDurations,
-		checkOrigins, checkAllowedOrigins, checkPolicy,
+		checkOrigins, checkCookieDomain, checkAllowedOrigins, checkPolicy,
 		checkIssuer, checkInternalURL, checkClientID, checkClientAuth, checkScopes, checkResponseMode, checkAuthParams,
 		checkBearerTokens, checkClaims, checkGroupAliases, checkProviderCA,
 		checkSecrets, checkCookie, checkRedis, checkSessionMaxAge, checkHeaders, checkAssertionKeys,

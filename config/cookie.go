@@ -13,23 +13,43 @@ const (
 )
 
 // SessionCookieName returns COOKIE_NAME as browsers will accept it: __Host-
-// and __Secure- stand for https, so plain http goes without.
+// and __Secure- stand for https, so plain http goes without, and __Host- for
+// one host alone.
 func (c *Config) SessionCookieName() string {
-	if c.Secure() {
-		return c.CookieName
+	switch {
+	case !c.Secure():
+		return withoutPrefix(c.CookieName)
+	case c.SessionDomain() != "" && hasPrefix(c.CookieName, "__Host-Http-"):
+		return "__Http-" + withoutPrefix(c.CookieName)
+	case c.SessionDomain() != "" && hasPrefix(c.CookieName, "__Host-"):
+		return "__Secure-" + withoutPrefix(c.CookieName)
 	}
-	return withoutPrefix(c.CookieName)
+	return c.CookieName
+}
+
+// LoginCookieName returns COOKIE_NAME as the cookies of logins bear it, which
+// are for one host alone.
+func (c *Config) LoginCookieName() string {
+	if c.Secure() && c.SessionDomain() != "" {
+		return "__Host-" + withoutPrefix(c.CookieName)
+	}
+	return c.SessionCookieName()
 }
 
 // withoutPrefix takes the prefixes off that browsers know (RFC 6265bis
 // 4.1.3, and those of layered cookies).
 func withoutPrefix(name string) string {
 	for _, prefix := range []string{"__Host-Http-", "__Host-", "__Secure-", "__Http-"} {
-		if len(name) >= len(prefix) && strings.EqualFold(name[:len(prefix)], prefix) {
+		if hasPrefix(name, prefix) {
 			return name[len(prefix):]
 		}
 	}
 	return name
+}
+
+// hasPrefix reports a prefix as browsers do, in any letter case.
+func hasPrefix(name, prefix string) bool {
+	return len(name) >= len(prefix) && strings.EqualFold(name[:len(prefix)], prefix)
 }
 
 func checkCookie(c *Config) Problems {

@@ -28,6 +28,7 @@ func (c *Config) Notes() []string {
 	notes = append(notes, c.redisNotes()...)
 	notes = append(notes, c.forwardAuthNotes()...)
 	notes = append(notes, c.crossSiteNotes()...)
+	notes = append(notes, c.cookieDomainNotes()...)
 	notes = append(notes, c.certificateNotes()...)
 	return append(notes, c.policyNotes()...)
 }
@@ -58,7 +59,7 @@ func (c *Config) policyNotes() []string {
 	}
 	for _, host := range policy.Hosts() {
 		if !c.signsInAt(host) {
-			notes = append(notes, hostNote(host))
+			notes = append(notes, c.hostNote(host))
 		}
 	}
 	return append(notes, c.logoutNotes(policy)...)
@@ -79,7 +80,10 @@ func (c *Config) scopeNotes(policy *access.Policy) []string {
 
 // hostNote is about a host at which nobody can sign in. One without a dot is
 // most likely a path that lacks its first slash.
-func hostNote(host string) string {
+func (c *Config) hostNote(host string) string {
+	if strings.HasPrefix(host, "*") && c.SharesSessions(host[2:]) {
+		return fmt.Sprintf("%s is named by rules or upstreams: whoever is signed in comes in there (%[2]s_COOKIE_DOMAIN), but nobody is sent to sign in, since anybody may have such a host; name those exactly, in a rule or in %[2]s_PUBLIC_URL, where people are to", host, Prefix)
+	}
 	if strings.ContainsAny(host, ".:") {
 		return fmt.Sprintf("%s is named by rules or upstreams but is no %s_PUBLIC_URL: nobody can sign in there", host, Prefix)
 	}
@@ -94,7 +98,7 @@ func (c *Config) logoutNotes(policy *access.Policy) []string {
 		return nil
 	}
 	host := normalHost(u)
-	own := slices.ContainsFunc(c.Origins(), func(o *url.URL) bool { return o.Scheme == u.Scheme && o.Host == host })
+	own := slices.ContainsFunc(c.signInOrigins(), func(o *url.URL) bool { return o.Scheme == u.Scheme && o.Host == host })
 	path := cmp.Or(u.EscapedPath(), "/")
 	if !own || path == c.EndpointPrefix || strings.HasPrefix(path, c.EndpointPrefix+"/") {
 		return nil
@@ -106,10 +110,10 @@ func (c *Config) logoutNotes(policy *access.Policy) []string {
 	return []string{fmt.Sprintf("%s_POST_LOGOUT_URL is a page of this site that is not public: people who have just signed out are sent to sign in again, or see an error", Prefix)}
 }
 
-// signsInAt reports whether an origin has the host, or one that a pattern
+// signsInAt reports whether people sign in at a host, or at one that a pattern
 // "*.example.com" covers.
 func (c *Config) signsInAt(host string) bool {
-	for _, origin := range c.Origins() {
+	for _, origin := range c.signInOrigins() {
 		suffix, wildcard := strings.CutPrefix(host, "*")
 		if origin.Hostname() == host || wildcard && strings.HasSuffix(origin.Hostname(), suffix) {
 			return true

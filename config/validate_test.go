@@ -332,6 +332,9 @@ func TestPolicyNotes(t *testing.T) {
 		{"logout to a public page", func(c *config.Config) {
 			c.PostLogoutURL, c.AccessRules = "https://app.example.com/bye?x", "/ authenticated; /bye public"
 		}, ""},
+		{"logout to a guarded page of a sibling", func(c *config.Config) {
+			c.CookieDomain, c.AccessRules, c.PostLogoutURL = "example.com", "/ authenticated; wiki.example.com/x public", "https://wiki.example.com/bye"
+		}, "DOORWARD_POST_LOGOUT_URL is a page of this site that is not public"},
 		{"logout to our own page", func(c *config.Config) { c.PostLogoutURL = "https://app.example.com/oauth2/sign_out" }, ""},
 		{"logout to elsewhere", func(c *config.Config) { c.PostLogoutURL = "https://www.example.com/bye" }, ""},
 	} {

@@ -14,10 +14,11 @@ func (p *Proxy) endpointOf(path string) (string, bool) {
 }
 
 // serveEndpoint dispatches under our prefix. An origin is needed there, since every endpoint but the health check
-// deals in cookies and redirects of one.
+// deals in cookies and redirects of one; but who has a session by COOKIE_DOMAIN can ask about it, and leave, wherever it holds.
 func (p *Proxy) serveEndpoint(endpoint string, x *exchange, r *http.Request) error {
-	if x.origin == nil {
-		return notAnOrigin(r.Host)
+	ofSession := endpoint == "/userinfo" || endpoint == "/sign_out"
+	if x.origin == nil && !(ofSession && p.config.SharesSessions(x.host)) {
+		return p.notAnOrigin(x.host)
 	}
 	if r.Method != http.MethodPost || !slices.Contains([]string{"/callback", "/start", "/sign_in"}, endpoint) {
 		x.refuseBody(r) // forms that begin and end logins are the only bodies that are read here

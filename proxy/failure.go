@@ -116,11 +116,19 @@ func (p *Proxy) unknownHost(host string) *failure {
 		cause:   fmt.Errorf("host %.100q is not in DOORWARD_PUBLIC_URL, and no rule or upstream names it", host)}
 }
 
-func notAnOrigin(host string) *failure {
-	return &failure{status: http.StatusForbidden, code: "no_login_here", event: "no_login_here",
+// notAnOrigin is for people at a host from which no login could lead back. Where it shares sessions, one from elsewhere is as good.
+func (p *Proxy) notAnOrigin(host string) *failure {
+	f := &failure{status: http.StatusForbidden, code: "no_login_here", event: "no_login_here",
 		title: "Nobody can sign in under this name",
 		text:  []string{"Whoever runs doorward can mend this by adding the origin of this host to DOORWARD_PUBLIC_URL."},
 		cause: fmt.Errorf("host %.100q is named by a rule or an upstream, but is no origin in DOORWARD_PUBLIC_URL", host)}
+	if p.config.SharesSessions(host) {
+		door := p.origins[0].String()
+		f.text = []string{"Sign in at " + door + ", and then load this page again.",
+			"Whoever runs doorward can mend this by naming this host in a rule of its own, or in DOORWARD_PUBLIC_URL."}
+		f.actions = []action{{Label: "Sign in at " + door, Address: p.endpointURL(p.origins[0], "/start")}}
+	}
+	return f
 }
 
 func notFound() *failure {
@@ -415,7 +423,7 @@ func (p *Proxy) sessionFailure(err error, returnTo string) *failure {
 }
 
 // loginLoop explains what browsers would call too many redirects.
-func loginLoop(returnTo string, asks access.StepUp) *failure {
+func (p *Proxy) loginLoop(returnTo string, asks access.StepUp) *failure {
 	f := &failure{status: http.StatusBadRequest, code: "login_loop", event: "login_loop", person: true,
 		title: "You keep being sent back to the login",
 		text: []string{fmt.Sprintf("You have signed in %d times in a row, and each time the next page knew nothing of it.", loopLimit),
@@ -424,6 +432,10 @@ func loginLoop(returnTo string, asks access.StepUp) *failure {
 				"It can also be that the provider's access tokens are over before they arrive: compare the clocks."},
 		actions: []action{{Label: "Try once more", Address: returnTo}},
 		cause:   errors.New("the same person completed several logins in a row for one address, and no request used their session")}
+	if domain := p.config.SessionDomain(); domain != "" {
+		f.text = append(f.text, "Here the cookies are for all of "+domain+" (DOORWARD_COOKIE_DOMAIN). Browsers keep none for a domain under which anybody "+
+			"can have a name, such as co.uk, and another server under it may have set one of the same name: delete the cookies of this site.")
+	}
 	if !asks.IsZero() {
 		f.text = []string{fmt.Sprintf("You have signed in %d times in a row, and each time the page asked for another login.", loopLimit),
 			"Most often an application and the rules before it ask for different ways of signing in (acr), or an application asks for " +

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"doorward/proxy/access"
 )
 
 // Rules that this file keeps:
@@ -14,23 +16,45 @@ import (
 //   - Nothing of a request chooses an address that we send a browser to: redirect_uri, X-Forwarded-Host and
 //     X-Forwarded-Proto are those of a configured origin (security: CVE-2026-33495 and its kin).
 //   - A host that neither PUBLIC_URL nor a rule nor an upstream names gets 421.
+//   - People sign in at the origins of PUBLIC_URL; with COOKIE_DOMAIN also for hosts in it that a rule or an upstream names exactly. Hosts that
+//     only a pattern such as *.example.com covers are nobody's to lead to.
 //   - A request target has one form: origin-form, or absolute-form for http and https, which HTTP/2 does not know.
 //   - A request has one host.
 
-// origin is one of PUBLIC_URL.
+// origin is one of PUBLIC_URL, or a sibling of theirs with which they share sessions (COOKIE_DOMAIN).
 type origin struct {
-	scheme, host string // host with its port, as browsers send it
-	name         string // host without it
+	scheme, host string  // host with its port, as browsers send it
+	name         string  // host without it
+	door         *origin // where people sign in, and whose callback the provider knows; nil for one of PUBLIC_URL, which is its own
 }
 
 func newOrigin(u *url.URL) *origin {
 	name, _ := hostname(u.Host)
-	return &origin{u.Scheme, u.Host, name}
+	return &origin{scheme: u.Scheme, host: u.Host, name: name}
 }
 
 func (o *origin) String() string { return o.scheme + "://" + o.host }
 
-// findOrigin notes the host that a request is for, and its origin: none for a host that only rules or upstreams name.
+// readOrigins reads which hosts are ours to sign people in at.
+func (p *Proxy) readOrigins() {
+	for _, u := range p.config.Origins() {
+		p.origins = append(p.origins, newOrigin(u))
+	}
+}
+
+// siblingsUnder are the origins beyond those of PUBLIC_URL that rules make, by their names.
+func (p *Proxy) siblingsUnder(policy *access.Policy) map[string]*origin {
+	siblings := map[string]*origin{}
+	for _, u := range p.config.SiblingOriginsUnder(policy) {
+		sibling := newOrigin(u)
+		sibling.door = p.origins[0]
+		siblings[sibling.name] = sibling
+	}
+	return siblings
+}
+
+// findOrigin notes the host that a request is for, and its origin: none for a host that only rules or upstreams name, and where nobody
+// signs in.
 func (p *Proxy) findOrigin(x *exchange, r *http.Request) error {
 	if slices.ContainsFunc(r.Header["Host"], func(host string) bool { return host != r.Host }) {
 		return badRequest("its Host header contradicts :authority") // RFC 9113 8.3.1; of HTTP/1.1, net/http takes Host out
@@ -45,13 +69,16 @@ func (p *Proxy) findOrigin(x *exchange, r *http.Request) error {
 			x.origin = o
 		}
 	}
+	if x.origin == nil {
+		x.origin = x.rules.siblings[name]
+	}
 	if x.origin == nil && !x.rules.policy.ServesHost(name) {
 		return p.unknownHost(r.Host)
 	}
 	return nil
 }
 
-// publicOrigin is the origin that a browser takes a request's answer for: one of PUBLIC_URL, or, where only rules or upstreams name the
+// publicOrigin is the origin that a browser takes a request's answer for: one of ours, or, where only rules or upstreams name the
 // host, that host with the same scheme.
 func (p *Proxy) publicOrigin(x *exchange, r *http.Request) *origin {
 	if x.origin != nil {

@@ -41,6 +41,10 @@ func (p *Proxy) login(x *exchange, r *http.Request, login *session.Login, hint s
 	if !p.sessions.Reachable() {
 		return p.sessionFailure(session.ErrUnavailable, login.ReturnTo) // now, not after they have signed in
 	}
+	if x.origin.door != nil {
+		p.signInElsewhere(x, login, hint)
+		return nil
+	}
 	request := provider.NewRequest(p.endpointURL(x.origin, "/callback"))
 	asks := askedFor(login) // more than who it is, perhaps: stepup.go
 	request.ACR, request.MaxAge, request.LoginHint = asks.ACR, asks.MaxAge, hint
@@ -183,7 +187,7 @@ func (p *Proxy) welcome(x *exchange, r *http.Request, login *session.Login, pers
 	switch rounds := p.loops.completed(s, login); {
 	case rounds >= loopLimit:
 		p.metrics.loginLoops.Inc()
-		return loginLoop(returnTo, askedFor(login))
+		return p.loginLoop(returnTo, askedFor(login))
 	case rounds > 1:
 		if err := p.sessions.CountRound(x.Header(), r, login.ReturnTo, rounds); err != nil {
 			return broken(err)

@@ -16,7 +16,7 @@ func (p *Proxy) askToLogin(x *exchange, r *http.Request, err error) error {
 		return needLogin(err)
 	}
 	if x.origin == nil {
-		return notAnOrigin(r.Host)
+		return p.notAnOrigin(x.host)
 	}
 	returnTo := p.returnAddress(requested(x, r), x.origin)
 	login := &session.Login{ReturnTo: returnTo, Rounds: p.sessions.Rounds(r, returnTo)}

@@ -14,9 +14,7 @@ import (
 // parts before it. Sessions come last, since they take a file, which a failing New would keep.
 
 func (p *Proxy) readRules() (err error) {
-	for _, u := range p.config.Origins() {
-		p.origins = append(p.origins, newOrigin(u))
-	}
+	p.readOrigins()
 	p.allowed = p.config.AllowedOriginNames()
 	p.trusted = p.config.TrustedNetworks()
 	p.front = p.config.FrontServer()
@@ -72,6 +70,8 @@ func (p *Proxy) openSessions() (err error) {
 		Secrets:         secrets(),
 		Audience:        p.config.IssuerURL + " " + p.config.ClientID,
 		CookieName:      p.config.SessionCookieName(),
+		LoginName:       p.config.LoginCookieName(),
+		Domain:          p.config.SessionDomain(),
 		Secure:          p.config.Secure(),
 		SameSite:        sameSite(p.config.CookieSamesite),
 		LoginSameSite:   loginSameSite,

@@ -29,6 +29,7 @@
 //
 //	login.go         the Authorization Code Flow, from the first redirect to the session
 //	start.go         logins that begin on request: of a button, an application, another site
+//	siblings.go      logins for a host that has no callback, and shares the sessions of those that have
 //	stepup.go        logins that have to be of a certain kind, or recent
 //	challenge.go     how upstreams ask for them
 //	claims.go        what of a person's claims makes their session
@@ -93,7 +94,7 @@ type Options struct {
 // Proxy is the handler of the public listener. It is safe for concurrent use.
 type Proxy struct {
 	config     *config.Config
-	origins    []*origin
+	origins    []*origin      // of PUBLIC_URL
 	allowed    []string       // further origins, as in an Origin header
 	trusted    []netip.Prefix // TRUSTED_PROXIES
 	ignored    ignoredPeers   // that are not among them

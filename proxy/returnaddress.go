@@ -9,7 +9,7 @@ import (
 
 // Rules that this file keeps (RFC 9700 4.11.1: clients must not be open redirectors):
 //
-//   - A login leads back to a path of the origin that it began on, or to a configured origin, or to "/".
+//   - A login leads back to a path of the origin that it began on, or to a configured origin (host.go says which are), or to "/".
 //   - What a browser could resolve to another host is not let through, however it is spelled: browsers take `\` for
 //     "/", drop tabs and line ends, and resolve dot segments before they look for "//".
 //   - It never leads to an endpoint of ours, which would sign people out or send them round in circles.
@@ -19,20 +19,41 @@ func (p *Proxy) returnAddress(asked string, o *origin) string {
 	if len(asked) > session.MaxReturnTo {
 		return "/"
 	}
-	for _, configured := range p.origins {
-		rest, found := strings.CutPrefix(asked, configured.String())
-		if !found || rest != "" && rest[0] != '/' && rest[0] != '?' {
-			continue
-		}
-		if rest == "" || rest[0] == '?' {
-			rest = "/" + rest
-		}
-		if configured == o {
-			return p.safePath(rest)
-		}
-		return configured.String() + p.safePath(rest)
+	configured, rest := p.placeOf(asked)
+	switch {
+	case configured == nil:
+		return p.safePath(asked)
+	case configured == o:
+		return p.safePath(rest)
 	}
-	return p.safePath(asked)
+	return configured.String() + p.safePath(rest)
+}
+
+// placeOf is the configured origin that an address begins with, and what follows, which begins with a slash; nil for none.
+func (p *Proxy) placeOf(address string) (*origin, string) {
+	for _, o := range p.origins {
+		if rest, found := o.cut(address); found {
+			return o, rest
+		}
+	}
+	for _, o := range p.rules.Load().siblings {
+		if rest, found := o.cut(address); found {
+			return o, rest
+		}
+	}
+	return nil, ""
+}
+
+// cut takes the origin off an address of it.
+func (o *origin) cut(address string) (rest string, found bool) {
+	rest, found = strings.CutPrefix(address, o.String())
+	if !found || rest != "" && rest[0] != '/' && rest[0] != '?' {
+		return "", false
+	}
+	if rest == "" || rest[0] == '?' {
+		rest = "/" + rest
+	}
+	return rest, true
 }
 
 // safePath is the address if it is a plain path, with query and fragment, that stays here; else "/".

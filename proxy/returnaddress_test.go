@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"doorward/config"
+	"doorward/proxy/access"
 	"doorward/session"
 )
 
@@ -16,6 +17,8 @@ func returner() (*Proxy, *origin) {
 		u, _ := url.Parse(raw)
 		p.origins = append(p.origins, newOrigin(u))
 	}
+	wiki, _ := url.Parse("https://wiki.example.com")
+	p.rules.Store(&rules{siblings: map[string]*origin{"wiki.example.com": newOrigin(wiki)}})
 	return p, p.origins[0]
 }
 
@@ -34,6 +37,8 @@ func TestReturnAddressKeepsWhatStaysHere(t *testing.T) {
 		"https://app.example.com":          "/",
 		"https://other.example.com:8443/x": "https://other.example.com:8443/x",
 		"https://other.example.com:8443":   "https://other.example.com:8443/",
+		"https://wiki.example.com/x?y#z":   "https://wiki.example.com/x?y#z",
+		"https://wiki.example.com?y":       "https://wiki.example.com/?y",
 	} {
 		p, o := returner()
 		if got := p.returnAddress(asked, o); got != want {
@@ -50,6 +55,7 @@ func TestReturnAddressRefusesWhatLeadsElsewhere(t *testing.T) {
 		"//／evil.com", "https://evil。com", "/〱evil.com", "javascript:alert(1)", "/\r\nSet-Cookie:x=1", "/a b", "%2f%2fevil.com", "/%2fevil.com", "/%252fevil.com",
 		"//[::1]/", "https://other.example.com/x", "https://other.example.com:8443@evil.com/", "http://app.example.com/x", "HTTPS://app.example.com.evil.com",
 		"/oauth2/sign_out", "/oauth2/start?rd=/", "/oauth2", "/%6fauth2/sign_out", "/oauth2%2fsign_out", "/" + strings.Repeat("a", session.MaxReturnTo),
+		"https://wiki.example.com.evil.com/", "https://wiki.example.com@evil.com/", "https://wiki.example.com:8443/", "http://wiki.example.com/", "https://x.wiki.example.com/",
 		"https://other.example.com:8443//evil.com/%5c..", "/%2e//evil.com%", "/%252e//evil.com%25", "/x%zz%5c/evil.com", "/%2e/oauth2/sign_out/%",
 	} {
 		p, o := returner()
@@ -69,7 +75,8 @@ func FuzzReturnAddress(f *testing.F) {
 		"/\r\nX: y", "/\u3031e", "https://u:p@app.example.com/", "%2f%2fe", "//[::1]", "x", "?x", "", "/a?b#c", "/%2f%2fe", "/%252f%252fe",
 		"https://app.example.com/x", "https://app.example.com:443/x", `https://app.example.com\@e`, "https://app.example.com//e", "https://app.example.com?x",
 		"https://other.example.com:8443/../x", "https://other.example.com:84431/", "/oauth2/sign_out", "/x/../oauth2/start", "/x/%2E%2e/oauth2/start", "/OAUTH2/start",
-		"/%6fauth2/callback", "/oauth2%2fstart", "/oauth2;/start", "/a/..%2f..%2foauth2/start",
+		"/%6fauth2/callback", "/oauth2%2fstart", "/oauth2;/start", "/a/..%2f..%2foauth2/start", "https://wiki.example.com/x", "https://wiki.example.com@e/", "https://wiki.example.com:1/", `https://wiki.example.com\e`,
+		"/" + strings.Repeat("a", session.MaxReturnTo-1),
 	} {
 		f.Add(seed)
 	}
@@ -77,8 +84,11 @@ func FuzzReturnAddress(f *testing.F) {
 		p, o := returner()
 		got := p.returnAddress(asked, o)
 		origin, path := Browse("https://app.example.com/oauth2/callback", got)
-		if origin != "https://app.example.com" && origin != "https://other.example.com:8443" {
+		if origin != "https://app.example.com" && origin != "https://other.example.com:8443" && origin != "https://wiki.example.com" {
 			t.Errorf("returnAddress(%q) = %q, which leads to %s", asked, got, origin)
+		}
+		if hop := p.absolute(got, p.rules.Load().siblings["wiki.example.com"]); p.returnAddress(hop, p.origins[0]) != hop || len(hop) > session.MaxReturnTo {
+			t.Errorf("returnAddress(%q) = %q, which is handed over as %q and becomes %q", asked, got, hop, p.returnAddress(hop, p.origins[0]))
 		}
 		if strings.HasPrefix(path, "//") || path == "/oauth2" || strings.HasPrefix(path, "/oauth2/") {
 			t.Errorf("returnAddress(%q) = %q, which leads to the path %s", asked, got, path)
@@ -87,4 +97,23 @@ func FuzzReturnAddress(f *testing.F) {
 			t.Errorf("returnAddress(%q) = %q is no header's value", asked, got)
 		}
 	})
+}
+
+// The hosts that rules name are those of the rules that are in use.
+func TestNewRulesNameOtherHostsToReturnTo(t *testing.T) {
+	p, o := returner()
+	p.config.PublicURL, p.config.CookieDomain = []string{"https://app.example.com"}, "example.com"
+	for _, host := range []string{"grafana.example.com", "git.example.com"} {
+		policy, err := access.Compile(host+"/ authenticated", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.useRules(policy)
+		for _, other := range []string{"grafana.example.com", "git.example.com"} {
+			address := "https://" + other + "/x"
+			if got := p.returnAddress(address, o); (got == address) != (other == host) {
+				t.Errorf("where rules name %s, %s becomes %s", host, address, got)
+			}
+		}
+	}
 }

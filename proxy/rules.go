@@ -19,9 +19,10 @@ import (
 // rules are the access rules at one time, with what follows from them. They do not change.
 type rules struct {
 	policy   *access.Policy
-	groups   []string // that they name
-	claims   []string // that they compare
-	knownACR []string // those that AUTH_PARAMS and they ask for
+	groups   []string           // that they name
+	claims   []string           // that they compare
+	siblings map[string]*origin // with which origins share sessions, by their names
+	knownACR []string           // those that AUTH_PARAMS and they ask for
 }
 
 // useRules puts rules into use.
@@ -29,7 +30,7 @@ func (p *Proxy) useRules(policy *access.Policy) {
 	if before := p.rules.Load(); before != nil && before.policy == policy {
 		return
 	}
-	r := &rules{policy: policy, groups: policy.GroupNames(), claims: policy.ClaimPaths(), knownACR: slices.Clone(p.usualACR)}
+	r := &rules{policy: policy, groups: policy.GroupNames(), claims: policy.ClaimPaths(), siblings: p.siblingsUnder(policy), knownACR: slices.Clone(p.usualACR)}
 	for _, values := range policy.ACRs() {
 		r.knownACR = append(r.knownACR, p.preferred(access.StepUp{ACR: values}).ACR...)
 	}

@@ -36,6 +36,7 @@ func (p *Proxy) start(x *exchange, r *http.Request) error {
 		returnTo = query.Get("target_link_uri")
 	}
 	login := &session.Login{ReturnTo: p.returnAddress(returnTo, x.origin)}
+	login.Rounds = p.sessions.Rounds(r, login.ReturnTo)
 	if query.Has("acr_values") || query.Has("max_age") {
 		asks, ok := parseStepUp(query)
 		if !ok || !p.mayAskFor(asks.ACR) {

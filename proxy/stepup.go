@@ -29,7 +29,8 @@ import (
 //   - Rules come first. What an upstream asks for is asked for together with what the rules ask for, or not at all; and of several
 //     values those that every login is asked for (AUTH_PARAMS) are enough.
 //   - An upstream is heard where it got the access token of a person with a session, who waits for a page: the challenge is about
-//     the token that it was sent (RFC 9470 3). Everybody else gets its answer as it is.
+//     the token that it was sent (RFC 9470 3). Everybody else gets its answer as it is. At a host whose logins begin at another origin
+//     (siblings.go), it may ask for what anybody may ask of that one.
 
 const (
 	// justNow is how long after a login nobody is sent to another one only because it is too old already.
@@ -99,6 +100,9 @@ func (p *Proxy) challenged(d *delivery, answer *http.Response) *loginNeeded {
 		return nil
 	}
 	asks = p.preferred(asks)
+	if d.x.origin.door != nil && !p.mayAskFor(asks.ACR) {
+		return nil
+	}
 	f := loginInsufficient(asks)
 	f.reason, f.cause = "upstream", errors.New("the upstream asks for another login")
 	return &loginNeeded{asks, f}

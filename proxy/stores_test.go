@@ -63,6 +63,8 @@ func storeOf(t testing.TB) func(*config.Config) {
 // TestOverRedis runs tests of sessions over Redis, too. Those that look into cookies or restart doorward are not among them.
 func TestOverRedis(t *testing.T) {
 	tests := map[string]func(*testing.T){
+		"one login for all hosts":           TestOneLoginForAllHosts,
+		"a sign-out at one of them":         TestSigningOutAtOneOfSeveralHosts,
 		"a new session at each login":       TestNewSessionAtEachLogin,
 		"invalid_grant":                     TestInvalidGrantEndsTheSession,
 		"a sign-out during a refresh":       TestSignOutDuringARefresh,

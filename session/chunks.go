@@ -47,7 +47,7 @@ func (m *Manager) sealChunks(plain []byte) ([]string, error) {
 	count, _ := m.names.cookiesFor(sealedLen(len(plain)))
 	c := chunks{count: count, mark: newMark()}
 	var err error
-	c.joined, err = m.sessions.seal(c.binding(m.names.base), plain)
+	c.joined, err = m.sessions.seal(c.binding(m.names.bound), plain)
 	return c.cut(), err
 }
 
@@ -64,9 +64,9 @@ type chunks struct {
 	joined string
 }
 
-// binding is the name that the sealed value is bound to.
-func (c chunks) binding(base string) string {
-	return fmt.Sprintf("%s|%s|%d", base, c.mark, c.count)
+// binding is what the sealed value is bound to, beside what its cookies are for.
+func (c chunks) binding(bound string) string {
+	return fmt.Sprintf("%s|%s|%d", bound, c.mark, c.count)
 }
 
 // size is the length of each part but the last.

@@ -109,7 +109,7 @@ func (m *Manager) Strip(cookieHeaders []string) []string {
 }
 
 func (n names) strip(header string) string {
-	if !strings.Contains(header, n.base) {
+	if !strings.Contains(header, n.stem) {
 		return header
 	}
 	var others []string
@@ -129,7 +129,7 @@ func (n names) strip(header string) string {
 
 // dropChunks takes back the session cookies that a header sets already.
 func (m *Manager) dropChunks(h http.Header) {
-	dropLines(h, func(name string) bool {
+	dropLines(h, func(name, _ string) bool {
 		_, ok := m.names.index(name)
 		return ok
 	})
@@ -149,11 +149,13 @@ func (m *Manager) clearChunks(h http.Header, r *http.Request, from int) {
 	}
 }
 
-// dropLines removes the Set-Cookie lines whose cookie has such a name.
-func dropLines(h http.Header, drop func(name string) bool) {
+// dropLines removes the Set-Cookie lines whose cookie has such a name, for such a domain.
+func dropLines(h http.Header, drop func(name, domain string) bool) {
 	lines := slices.DeleteFunc(h["Set-Cookie"], func(line string) bool {
-		name, _, _ := strings.Cut(line, "=")
-		return drop(name)
+		name, rest, _ := strings.Cut(line, "=")
+		_, domain, _ := strings.Cut(rest, "; Domain=")
+		domain, _, _ = strings.Cut(domain, ";")
+		return drop(name, domain)
 	})
 	if len(lines) == 0 {
 		h.Del("Set-Cookie")
@@ -168,17 +170,27 @@ func (m *Manager) set(h http.Header, name, value string) { m.write(h, name, valu
 // clear makes the browser forget a cookie of ours.
 func (m *Manager) clear(h http.Header, name string) { m.write(h, name, "", -1) }
 
-// write sets a cookie in the place of any line for the same name. Path=/, Secure and no Domain are what the prefix __Host-
-// asks for (RFC 6265bis 4.1.3.2), when a cookie is cleared too. SameSite is always there: browsers that have to guess
-// allow cross-site POSTs for two minutes.
+// write sets a cookie. Those of sessions are for the domain; those of logins for this host alone, so that no other one can slip a login
+// into a browser.
 func (m *Manager) write(h http.Header, name, value string, maxAge int) {
+	if strings.HasPrefix(name, m.names.login) {
+		m.writeFor("", h, name, value, maxAge)
+	} else {
+		m.writeFor(m.options.Domain, h, name, value, maxAge)
+	}
+}
+
+// writeFor sets a cookie for a domain, or for this host alone, in the place of any line for the same. Path=/, Secure and no Domain are what
+// the prefix __Host- asks for (RFC 6265bis 4.1.3.2), when a cookie is cleared too. SameSite is always there: browsers that have to guess
+// allow cross-site POSTs for two minutes.
+func (m *Manager) writeFor(domain string, h http.Header, name, value string, maxAge int) {
 	sameSite := m.options.SameSite
 	if strings.HasPrefix(name, m.names.login) {
 		sameSite = m.options.LoginSameSite
 	}
-	dropLines(h, func(other string) bool { return other == name })
+	dropLines(h, func(other, where string) bool { return other == name && where == domain })
 	cookie := http.Cookie{
-		Name: name, Value: value, Path: "/", MaxAge: maxAge,
+		Name: name, Value: value, Path: "/", Domain: domain, MaxAge: maxAge,
 		Secure: m.options.Secure, HttpOnly: true, SameSite: sameSite,
 	}
 	h.Add("Set-Cookie", cookie.String())

@@ -61,7 +61,8 @@ type loginCookie struct {
 func (c loginCookie) bytes() int { return len(c.name) + len("=") + len(c.value) + len("; ") }
 
 // BeginLogin writes the login's cookie to the header h of the answer to r, and clears those of older attempts that do not
-// open any more or for which there is no room: a browser holds at most seven.
+// open any more or for which there is no room: a browser holds at most seven. Cookies of sessions go with them that would stand in the way
+// of the one to come.
 func (m *Manager) BeginLogin(h http.Header, r *http.Request, l *Login) error {
 	if l.State == "" || len(l.ReturnTo) > MaxReturnTo {
 		return fmt.Errorf("sealing login: it needs a state, and a return address of at most %d bytes", MaxReturnTo)
@@ -82,6 +83,7 @@ func (m *Manager) BeginLogin(h http.Header, r *http.Request, l *Login) error {
 		m.clear(h, name)
 	}
 	m.write(h, name, value, int(loginLifetime/time.Second))
+	m.clearElsewhere(h, r)
 	return nil
 }
 

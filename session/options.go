@@ -24,9 +24,15 @@ type Options struct {
 	// for another, though the secrets be the same. It may be empty.
 	Audience string
 
-	// CookieName is the base name: the first cookie of a session bears it, further ones have _1, _2… after it, and login
-	// cookies -login- and a hash of their state.
+	// CookieName is the base name: the first cookie of a session bears it, further ones have _1, _2… after it.
 	CookieName string
+
+	// LoginName is that of login cookies, which have -login- and a hash of their state after it; empty means CookieName.
+	LoginName string
+
+	// Domain is the domain to whose hosts browsers send a session's cookies, without a leading dot: one session for all of them. Empty
+	// means the host that set them, alone. A session opens for the domain alone that it was made for. Login cookies are for one host always.
+	Domain string
 
 	// Secure keeps the cookies to https. Without it they are for plain http on loopback.
 	Secure bool
@@ -75,6 +81,7 @@ type Options struct {
 }
 
 func (o Options) withDefaults() Options {
+	o.LoginName = cmp.Or(o.LoginName, o.CookieName)
 	o.SameSite = cmp.Or(o.SameSite, http.SameSiteLaxMode)
 	o.LoginSameSite = cmp.Or(o.LoginSameSite, http.SameSiteLaxMode)
 	o.MaxBytes = cmp.Or(o.MaxBytes, 8192)
@@ -88,6 +95,12 @@ func (o Options) withDefaults() Options {
 // check reports every problem at once.
 func (o Options) check() error {
 	problems := append(checkSecrets(o.Secrets), checkName(o.CookieName, o.Secure)...)
+	if o.LoginName != o.CookieName {
+		problems = append(problems, checkName(o.LoginName, o.Secure)...)
+	}
+	if o.Domain != "" && strings.HasPrefix(strings.ToLower(o.CookieName), "__host-") {
+		problems = append(problems, fmt.Errorf("DOORWARD_COOKIE_NAME %q: browsers refuse this prefix where DOORWARD_COOKIE_DOMAIN is set; write __Secure- in its place", o.CookieName))
+	}
 	if o.MaxBytes < 0 || o.MaxBytes > maxChunks*maxCookie {
 		problems = append(problems, fmt.Errorf("DOORWARD_SESSION_COOKIE_MAX_BYTES is %d; write 1 to %d", o.MaxBytes, maxChunks*maxCookie))
 	}

@@ -145,7 +145,7 @@ func NewManager(o Options) (*Manager, error) {
 		return nil, err
 	}
 	m := &Manager{
-		options: o, names: newNames(o.CookieName), packing: &packing{}, opened: newOpenedSessions(maxOpened), active: newActivity(o.IdleTimeout), mark: rand.Text(),
+		options: o, names: newNames(o.CookieName, o.LoginName, o.Domain), packing: &packing{}, opened: newOpenedSessions(maxOpened), active: newActivity(o.IdleTimeout), mark: rand.Text(),
 		secrets: o.Secrets,
 	}
 	for _, open := range []func() error{m.openSealers, m.openStore, m.openRevocations} {
@@ -270,7 +270,7 @@ func (m *Manager) carried(cookieHeaders []string) *openedSession {
 	if !ok {
 		return nil
 	}
-	plain, secret, ok := now.open(c.binding(m.names.base), c.joined)
+	plain, secret, ok := now.open(c.binding(m.names.bound), c.joined)
 	if !ok {
 		return nil
 	}
@@ -335,12 +335,13 @@ func (m *Manager) Create(h http.Header, r *http.Request, s *Session) error {
 // Fits tells whether Create would find room for the session: nil, or a *TooLargeError.
 func (m *Manager) Fits(s *Session) error { return m.store.fits(s) }
 
-// Destroy ends the session in the browser: it clears every cookie of a session that r carries, and the first one always,
-// and takes back those that h sets already.
+// Destroy ends the session in the browser: it clears every cookie of a session that r carries, and the first one always, whatever
+// they are for, and takes back those that h sets already.
 func (m *Manager) Destroy(h http.Header, r *http.Request) {
 	m.dropChunks(h)
 	m.clear(h, m.names.base)
 	m.clearChunks(h, r, 1)
+	m.clearElsewhere(h, r)
 }
 
 // Revoke ends one session wherever its cookies are, at once and for good. Its error, and that of its kin, says that the session has

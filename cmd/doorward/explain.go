@@ -116,12 +116,20 @@ func (q *question) elsewhere(c *config.Config) bool {
 // explainBeyond says what of the request's fate the rule does not tell.
 func (q *question) explainBeyond(c *config.Config, route *access.Route, out io.Writer) {
 	login := route.Access() == access.Restricted || route.Access() == access.UpstreamAuth
-	if login && q.elsewhere(c) {
+	switch {
+	case login && signsInElsewhere(c, hostname(q.host)):
+		line(out, "", fmt.Sprintf("people without a session sign in at %s, and come back (%s_COOKIE_DOMAIN)", c.Origins()[0], config.Prefix))
+	case login && q.elsewhere(c):
 		line(out, "", fmt.Sprintf("nobody can sign in at %s: %s_PUBLIC_URL does not name it", hostname(q.host), config.Prefix))
 	}
 	if q.method == "COPY" || q.method == "MOVE" {
 		line(out, "", "the rule of the path in the Destination header is asked too, as for "+q.method+" of that path")
 	}
+}
+
+// signsInElsewhere reports a host for which people sign in at another one.
+func signsInElsewhere(c *config.Config, host string) bool {
+	return slices.ContainsFunc(c.SiblingOrigins(), func(o *url.URL) bool { return o.Hostname() == host })
 }
 
 // hostname is a host in lower case without port and trailing dot.

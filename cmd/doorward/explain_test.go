@@ -98,6 +98,19 @@ func TestExplainKnowsGroupAliases(t *testing.T) {
 	}
 }
 
+// With one login for the domain, whoever has no session is sent elsewhere and comes back; hosts that only a pattern covers are told apart.
+func TestExplainKnowsWhereSharedSessionsBegin(t *testing.T) {
+	for address, says := range map[string]string{
+		"https://wiki.example.com/": "people without a session sign in at https://app.example.com, and come back", "https://any.dev.example.com/": "nobody can sign in at any.dev.example.com",
+	} {
+		environment(t, map[string]string{"COOKIE_DOMAIN": "example.com", "ACCESS_RULES": someRules + "\n*.dev.example.com/ authenticated", "UPSTREAMS": someUpstreams})
+		_, out, errOut := command(t, "explain", address, "--user", "kim")
+		if !strings.Contains(out, says) || errOut != "" {
+			t.Errorf("%s: %s%s", address, out, errOut)
+		}
+	}
+}
+
 func TestExplainOfAPathWithoutARule(t *testing.T) {
 	environment(t, map[string]string{"ACCESS_RULES": "/a/ authenticated"})
 	if status, out, _ := command(t, "explain", "/b"); status != exitFailed || !strings.Contains(out, "denied: no rule covers this path; add one to DOORWARD_ACCESS_RULES") {

@@ -101,6 +101,26 @@ func (p *Policy) Hosts() []string {
 	return sortedSet(hosts)
 }
 
+// HostsInUse returns those hosts that an upstream's pattern names exactly, or a rule that lets somebody pass: a name that is only denied may
+// belong to nobody any more.
+func (p *Policy) HostsInUse() []string {
+	var hosts []string
+	add := func(host string) {
+		if host != "" && !strings.HasPrefix(host, "*") {
+			hosts = append(hosts, host)
+		}
+	}
+	for _, r := range p.rules {
+		if r.access != Deny {
+			add(r.host)
+		}
+	}
+	for _, u := range p.upstreams {
+		add(u.host)
+	}
+	return sortedSet(hosts)
+}
+
 // ServesHost says whether a rule or an upstream's pattern names the host, in any letter case, with or without port.
 func (p *Policy) ServesHost(host string) bool {
 	host = canonicalHost(host)

@@ -11,6 +11,8 @@ func TestWhatRulesName(t *testing.T) {
 /            authenticated
 /x/{team}/   group:B,"A A",{team} claim:realm.roles=x !group:C | claim:"d e"=y
 App.example.com/ group:B
+old.example.com/ deny
+app.example.com/x deny
 *.Dev.example.com/ claim:realm.roles=z`, Upstream{Pattern: "/"}, Upstream{Pattern: "api.example.com/"})
 	for _, c := range []struct {
 		what      string
@@ -18,7 +20,8 @@ App.example.com/ group:B
 	}{
 		{"claims", p.ClaimPaths(), []string{"d e", "realm.roles"}},
 		{"groups", p.GroupNames(), []string{"A A", "B", "C"}},
-		{"hosts", p.Hosts(), []string{"*.dev.example.com", "api.example.com", "app.example.com"}},
+		{"hosts", p.Hosts(), []string{"*.dev.example.com", "api.example.com", "app.example.com", "old.example.com"}},
+		{"hosts in use", p.HostsInUse(), []string{"api.example.com", "app.example.com"}},
 	} {
 		if !slices.Equal(c.got, c.want) {
 			t.Errorf("%s %q, want %q", c.what, c.got, c.want)
