@@ -56,16 +56,23 @@ func (p *Proxy) openUpstreams() error {
 }
 
 func (p *Proxy) openSessions() error {
-	secrets, err := p.config.Secrets()
+	o, err := p.sessionOptions()
 	if err != nil {
 		return err
 	}
+	p.sessions, err = session.NewManager(o)
+	return err
+}
+
+// sessionOptions are what the settings say of sessions.
+func (p *Proxy) sessionOptions() (session.Options, error) {
+	secrets, err := p.config.Secrets()
 	// The provider's form_post is a POST from another site, which a Lax cookie does not accompany.
 	loginSameSite := http.SameSiteLaxMode
 	if p.config.ResponseMode == "form_post" {
 		loginSameSite = http.SameSiteNoneMode
 	}
-	p.sessions, err = session.NewManager(session.Options{
+	return session.Options{
 		Secrets:         secrets,
 		Audience:        p.config.IssuerURL + " " + p.config.ClientID,
 		CookieName:      p.config.SessionCookieName(),
@@ -84,8 +91,7 @@ func (p *Proxy) openSessions() error {
 		OnSave:          p.metrics.sessionSaved,
 
 		KeepWithoutToken: p.keepsSessions(),
-	})
-	return err
+	}, err
 }
 
 // RedisOptions are what the settings say of Redis.

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"doorward/config"
+	"doorward/proxy/provider"
 )
 
 func TestCheckOfAGoodConfiguration(t *testing.T) {
@@ -98,8 +99,8 @@ func TestHeadlineOfCheck(t *testing.T) {
 		want   string
 	}{
 		{report{OK: true}, "The configuration is fine."},
-		{report{OK: true, Live: []finding{{OK: true}}}, "The configuration is fine."},
-		{report{OK: true, Live: []finding{{OK: true}, {}, {}}}, "doorward would start, but 2 of what was asked live failed."},
+		{report{OK: true, live: []finding{{Level: provider.LevelOK}, {Level: provider.LevelNote}}}, "The configuration is fine."},
+		{report{OK: true, live: []finding{{Level: provider.LevelOK}, {Level: provider.LevelFail}, {Level: provider.LevelFail}}}, "doorward would start, but 2 of what was asked live failed."},
 		{report{Problems: make([]config.Problem, 2)}, "doorward would not start: 2 to mend."},
 	} {
 		if got := c.report.headline(); got != c.want {
@@ -128,16 +129,16 @@ func TestCheckLiveReportsWhatIsDown(t *testing.T) {
 		t.Fatalf("%v in %s", err, out)
 	}
 	var failed int
-	for _, f := range r.Live {
-		if !f.OK {
+	for _, f := range r.Findings {
+		if f.failed() {
 			failed++
 			if f.Mend == "" {
 				t.Errorf("no mend for %s: %s", f.Subject, f.Says)
 			}
 		}
 	}
-	if status != exitOK || failed < 3 || failed == len(r.Live) {
-		t.Errorf("status %d, findings %+v", status, r.Live)
+	if status != exitOK || failed < 3 || failed == len(r.Findings) {
+		t.Errorf("status %d, findings %+v", status, r.Findings)
 	}
 }
 
