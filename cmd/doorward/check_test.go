@@ -78,6 +78,35 @@ func TestCheckJSON(t *testing.T) {
 	}
 }
 
+// Problems and notes are findings, too, under the setting that they are about.
+func TestCheckJSONHasEveryFinding(t *testing.T) {
+	for _, c := range []struct {
+		changes map[string]string
+		want    string // "level id", in order
+	}{
+		{nil, "note config.audience"},
+		{map[string]string{"ACCESS_RULES": "/ authenticated\n/oauth2/x public\nbarn/ group:Admin"}, "note config.audience note config.scopes note config.endpoint-prefix note config.public-url"},
+		{map[string]string{"CLIENT_SECRET": unset, "CLIENT_SECRET_FILE": "/does/not/exist", "LOG_LEVEL": "loud"}, "fail config.client-secret fail config.log-level"},
+	} {
+		environment(t, c.changes)
+		_, out, _ := command(t, "check", "--json")
+		var r report
+		if err := json.Unmarshal([]byte(out), &r); err != nil {
+			t.Fatalf("%v in %s", err, out)
+		}
+		var got []string
+		for _, f := range r.Findings {
+			got = append(got, string(f.Level), f.ID)
+			if f.Subject == "" || f.Says == "" {
+				t.Errorf("%+v", f)
+			}
+		}
+		if strings.Join(got, " ") != c.want {
+			t.Errorf("%v: %s, want %s", c.changes, strings.Join(got, " "), c.want)
+		}
+	}
+}
+
 func TestCheckCountsEveryProblemOfOneVariable(t *testing.T) {
 	environment(t, map[string]string{"ACCESS_RULES": "/ authenticatd\nb//c authenticated\nGETT /x grop:Admin"})
 	status, out, _ := command(t, "check")

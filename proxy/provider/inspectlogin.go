@@ -56,6 +56,8 @@ func merge(findings []Finding) []Finding {
 	return kept
 }
 
+const mendScopes = "take out of DOORWARD_SCOPES what the provider does not give this client, or let it give that"
+
 // attempt is how the provider met an authorization request.
 type attempt struct {
 	answer *Answer // with which it sent the browser to the redirect URI; nil when it did not
@@ -174,7 +176,7 @@ func (p *Provider) inspectAnswer(a attempt) []Finding {
 	f.Says = "is answered with " + p.saidIn(a.answer.Error, a.answer.ErrorDescription)
 	switch a.answer.Error {
 	case "invalid_scope":
-		f.Mend = "take out of DOORWARD_SCOPES what the provider does not give this client, or let it give that"
+		f.Mend = mendScopes
 	case "unauthorized_client", "unsupported_response_type":
 		f.Mend = "allow the client the authorization code flow at the provider"
 	default: // of a request that asks for no page, more than that may be refused
@@ -183,13 +185,17 @@ func (p *Provider) inspectAnswer(a attempt) []Finding {
 	return []Finding{f}
 }
 
-// notTried: neither a page nor a redirect came.
+// notTried: neither a page nor a redirect came. Browsers may reach what doorward does not, but it is doorward that pushes.
 func (p *Provider) notTried(uri string, m *metadata, err error) Finding {
 	f := Finding{ID: "provider.redirect-uri", Level: LevelFail, Subject: "redirect URI " + uri}
-	known, refused := errors.AsType[*Error](err)
-	if !refused || known.Code == "" {
+	known, pushed := errors.AsType[*Error](err)
+	switch {
+	case !pushed:
 		f.Level, f.Says = LevelNote, "cannot be told: "+err.Error()
 		f.Mend = "see that browsers reach " + p.addresses.publish(m.AuthURL) + "; doorward itself need not"
+		return f
+	case known.Code == "":
+		f.Says, f.Mend = "no login can begin: "+known.Error(), "see that "+p.addresses.reach(m.pushURL)+" can be reached from here, and look at the provider"
 		return f
 	}
 	f.Says = "the pushed authorization request is refused with " + p.saidIn(known.Code, known.Description)
@@ -197,7 +203,7 @@ func (p *Provider) notTried(uri string, m *metadata, err error) Finding {
 	case "invalid_client", "unauthorized_client":
 		f.Mend = p.mendClient()
 	case "invalid_scope":
-		f.Mend = "take out of DOORWARD_SCOPES what the provider does not give this client, or let it give that"
+		f.Mend = mendScopes
 	default:
 		f.Mend = "register exactly " + uri + " at the provider, if that is what it complains of"
 	}

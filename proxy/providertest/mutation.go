@@ -39,6 +39,8 @@ type Mutation struct {
 	IDToken     func(p *Provider, j *JWT)
 	// StepUp bends the ID token of a login that asked for acr_values or max_age.
 	StepUp func(p *Provider, j *JWT)
+	// TokenRefusal bends the answer that refuses a code of a client that is known.
+	TokenRefusal func(p *Provider, a *Answer)
 	// TokenReply bends the answer that carries both.
 	TokenReply func(p *Provider, a *Answer)
 	// Userinfo bends userinfo's answer.
