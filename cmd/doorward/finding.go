@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"slices"
 	"strings"
 
 	"doorward/config"
@@ -21,6 +22,10 @@ type finding struct {
 }
 
 func (f finding) failed() bool { return f.Level == provider.LevelFail }
+
+func (f finding) lightness() int {
+	return slices.Index([]provider.Level{provider.LevelFail, provider.LevelNote, provider.LevelOK}, f.Level)
+}
 
 // ofProblems are the problems as findings.
 func ofProblems(problems config.Problems) []finding {
@@ -51,10 +56,12 @@ func settingID(variable string) string {
 	return "config." + strings.ReplaceAll(strings.ToLower(name), "_", "-")
 }
 
+// writeFindings writes the gravest first.
 func writeFindings(w io.Writer, findings []finding) {
 	if len(findings) > 0 {
 		fmt.Fprintln(w, "\nAsked live:")
 	}
+	findings = slices.SortedStableFunc(slices.Values(findings), func(a, b finding) int { return a.lightness() - b.lightness() })
 	for _, f := range findings {
 		mark := string(f.Level)
 		if f.failed() {

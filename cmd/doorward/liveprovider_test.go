@@ -145,6 +145,7 @@ func TestCheckLiveFindsWhatIsWrongAtTheProvider(t *testing.T) {
 		{"clock far away", date(-time.Hour), nil, "provider.clock", fail, "ours is ahead of the provider's by ", "NTP"},
 		{"clock away", date(20 * time.Second), nil, "provider.clock", note, "behind the provider's by", "NTP"},
 		{"clock within the error", date(0), nil, "provider.clock", ok, "give or take 500ms", ""},
+		{"clock unsaid", header("Date", ""), nil, "provider.clock", note, "no date", "NTP"},
 		{"clock of a cache", header("Age", "30"), nil, "provider.clock", note, "cannot be told", "NTP"},
 
 		{"registered", metadata("x", 1), nil, "provider.redirect-uri", ok, "and to no other", ""},
@@ -175,11 +176,12 @@ func TestCheckLiveFindsWhatIsWrongAtTheProvider(t *testing.T) {
 
 		{"pushed", providertest.Mutation{PAR: "required", Refuse: nobody}, nil, "provider.redirect-uri", ok, "is registered", ""},
 		{"pushed and not registered", providertest.Mutation{PAR: "required", Refuse: nobody}, map[string]string{"PUBLIC_URL": "https://other.example.com"}, "provider.redirect-uri", fail, "invalid_request", "register exactly https://other.example.com"},
-		{"pushed by a stranger", found("par-invalid-client"), nil, "provider.redirect-uri", fail, "invalid_client", "DOORWARD_CLIENT_SECRET"},
+		{"pushed by a stranger", found("par-invalid-client"), nil, "provider.request", fail, "invalid_client", "DOORWARD_CLIENT_SECRET"},
 		{"pushed in vain", found("par-500"), nil, "provider.redirect-uri", fail, "no login can begin", "/op/par can be reached"},
 		{"pushed scope refused", providertest.Mutation{PAR: "required", PushReply: func(_ *providertest.Provider, a *providertest.Answer) {
 			a.Status, a.Body = http.StatusBadRequest, []byte(`{"error":"invalid_scope"}`)
-		}}, nil, "provider.redirect-uri", fail, "invalid_scope", "DOORWARD_SCOPES"},
+		}}, nil, "provider.request", fail, "invalid_scope", "DOORWARD_SCOPES"},
+		{"pushed and refused", found("par-invalid-request"), nil, "provider.request", fail, "no such scope", "mend what it complains of"},
 
 		{"secret", metadata("x", 1), nil, "provider.client", ok, "are accepted", ""},
 		{"wrong secret", metadata("x", 1), map[string]string{"CLIENT_SECRET": "another-secret-of-some-length"}, "provider.client", fail, "invalid_client", "DOORWARD_CLIENT_SECRET"},

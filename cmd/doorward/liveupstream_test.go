@@ -89,12 +89,12 @@ func echo(t *testing.T) (address string) {
 	return l.Addr().String()
 }
 
-// What stands in the report in which order does not depend on who answers first.
+// What stands in the report in which order does not depend on who answers first: what fails comes first, else they stand as in the settings.
 func TestCheckLiveKeepsTheOrderOfUpstreams(t *testing.T) {
 	first, second := listening(t), listening(t)
-	environment(t, map[string]string{"ISSUER_URL": "http://127.0.0.1:1", "UPSTREAMS": "/ " + first + "; /b/ " + second + "; /c/ http://127.0.0.1:1"})
+	environment(t, map[string]string{"ISSUER_URL": "http://127.0.0.1:1", "UPSTREAMS": "/ " + first + "; /b/ http://127.0.0.1:1; /c/ " + second})
 	_, out, _ := command(t, "check", "--live")
-	at := []int{strings.Index(out, "upstream "+first), strings.Index(out, "upstream "+second), strings.Index(out, "upstream http://127.0.0.1:1:")}
+	at := []int{strings.Index(out, "FAIL upstream http://127.0.0.1:1:"), strings.Index(out, "note "), strings.Index(out, "ok   upstream "+first), strings.Index(out, "ok   upstream "+second)}
 	if at[0] < 0 || !slices.IsSorted(at) {
 		t.Errorf("%v in\n%s", at, out)
 	}

@@ -19,16 +19,18 @@ import (
 // Exit statuses of all commands.
 const (
 	exitOK     = 0
-	exitFailed = 1 // the start is refused, or explain says denied
+	exitFailed = 1 // the start is refused, check --strict found a failure, or explain says denied
 	exitUsage  = 2 // the command line is wrong, or explain has no rules to go by
 )
 
 const usage = `doorward is an authenticating reverse proxy, configured by DOORWARD_ variables.
 
   doorward [serve]             run the proxy
-  doorward check               report every problem of the configuration with its mend, and the
+  doorward check [--live | --strict] [--json]
+                               report every problem of the configuration with its mend, and the
                                URLs to register at the provider; --live also asks the provider,
-                               Redis and the upstreams; --json
+                               Redis and the upstreams, and tries redirect URIs and client secret
+                               without signing anybody in; --strict does so and fails by it, for CI
   doorward explain [METHOD] URL [--group G]… [--email E] [--user U] [--claim k=v]…
                    [--acr X] [--age D] [--ip A]
                                say which rule decides for such a person, why, and where the
@@ -38,8 +40,8 @@ const usage = `doorward is an authenticating reverse proxy, configured by DOORWA
   doorward version             version, commit, Go version
   doorward help                this text
 
-Exit status: 0 fine or allowed, 1 the start refused or the request denied, 2 wrong command line, or rules
-that explain cannot read.
+Exit status: 0 fine or allowed, 1 the start refused or the request denied, and with --strict anything that
+failed live (notes never count), 2 wrong command line, or rules that explain cannot read.
 `
 
 func main() {

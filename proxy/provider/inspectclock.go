@@ -22,6 +22,17 @@ func readClock(got *reply, asked time.Time) clockReading {
 	return c
 }
 
+// untold says why the clock cannot be told; empty when it can.
+func (c clockReading) untold() string {
+	switch {
+	case c.date.IsZero():
+		return "the provider's answers have no date"
+	case c.cached:
+		return "the answer comes from a cache"
+	}
+	return ""
+}
+
 // ahead is by how much our clock is ahead of the provider's, and by how much that may be wrong: Date counts whole seconds (RFC 9110
 // 5.6.7), and was written at some moment between question and answer.
 func (c clockReading) ahead() (ahead, bar time.Duration) {
@@ -32,8 +43,8 @@ func (c clockReading) ahead() (ahead, bar time.Duration) {
 // inspectClock compares clocks. Only what lies beyond the error is held against anybody.
 func inspectClock(m *metadata) Finding {
 	f := Finding{ID: "provider.clock", Level: LevelOK, Subject: "clock"}
-	if m.clock.date.IsZero() || m.clock.cached {
-		f.Level, f.Says, f.Mend = LevelNote, "cannot be told: the answer has no date, or comes from a cache", "see that both clocks are set by NTP"
+	if why := m.clock.untold(); why != "" {
+		f.Level, f.Says, f.Mend = LevelNote, "cannot be told: "+why, "see that both clocks are set by NTP"
 		return f
 	}
 	ahead, bar := m.clock.ahead()

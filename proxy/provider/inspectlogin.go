@@ -56,8 +56,6 @@ func merge(findings []Finding) []Finding {
 	return kept
 }
 
-const mendScopes = "take out of DOORWARD_SCOPES what the provider does not give this client, or let it give that"
-
 // attempt is how the provider met an authorization request.
 type attempt struct {
 	answer *Answer // with which it sent the browser to the redirect URI; nil when it did not
@@ -174,12 +172,9 @@ func (p *Provider) inspectAnswer(a attempt) []Finding {
 		return []Finding{f}
 	}
 	f.Says = "is answered with " + p.saidIn(a.answer.Error, a.answer.ErrorDescription)
-	switch a.answer.Error {
-	case "invalid_scope":
-		f.Mend = mendScopes
-	case "unauthorized_client", "unsupported_response_type":
-		f.Mend = "allow the client the authorization code flow at the provider"
-	default: // of a request that asks for no page, more than that may be refused
+	f.Mend = p.mendRequest(a.answer.Error)
+	if !slices.Contains([]string{"invalid_scope", "unauthorized_client", "unsupported_response_type"}, a.answer.Error) {
+		// Of a request that asks for no page, more may be refused than of others.
 		f.Level, f.Mend = LevelNote, "sign in once with a browser: whether people meet this too cannot be told from here"
 	}
 	return []Finding{f}
@@ -199,15 +194,24 @@ func (p *Provider) notTried(uri string, m *metadata, err error) Finding {
 		return f
 	}
 	f.Says = "the pushed authorization request is refused with " + p.saidIn(known.Code, known.Description)
-	switch known.Code {
-	case "invalid_client", "unauthorized_client":
-		f.Mend = p.mendClient()
-	case "invalid_scope":
-		f.Mend = mendScopes
-	default:
-		f.Mend = "register exactly " + uri + " at the provider, if that is what it complains of"
+	f.Mend = "register exactly " + uri + " at the provider"
+	if !strings.Contains(strings.ToLower(known.Code+known.Description), "redirect") { // no code stands for that alone (RFC 9126 2.3)
+		f.ID, f.Subject, f.Mend = "provider.request", "authorization request", p.mendRequest(known.Code)
 	}
 	return f
+}
+
+// mendRequest is what to do about an authorization request that is refused.
+func (p *Provider) mendRequest(code string) string {
+	switch code {
+	case "invalid_client":
+		return p.mendClient()
+	case "unauthorized_client", "unsupported_response_type":
+		return "allow the client the authorization code flow at the provider"
+	case "invalid_scope":
+		return "take out of DOORWARD_SCOPES what the provider does not give this client, or let it give that"
+	}
+	return "mend what it complains of, in DOORWARD_SCOPES, DOORWARD_AUTH_PARAMS, or with the client at the provider"
 }
 
 // compared judges by how the provider meets a redirect URI that nobody registered.
