@@ -34,7 +34,8 @@ const usage = `doorward is an authenticating reverse proxy, configured by DOORWA
   doorward explain [METHOD] URL [--group G]… [--email E] [--user U] [--claim k=v]…
                    [--acr X] [--age D] [--ip A]
                                say which rule decides for such a person, why, and where the
-                               request would go; also takes a line of the access log
+                               request would go; also takes lines of the access log (- reads them
+                               from standard input), and says whether they would be decided as then
   doorward config [--markdown] list every variable with its type, default and meaning
   doorward secret [--rotate]   print a fresh cookie secret; --rotate: how to change it
   doorward version             version, commit, Go version
@@ -61,7 +62,7 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) int {
 	case "check":
 		return check(ctx, args, out, errOut)
 	case "explain":
-		return explain(args, out, errOut)
+		return explain(args, os.Stdin, out, errOut)
 	case "config":
 		return printConfig(args, out, errOut)
 	case "secret":
