@@ -156,7 +156,8 @@ func (p *Proxy) subject(x *exchange, who *identity) *access.Subject {
 }
 
 func (p *Proxy) deny(x *exchange, r *http.Request, route *access.Route, who *identity, refusal *access.Refusal) error {
-	p.metrics.denials.WithLabelValues(route.Rule(), refusal.Reason).Inc()
+	x.rule = route.Rule() // of a destination, where that is what is refused
+	p.metrics.denials.WithLabelValues(x.rule, refusal.Reason).Inc()
 	refused := denied(route, refusal, who)
 	if who != nil && who.bearer {
 		refused.insufficient()
