@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"doorward/config"
 	"doorward/proxy/access"
@@ -120,8 +121,15 @@ func (q *question) answer(c *config.Config, policy *access.Policy, out io.Writer
 	return decision{route.Rule(), now}
 }
 
+// line writes a line. What a log line quotes may be anybody's words, and a terminal obeys some that nobody sees.
 func line(w io.Writer, label, text string) {
-	fmt.Fprintf(w, "%-9s %s\n", label, text)
+	visible := strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return unicode.ReplacementChar
+	}, text)
+	fmt.Fprintf(w, "%-9s %s\n", label, visible)
 }
 
 // beforeRules says what refuses the request before any rule is asked.

@@ -226,6 +226,15 @@ nothing that doorward writes
 	}
 }
 
+// Whoever made a request chose some of what is in its line.
+func TestExplainWritesNothingThatATerminalObeys(t *testing.T) {
+	environment(t, nil)
+	_, out, _ := command(t, "explain", `{"method":"GET","path":"/\u001b]0;x\u0007\u009b2J","user":"k\u001b[2Jim","outcome":"forwarded\u202e"}`)
+	if !strings.Contains(out, "k\ufffd[2Jim") || strings.ContainsAny(out, "\x1b\x07\u009b\u202e") {
+		t.Errorf("%q", out)
+	}
+}
+
 // Rules are about whole paths: a line that keeps a part alone, or none, explains nothing.
 func TestExplainRefusesLinesWithoutTheWholePath(t *testing.T) {
 	environment(t, nil)

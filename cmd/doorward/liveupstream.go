@@ -83,7 +83,7 @@ func greet(ctx context.Context, conn net.Conn) error {
 		return err
 	}
 	head := make([]byte, len(settings))
-	if _, err := io.ReadFull(conn, head); err != nil || !bytes.Equal(head[3:5], settings[3:5]) || !bytes.Equal(head[5:], settings[5:]) {
+	if _, err := io.ReadFull(conn, head); err != nil || !bytes.Equal(head[3:], settings[3:]) {
 		return errNoHTTP2
 	}
 	return nil
