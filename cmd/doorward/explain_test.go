@@ -217,7 +217,7 @@ nothing that doorward writes
 		if status != exitFailed || errOut != "" || strings.Count(out, "request   GET") != 4 || strings.Count(out, "wiki.example.com/a\n") != 1 {
 			t.Errorf("%s: status %d, err %q, out\n%s", name, status, errOut, out)
 		}
-		if want := "\n4 requests: 2 decided as then, 1 otherwise, 1 cannot be told; 2 lines passed over that are about none\n"; !strings.HasSuffix(out, want) {
+		if want := "\n4 requests: 2 decided as then, 1 otherwise, 1 cannot be told; passed over, since they are about none: 2 lines\n"; !strings.HasSuffix(out, want) {
 			t.Errorf("%s: %q is missing in\n%s", name, want, out)
 		}
 	}

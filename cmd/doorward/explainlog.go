@@ -189,7 +189,7 @@ func (asked *questions) summarize(changes map[change]int, out io.Writer) {
 	}
 	fmt.Fprintf(out, "\n%d requests: %d decided as then, %d otherwise, %d cannot be told", len(asked.list), changes[unchanged], changes[changed], changes[unknown])
 	if asked.passed > 0 {
-		fmt.Fprintf(out, "; %d lines passed over that are about none", asked.passed)
+		fmt.Fprintf(out, "; passed over, since they are about none: %d lines", asked.passed)
 	}
 	fmt.Fprintln(out)
 }

@@ -135,6 +135,7 @@ func TestCheckLiveFindsWhatIsWrongAtTheProvider(t *testing.T) {
 		{"PKCE not announced", found("metadata-without-pkce"), nil, "provider.pkce", note, "not announced", "turn PKCE on"},
 		{"no keys", found("jwks-empty"), nil, "provider.keys", fail, "no key", "signatures"},
 		{"no push", metadata("x", 1), map[string]string{"PAR": "always"}, "provider.par", fail, "no login can begin", "DOORWARD_PAR=auto"},
+		{"no push, and no login", metadata("x", 1), map[string]string{"PAR": "always"}, "provider.redirect-uri", fail, "no login can begin", "DOORWARD_PAR=auto"},
 		{"no logout", metadata("end_session_endpoint", nil), nil, "provider.logout", note, "leaves people signed in", "DOORWARD_POST_LOGOUT_URL"},
 		{"no reports", metadata("backchannel_logout_supported", false), nil, "provider.logout-reports", ok, "front-channel", ""},
 		{"scope unknown", metadata("x", 1), map[string]string{"SCOPES": "openid grops"}, "provider.scope", note, "not among those", "announced are openid"},
@@ -144,7 +145,7 @@ func TestCheckLiveFindsWhatIsWrongAtTheProvider(t *testing.T) {
 		{"userinfo missing", metadata("userinfo_endpoint", nil), map[string]string{"USERINFO": "always"}, "provider.userinfo", fail, "no endpoint", "DOORWARD_USERINFO=auto"},
 		{"clock far away", date(-time.Hour), nil, "provider.clock", fail, "ours is ahead of the provider's by ", "NTP"},
 		{"clock away", date(20 * time.Second), nil, "provider.clock", note, "behind the provider's by", "NTP"},
-		{"clock within the error", date(0), nil, "provider.clock", ok, "give or take 500ms", ""},
+		{"clock within the error", date(0), nil, "provider.clock", ok, "give or take ", ""},
 		{"clock unsaid", header("Date", ""), nil, "provider.clock", note, "no date", "NTP"},
 		{"clock of a cache", header("Age", "30"), nil, "provider.clock", note, "cannot be told", "NTP"},
 
@@ -257,7 +258,7 @@ func TestCheckLiveIsBoundedInTime(t *testing.T) {
 	findings := checkedLive(t, p, map[string]string{
 		"UPSTREAMS": "h2c://" + silent + "; /tls/ https://" + silent, "REDIS_URL": "redis://" + silent,
 	})
-	if took := time.Since(began); took > 13*time.Second {
+	if took := time.Since(began); took > 15*time.Second {
 		t.Errorf("it took %v", took)
 	}
 	failed := map[string]bool{}

@@ -45,6 +45,8 @@ func (p *Provider) inspectAssertion(m *metadata) Finding {
 	return f
 }
 
+const mendPush = "set DOORWARD_PAR=auto, or turn pushed requests on at the provider"
+
 func (p *Provider) inspectPush(m *metadata) Finding {
 	f := Finding{ID: "provider.par", Level: LevelOK, Subject: "pushed requests"}
 	switch {
@@ -52,7 +54,7 @@ func (p *Provider) inspectPush(m *metadata) Finding {
 		f.Says = "demanded, and so made (RFC 9126)"
 	case m.pushURL == "" && p.options.AlwaysPush:
 		f.Level, f.Says = LevelFail, "there is no endpoint for them, and no login can begin"
-		f.Mend = "set DOORWARD_PAR=auto, or turn them on at the provider"
+		f.Mend = mendPush
 	case m.pushURL == "":
 		f.Says = "not offered"
 	case p.options.AlwaysPush:

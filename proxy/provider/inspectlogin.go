@@ -73,20 +73,12 @@ func (a attempt) refused() bool {
 	return a.answer == nil && a.err == nil && a.status >= 400 && a.status < 500 && a.status != http.StatusTooManyRequests && a.status != http.StatusRequestTimeout
 }
 
-// attempt makes one authorization request, pushed first where logins do that.
-func (p *Provider) attempt(ctx context.Context, m *metadata, redirectURI string, silent bool) attempt {
+// try makes one authorization request.
+func (p *Provider) try(ctx context.Context, m *metadata, redirectURI string, silent bool) attempt {
 	ctx, cancel := context.WithTimeout(ctx, tryTimeout)
 	defer cancel()
 	r := NewRequest(redirectURI)
-	parameters := p.authorizationParameters(r)
-	parameters.Del("response_mode") // an answer in the address is one that can be read
-	if silent {
-		parameters.Set("prompt", "none")
-	}
-	push, err := p.mustPush(m)
-	if err == nil && push {
-		parameters, err = p.push(ctx, m, parameters)
-	}
+	parameters, err := p.tryParameters(ctx, m, r, silent)
 	if err != nil {
 		return attempt{err: err}
 	}
@@ -99,10 +91,24 @@ func (p *Provider) attempt(ctx context.Context, m *metadata, redirectURI string,
 	if err != nil {
 		return attempt{err: err}
 	}
-	return p.read(m, r, got)
+	return p.readAttempt(m, r, got)
 }
 
-func (p *Provider) read(m *metadata, r Request, got *reply) attempt {
+// tryParameters are those of a login, pushed first where logins do that.
+func (p *Provider) tryParameters(ctx context.Context, m *metadata, r Request, silent bool) (url.Values, error) {
+	parameters := p.authorizationParameters(r)
+	parameters.Del("response_mode") // an answer in the address is one that can be read
+	if silent {
+		parameters.Set("prompt", "none")
+	}
+	push, err := p.mustPush(m)
+	if err != nil || !push {
+		return parameters, err
+	}
+	return p.push(ctx, m, parameters)
+}
+
+func (p *Provider) readAttempt(m *metadata, r Request, got *reply) attempt {
 	a := attempt{status: got.status}
 	location := got.header.Get("Location")
 	query, back := strings.CutPrefix(location, r.RedirectURI+"?")
@@ -126,9 +132,9 @@ func (p *Provider) read(m *metadata, r Request, got *reply) attempt {
 
 // tryRedirectURI tells whether a redirect URI is registered, and what the provider makes of our authorization requests.
 func (p *Provider) tryRedirectURI(ctx context.Context, m *metadata, uri string) []Finding {
-	ours, other := p.attempts(ctx, m, uri, true)
+	ours, other := p.tryBoth(ctx, m, uri, true)
 	if ours.answer == nil && ours.err == nil {
-		ours, other = p.attempts(ctx, m, uri, false)
+		ours, other = p.tryBoth(ctx, m, uri, false)
 	}
 	if ours.answer != nil {
 		return append([]Finding{answered(uri, other)}, p.inspectAnswer(ours)...)
@@ -136,11 +142,11 @@ func (p *Provider) tryRedirectURI(ctx context.Context, m *metadata, uri string) 
 	return []Finding{p.compared(uri, m, ours, other)}
 }
 
-// attempts tries a redirect URI and, at the same time, one that nobody registered.
-func (p *Provider) attempts(ctx context.Context, m *metadata, uri string, silent bool) (ours, other attempt) {
+// tryBoth tries a redirect URI and, at the same time, one that nobody registered.
+func (p *Provider) tryBoth(ctx context.Context, m *metadata, uri string, silent bool) (ours, other attempt) {
 	var asked sync.WaitGroup
-	asked.Go(func() { ours = p.attempt(ctx, m, uri, silent) })
-	asked.Go(func() { other = p.attempt(ctx, m, uri+unregistered, silent) })
+	asked.Go(func() { ours = p.try(ctx, m, uri, silent) })
+	asked.Go(func() { other = p.try(ctx, m, uri+unregistered, silent) })
 	asked.Wait()
 	return ours, other
 }
@@ -188,6 +194,9 @@ func (p *Provider) notTried(uri string, m *metadata, err error) Finding {
 	case !pushed:
 		f.Level, f.Says = LevelNote, "cannot be told: "+err.Error()
 		f.Mend = "see that browsers reach " + p.addresses.publish(m.AuthURL) + "; doorward itself need not"
+		return f
+	case m.pushURL == "":
+		f.Says, f.Mend = "no login can begin: "+known.Error(), mendPush
 		return f
 	case known.Code == "":
 		f.Says, f.Mend = "no login can begin: "+known.Error(), "see that "+p.addresses.reach(m.pushURL)+" can be reached from here, and look at the provider"
