@@ -29,8 +29,7 @@ func inspect(ctx context.Context, c *config.Config) []finding {
 	if c.UsesRedis() {
 		looks = append(looks, func() []finding { return []finding{inspectRedis(ctx, c)} })
 	}
-	upstreams, _ := c.UpstreamTable()
-	for _, u := range upstreams {
+	for _, u := range distinctUpstreams(c) {
 		looks = append(looks, func() []finding { return []finding{inspectUpstream(ctx, u)} })
 	}
 	found := make([][]finding, len(looks))
@@ -40,6 +39,22 @@ func inspect(ctx context.Context, c *config.Config) []finding {
 	}
 	asked.Wait()
 	return slices.Concat(found...)
+}
+
+// distinctUpstreams are the upstreams, each once, however many patterns lead there.
+func distinctUpstreams(c *config.Config) []config.Upstream {
+	type way struct {
+		name string
+		tls  config.UpstreamTLS
+	}
+	upstreams, _ := c.UpstreamTable()
+	seen := map[way]bool{}
+	return slices.DeleteFunc(upstreams, func(u config.Upstream) bool {
+		w := way{u.Name(), u.TLS}
+		known := seen[w]
+		seen[w] = true
+		return known
+	})
 }
 
 func inspectProvider(ctx context.Context, c *config.Config) []finding {

@@ -66,7 +66,7 @@ func inspectCookieSize(c *config.Config) []finding {
 	}
 	names, ids := sizes{c, measure, groupName}, sizes{c, measure, groupID}
 	byName, byID := names.room(), ids.room()
-	f.Says = fmt.Sprintf("%d bytes hold about %d groups with names such as %s, or %d with ids such as Entra ID's; with usual tokens and %s groups it is %s bytes, with ids %s",
+	f.Says = fmt.Sprintf("%d bytes hold about %d groups with names such as %s, or %d with ids such as Entra ID's; with usual tokens and %s groups it is %s bytes, with ids %s; each cookie stays below the 4096 that browsers take",
 		c.SessionCookieMaxBytes, byName, groupName(1), byID, listInts(groupCounts()), names.table(), ids.table())
 	if byID < fewGroups {
 		f.Level = provider.LevelNote

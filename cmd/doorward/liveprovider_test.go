@@ -9,6 +9,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-jose/go-jose/v4"
+
+	"doorward/config"
 	"doorward/proxy/provider"
 	"doorward/proxy/providertest"
 )
@@ -224,6 +227,40 @@ func TestCheckLiveTriesEachRedirectURI(t *testing.T) {
 	}
 	if levels["redirect URI "+itsCallback] != provider.LevelOK || levels["redirect URI https://b.example.com/oauth2/callback"] != provider.LevelFail {
 		t.Errorf("%+v", findings)
+	}
+}
+
+// Whoever has no secret is tried in its own way.
+func TestCheckLiveTriesTheClientWithoutASecret(t *testing.T) {
+	const key = `{"kty":"EC","crv":"P-256","kid":"k1","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0","d":"jpsQnnGQmL-YBIffH1136cspYG6-0iY7X1fCE9-E9LI"}`
+	var public jose.JSONWebKey
+	if err := public.UnmarshalJSON((&config.Config{ClientKey: key}).ClientPublicKey()); err != nil {
+		t.Fatal(err)
+	}
+	public.Algorithm = "ES256"
+	withKey := map[string]string{"CLIENT_AUTH": "private_key_jwt", "CLIENT_SECRET": unset, "CLIENT_KEY": key}
+	for _, c := range []struct {
+		name     string
+		client   providertest.Client
+		settings map[string]string
+		level    provider.Level
+		says     string
+		mend     string
+	}{
+		{"key", providertest.Client{Auth: "private_key_jwt", Key: public}, withKey, provider.LevelOK, "id and key are accepted", ""},
+		{"registered with a secret", providertest.Client{}, withKey, provider.LevelFail, "id and key are refused", "`doorward check` prints"},
+		{"public", providertest.Client{Auth: "none"}, map[string]string{"CLIENT_AUTH": "none", "CLIENT_SECRET": unset}, provider.LevelOK, "the id is accepted", ""},
+		{"public, and registered with a secret", providertest.Client{}, map[string]string{"CLIENT_AUTH": "none", "CLIENT_SECRET": unset}, provider.LevelFail, "the id is refused", "a public one"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p := providertest.New(t, providertest.Mutation{Refuse: nobody})
+			p.Register(c.client)
+			findings := checkedLive(t, p, c.settings)
+			i := slices.IndexFunc(findings, func(f finding) bool { return f.ID == "provider.client" })
+			if i < 0 || findings[i].Level != c.level || !strings.Contains(findings[i].Says, c.says) || !strings.Contains(findings[i].Mend, c.mend) {
+				t.Errorf("%+v", findings)
+			}
+		})
 	}
 }
 

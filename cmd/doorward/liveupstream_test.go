@@ -92,10 +92,10 @@ func echo(t *testing.T) (address string) {
 // What stands in the report in which order does not depend on who answers first: what fails comes first, else they stand as in the settings.
 func TestCheckLiveKeepsTheOrderOfUpstreams(t *testing.T) {
 	first, second := listening(t), listening(t)
-	environment(t, map[string]string{"ISSUER_URL": "http://127.0.0.1:1", "UPSTREAMS": "/ " + first + "; /b/ http://127.0.0.1:1; /c/ " + second})
+	environment(t, map[string]string{"ISSUER_URL": "http://127.0.0.1:1", "UPSTREAMS": "/ " + first + "; /b/ http://127.0.0.1:1; /c/ " + second + "; /d/ " + first})
 	_, out, _ := command(t, "check", "--live")
 	at := []int{strings.Index(out, "FAIL upstream http://127.0.0.1:1:"), strings.Index(out, "note "), strings.Index(out, "ok   upstream "+first), strings.Index(out, "ok   upstream "+second)}
-	if at[0] < 0 || !slices.IsSorted(at) {
+	if at[0] < 0 || !slices.IsSorted(at) || strings.Count(out, "upstream "+first+":") != 1 {
 		t.Errorf("%v in\n%s", at, out)
 	}
 }

@@ -365,6 +365,30 @@ func TestInspect(t *testing.T) {
 	}
 }
 
+// What is tried of a login goes the way that doorward itself has to the provider.
+func TestInspectTriesLoginsThroughTheInternalURL(t *testing.T) {
+	o := newOP(t, "ES256")
+	o.issuer = "https://idp.example.com"
+	o.instead = handlers("/authorize", func(w http.ResponseWriter, r *http.Request) {
+		q := r.URL.Query()
+		if q.Get("redirect_uri") != callback || q.Get("prompt") != "none" || q.Has("response_mode") {
+			http.Error(w, "not for this one", http.StatusBadRequest)
+			return
+		}
+		http.Redirect(w, r, callback+"?error=login_required&state="+q.Get("state"), http.StatusSeeOther)
+	})
+	p := o.client(t, func(options *Options) { options.InternalURL, options.ResponseMode = o.server.URL, "form_post" })
+	findings, err := p.Inspect(t.Context(), callback)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.ContainsFunc(findings, func(f Finding) bool {
+		return f.ID == "provider.redirect-uri" && f.Level == LevelOK && strings.Contains(f.Says, "and to no other")
+	}) {
+		t.Errorf("%+v", findings)
+	}
+}
+
 // What many providers need for groups is named where it is offered, and only while it is not asked for.
 func TestInspectNamesTheScopeForGroups(t *testing.T) {
 	for _, test := range []struct{ offered, asked, named bool }{{true, false, true}, {true, true, false}, {false, false, false}} {
