@@ -41,20 +41,32 @@ func pairFault(certificate string, err error) string {
 	return "is a certificate, but " + Prefix + "_TLS_KEY is no whole private key in PEM without a password"
 }
 
-// certificateNotes: a browser refuses these, and people see nothing of doorward.
-func (c *Config) certificateNotes() []string {
+// CertificateFaults are for what browsers refuse the certificate, so that people see nothing of doorward, and for what they soon will; empty for
+// nothing. Valid after [Config.Validate].
+func (c *Config) CertificateFaults() (faults []string, soon string) {
 	pair, err := tls.X509KeyPair([]byte(c.TLSCert), []byte(c.TLSKey))
 	if !c.ServesTLS() || err != nil {
-		return nil
+		return nil, ""
 	}
-	var notes []string
 	for _, origin := range c.signInOrigins() {
 		if pair.Leaf.VerifyHostname(origin.Hostname()) != nil {
-			notes = append(notes, fmt.Sprintf("%s_TLS_CERT is not for %s: browsers will refuse it there", Prefix, origin.Hostname()))
+			faults = append(faults, fmt.Sprintf("%s_TLS_CERT is not for %s: browsers will refuse it there", Prefix, origin.Hostname()))
 		}
 	}
-	if note := expiryNote(pair.Leaf.NotBefore, pair.Leaf.NotAfter, time.Now()); note != "" {
-		notes = append(notes, Prefix+"_TLS_CERT "+note)
+	fault, soon := expiry(pair.Leaf.NotBefore, pair.Leaf.NotAfter, time.Now())
+	if fault != "" {
+		faults = append(faults, Prefix+"_TLS_CERT "+fault)
+	}
+	if soon != "" {
+		soon = Prefix + "_TLS_CERT " + soon
+	}
+	return faults, soon
+}
+
+func (c *Config) certificateNotes() []string {
+	notes, soon := c.CertificateFaults()
+	if soon != "" {
+		notes = append(notes, soon)
 	}
 	return notes
 }
@@ -62,16 +74,16 @@ func (c *Config) certificateNotes() []string {
 // expirySoon is when a certificate should have been renewed: those of 90 days commonly are at 30.
 const expirySoon = 14 * 24 * time.Hour
 
-func expiryNote(begins, ends, now time.Time) string {
+func expiry(begins, ends, now time.Time) (fault, soon string) {
 	switch {
 	case now.Before(begins):
-		return "is not valid before " + begins.UTC().Format(time.DateTime) + " UTC"
+		return "is not valid before " + begins.UTC().Format(time.DateTime) + " UTC", ""
 	case now.After(ends):
-		return "expired at " + ends.UTC().Format(time.DateTime) + " UTC"
+		return "expired at " + ends.UTC().Format(time.DateTime) + " UTC", ""
 	case ends.Sub(now) < expirySoon:
-		return "expires at " + ends.UTC().Format(time.DateTime) + " UTC: renew it"
+		return "", "expires at " + ends.UTC().Format(time.DateTime) + " UTC: renew it"
 	}
-	return ""
+	return "", ""
 }
 
 // FollowCertificate returns what gives the certificate with its key as they are now: see follow. It is called at each handshake, and gives nil

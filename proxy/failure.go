@@ -168,7 +168,7 @@ func unauthenticated() *failure {
 func denied(route *access.Route, refusal *access.Refusal, who *identity) *failure {
 	f := &failure{status: http.StatusForbidden, code: "denied", reason: refusal.Reason, event: "denied",
 		title:   "You may not go here",
-		details: []detail{{"Rule", refusal.Rule}},
+		details: []detail{{"Rule", route.Rule()}}, // as log and metrics have it
 		cause:   fmt.Errorf("rule %q asks for %s", refusal.Rule, refusal.Asks)}
 	if route.Access() == access.Deny {
 		f.text = []string{"Nobody is let through here."}
@@ -177,6 +177,9 @@ func denied(route *access.Route, refusal *access.Refusal, who *identity) *failur
 		}
 		f.actions = []action{toStart()}
 		return f
+	}
+	if refusal.Rule != route.Rule() { // one of two that must both hold, or that of the server in front
+		f.details = append(f.details, detail{"Refused by", refusal.Rule})
 	}
 	f.details = append(f.details, detail{"It asks for", refusal.Asks}, detail{"You are", who.session.User})
 	f.text = []string{"You are signed in, but the rule for this page asks for something that you do not have.",

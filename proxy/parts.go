@@ -61,13 +61,24 @@ func (p *Proxy) openUpstreams() error {
 
 func (p *Proxy) openSessions() (err error) {
 	secrets, redis := p.config.FollowSecrets(p.reloaded), RedisOptions(p.config, p.reloaded)
+	o := p.sessionOptions()
+	o.Secrets, o.Redis = secrets(), redis
+	if p.sessions, err = session.NewManager(o); err != nil {
+		return err
+	}
+	p.follow(func() { p.useSecrets(secrets()) })
+	p.follow(func() { redis.Password() })
+	return nil
+}
+
+// sessionOptions are what the settings say of sessions, but for what may change.
+func (p *Proxy) sessionOptions() session.Options {
 	// The provider's form_post is a POST from another site, which a Lax cookie does not accompany.
 	loginSameSite := http.SameSiteLaxMode
 	if p.config.ResponseMode == "form_post" {
 		loginSameSite = http.SameSiteNoneMode
 	}
-	p.sessions, err = session.NewManager(session.Options{
-		Secrets:         secrets(),
+	return session.Options{
 		Audience:        p.config.IssuerURL + " " + p.config.ClientID,
 		CookieName:      p.config.SessionCookieName(),
 		LoginName:       p.config.LoginCookieName(),
@@ -80,20 +91,13 @@ func (p *Proxy) openSessions() (err error) {
 		IdleTimeout:     p.config.SessionIdleTimeout,
 		RevocationsPath: p.config.RevocationsPath,
 		OnDamage:        func(what error) { p.log.Error("revocations_damaged", "error", what.Error()) },
-		Redis:           redis,
 		InRedis:         p.config.KeepsSessionsInRedis(),
 		OnRedis:         p.redisNotice(),
 		OnOpen:          p.metrics.sessionOpened,
 		OnSave:          p.metrics.sessionSaved,
 
 		KeepWithoutToken: p.keepsSessions(),
-	})
-	if err != nil {
-		return err
 	}
-	p.follow(func() { p.useSecrets(secrets()) })
-	p.follow(func() { redis.Password() })
-	return nil
 }
 
 // RedisOptions are what the settings say of Redis. notice is told when the password, which follows its file, changes or cannot be used any more.

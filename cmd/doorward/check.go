@@ -6,19 +6,22 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"doorward/config"
 )
 
-// report is what `check` found, as --json prints it.
+// report is what `check` found, as --json prints it. Problems and notes are among the findings, too.
 type report struct {
 	OK       bool            `json:"ok"` // doorward would start
 	Problems config.Problems `json:"problems"`
 	Register register        `json:"register"`
 	Front    []string        `json:"front,omitempty"` // what the server in front has to do
 	Notes    []string        `json:"notes"`
-	Live     []finding       `json:"live,omitempty"`
+	Findings []finding       `json:"findings"`
+
+	live []finding // those that were asked for
 }
 
 // register is what the provider has to know of the client.
@@ -32,28 +35,49 @@ type register struct {
 }
 
 // check reports on the configuration. Only what refuses the start fails it:
-// neither notes nor a provider that is down do.
+// neither notes nor, unless --strict asks for that, a provider that is down do.
 func check(ctx context.Context, args []string, out, errOut io.Writer) int {
 	flags := newFlags("check", errOut)
-	live := flags.Bool("live", false, "also ask the provider and the upstreams")
+	live := flags.Bool("live", false, "also ask the provider, Redis and the upstreams; takes 12 seconds at most")
+	strict := flags.Bool("strict", false, "like --live, and the exit status is 1 when anything that was asked failed, too")
 	asJSON := flags.Bool("json", false, "print JSON")
 	if status, ok := flags.parse(args, 0); !ok {
 		return status
 	}
 	c, err := config.Load()
 	r := newReport(c, err)
-	if *live && r.OK {
-		r.Live = inspect(ctx, c)
+	if (*live || *strict) && r.OK {
+		r.live = inspect(ctx, c)
 	}
+	r.gather(c)
 	if *asJSON {
 		r.writeJSON(out)
 	} else {
 		r.writeText(out)
 	}
-	if !r.OK {
+	if !r.OK || *strict && r.failed() > 0 {
 		return exitFailed
 	}
 	return exitOK
+}
+
+// gather lists all findings. What was looked at live is said once.
+func (r *report) gather(c *config.Config) {
+	if r.live != nil {
+		faults, soon := c.CertificateFaults()
+		r.Notes = slices.DeleteFunc(r.Notes, func(note string) bool { return note == soon || slices.Contains(faults, note) })
+	}
+	r.Findings = slices.Concat([]finding{}, ofProblems(r.Problems), ofNotes(r.Notes), r.live)
+}
+
+// failed is how many of the things that were asked live are not as they must be.
+func (r *report) failed() (failed int) {
+	for _, f := range r.live {
+		if f.failed() {
+			failed++
+		}
+	}
+	return failed
 }
 
 func newReport(c *config.Config, err error) *report {
@@ -100,16 +124,11 @@ func (r *report) writeText(w io.Writer) {
 	}
 	writeList(w, "Configure the server in front ("+config.Prefix+"_FORWARD_AUTH) to", r.Front)
 	writeList(w, "Notes:", r.Notes)
-	writeFindings(w, r.Live)
+	writeFindings(w, r.live)
 }
 
 func (r *report) headline() string {
-	failed := 0
-	for _, f := range r.Live {
-		if !f.OK {
-			failed++
-		}
-	}
+	failed := r.failed()
 	switch {
 	case !r.OK:
 		return fmt.Sprintf("doorward would not start: %d to mend.", len(r.Problems))
@@ -122,21 +141,5 @@ func (r *report) headline() string {
 func writeList(w io.Writer, title string, items []string) {
 	if len(items) > 0 {
 		fmt.Fprintf(w, "\n%s\n  %s\n", title, strings.Join(items, "\n  "))
-	}
-}
-
-func writeFindings(w io.Writer, findings []finding) {
-	if len(findings) > 0 {
-		fmt.Fprintln(w, "\nAsked live:")
-	}
-	for _, f := range findings {
-		mark := "ok  "
-		if !f.OK {
-			mark = "FAIL"
-		}
-		fmt.Fprintf(w, "  %s %s: %s\n", mark, f.Subject, f.Says)
-		if f.Mend != "" {
-			fmt.Fprintf(w, "       mend: %s\n", f.Mend)
-		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"doorward/config"
+	"doorward/proxy/provider"
 )
 
 func TestCheckOfAGoodConfiguration(t *testing.T) {
@@ -77,6 +78,35 @@ func TestCheckJSON(t *testing.T) {
 	}
 }
 
+// Problems and notes are findings, too, under the setting that they are about.
+func TestCheckJSONHasEveryFinding(t *testing.T) {
+	for _, c := range []struct {
+		changes map[string]string
+		want    string // "level id", in order
+	}{
+		{nil, "note config.audience"},
+		{map[string]string{"ACCESS_RULES": "/ authenticated\n/oauth2/x public\nbarn/ group:Admin"}, "note config.audience note config.scopes note config.endpoint-prefix note config.public-url"},
+		{map[string]string{"CLIENT_SECRET": unset, "CLIENT_SECRET_FILE": "/does/not/exist", "LOG_LEVEL": "loud"}, "fail config.client-secret fail config.log-level"},
+	} {
+		environment(t, c.changes)
+		_, out, _ := command(t, "check", "--json")
+		var r report
+		if err := json.Unmarshal([]byte(out), &r); err != nil {
+			t.Fatalf("%v in %s", err, out)
+		}
+		var got []string
+		for _, f := range r.Findings {
+			got = append(got, string(f.Level), f.ID)
+			if f.Subject == "" || f.Says == "" {
+				t.Errorf("%+v", f)
+			}
+		}
+		if strings.Join(got, " ") != c.want {
+			t.Errorf("%v: %s, want %s", c.changes, strings.Join(got, " "), c.want)
+		}
+	}
+}
+
 func TestCheckCountsEveryProblemOfOneVariable(t *testing.T) {
 	environment(t, map[string]string{"ACCESS_RULES": "/ authenticatd\nb//c authenticated\nGETT /x grop:Admin"})
 	status, out, _ := command(t, "check")
@@ -98,8 +128,8 @@ func TestHeadlineOfCheck(t *testing.T) {
 		want   string
 	}{
 		{report{OK: true}, "The configuration is fine."},
-		{report{OK: true, Live: []finding{{OK: true}}}, "The configuration is fine."},
-		{report{OK: true, Live: []finding{{OK: true}, {}, {}}}, "doorward would start, but 2 of what was asked live failed."},
+		{report{OK: true, live: []finding{{Level: provider.LevelOK}, {Level: provider.LevelNote}}}, "The configuration is fine."},
+		{report{OK: true, live: []finding{{Level: provider.LevelOK}, {Level: provider.LevelFail}, {Level: provider.LevelFail}}}, "doorward would start, but 2 of what was asked live failed."},
 		{report{Problems: make([]config.Problem, 2)}, "doorward would not start: 2 to mend."},
 	} {
 		if got := c.report.headline(); got != c.want {
@@ -128,16 +158,16 @@ func TestCheckLiveReportsWhatIsDown(t *testing.T) {
 		t.Fatalf("%v in %s", err, out)
 	}
 	var failed int
-	for _, f := range r.Live {
-		if !f.OK {
+	for _, f := range r.Findings {
+		if f.failed() {
 			failed++
 			if f.Mend == "" {
 				t.Errorf("no mend for %s: %s", f.Subject, f.Says)
 			}
 		}
 	}
-	if status != exitOK || failed < 3 || failed == len(r.Live) {
-		t.Errorf("status %d, findings %+v", status, r.Live)
+	if status != exitOK || failed < 3 || failed == len(r.Findings) {
+		t.Errorf("status %d, findings %+v", status, r.Findings)
 	}
 }
 

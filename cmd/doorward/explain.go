@@ -8,16 +8,18 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"doorward/config"
 	"doorward/proxy/access"
 )
 
 // explain says which rule decides for a request, why, and where the request
-// would go. It needs the rules, the upstreams and the names of groups alone:
-// whatever else is wrong or missing in the configuration does not matter to it.
-func explain(args []string, out, errOut io.Writer) int {
-	q, status, ok := parseQuestion(args, errOut)
+// would go; of a line of the access log also whether that is what happened. It
+// needs the rules, the upstreams and the names of groups alone: whatever else is
+// wrong or missing in the configuration does not matter to it.
+func explain(args []string, in io.Reader, out, errOut io.Writer) int {
+	asked, status, ok := parseQuestions(args, in, errOut)
 	if !ok {
 		return status
 	}
@@ -31,10 +33,28 @@ func explain(args []string, out, errOut io.Writer) int {
 		fmt.Fprintln(errOut, err)
 		return exitUsage
 	}
-	if answer(c, policy, q, out) {
+	if asked.answer(c, policy, out) {
 		return exitOK
 	}
 	return exitFailed
+}
+
+// answer explains each and reports whether all are allowed.
+func (asked *questions) answer(c *config.Config, policy *access.Policy, out io.Writer) bool {
+	allAllowed := true
+	changes := map[change]int{}
+	for i, q := range asked.list {
+		if i > 0 {
+			fmt.Fprintln(out)
+		}
+		now := q.answer(c, policy, out)
+		allAllowed = allAllowed && now.fate == allowed
+		if q.logged != nil {
+			changes[q.logged.compare(now, out)]++
+		}
+	}
+	asked.summarize(changes, out)
+	return allAllowed
 }
 
 // rulesProblem is what of the problems concerns explain.
@@ -46,24 +66,28 @@ func rulesProblem(err error) error {
 	return nil
 }
 
-// answer explains and reports whether the request is allowed.
-func answer(c *config.Config, policy *access.Policy, q *question, out io.Writer) bool {
+// answer explains one question.
+func (q *question) answer(c *config.Config, policy *access.Policy, out io.Writer) decision {
 	if q.host == "" && len(c.Origins()) > 0 {
 		q.host = c.Origins()[0].Host
 	}
 	line(out, "request", q.method+" "+q.host+q.path)
+	if q.logged != nil {
+		line(out, "then", q.logged.happened())
+		q.forget(policy)
+	}
 	if refusal := q.beforeRules(c, policy); refusal != "" {
 		line(out, "verdict", refusal)
-		return false
+		return decision{"none", refused}
 	}
 	if q.path == c.EndpointPrefix || strings.HasPrefix(q.path, c.EndpointPrefix+"/") {
 		line(out, "verdict", "allowed: doorward itself answers under "+c.EndpointPrefix)
-		return true
+		return decision{c.EndpointPrefix + "/", allowed}
 	}
 	route, err := policy.Route(q.method, q.host, q.path)
 	if err != nil {
 		explainError(out, err)
-		return false
+		return decision{"none", refused}
 	}
 	line(out, "rule", route.Rule())
 	if asks := route.Requirement(); asks != "" {
@@ -71,16 +95,26 @@ func answer(c *config.Config, policy *access.Policy, q *question, out io.Writer)
 	}
 	reached := explainUpstream(c, q.path, route, out)
 	renamed := q.nameGroups(c)
-	allowed := explainVerdict(q, route, out) && reached
+	now := explainVerdict(q, route, out)
 	for _, how := range renamed {
 		line(out, "", how)
 	}
+	if now == allowed && !reached {
+		now = nowhere
+	}
 	q.explainBeyond(c, route, out)
-	return allowed
+	return decision{route.Rule(), now}
 }
 
+// line writes a line. What a log line quotes may be anybody's words, and a terminal obeys some that nobody sees.
 func line(w io.Writer, label, text string) {
-	fmt.Fprintf(w, "%-9s %s\n", label, text)
+	visible := strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return unicode.ReplacementChar
+	}, text)
+	fmt.Fprintf(w, "%-9s %s\n", label, visible)
 }
 
 // nameGroups takes groups that were given as the provider calls them for those
@@ -169,34 +203,50 @@ func explainUpstream(c *config.Config, path string, route *access.Route, out io.
 }
 
 // explainVerdict says whether the rule lets the person through.
-func explainVerdict(q *question, route *access.Route, out io.Writer) bool {
+func explainVerdict(q *question, route *access.Route, out io.Writer) fate {
 	switch route.Access() {
 	case access.Public:
 		line(out, "verdict", "allowed: everybody, signed in or not")
-		return true
+		return allowed
 	case access.Deny:
 		if route.Requirement() == "" {
 			line(out, "verdict", fmt.Sprintf("denied: no rule covers this path; add one to %s_ACCESS_RULES (403)", config.Prefix))
-			return false
+			return denied
 		}
 		line(out, "verdict", "denied: everybody, signed in or not (403)")
-		return false
+		return denied
+	}
+	if q.logged.anonymous() && !q.described {
+		line(out, "verdict", "nobody was signed in"+without(route))
+		if route.Access() == access.UpstreamAuth && q.logged.fate() == allowed {
+			return allowed // it brought its own
+		}
+		return signIn
 	}
 	if refusal := route.Check(&q.person); refusal != nil {
-		explainRefusal(refusal, out)
-		return false
+		return q.explainRefusal(refusal, out)
 	}
-	line(out, "verdict", "allowed: this person, signed in"+within(route, q.person)+without(route))
-	return true
+	age := within(route, q.person)
+	line(out, "verdict", "allowed: this person, signed in"+age+without(route))
+	if age != "" && q.logged != nil && q.logged.fate() == again {
+		return untold // how old the login was is not in the log
+	}
+	return allowed
 }
 
 // explainRefusal says what is missing, and whether another login would mend it.
-func explainRefusal(refusal *access.Refusal, out io.Writer) {
+func (q *question) explainRefusal(refusal *access.Refusal, out io.Writer) fate {
 	asks := "the rule " + refusal.Rule + " asks for " + refusal.Asks
+	if q.cannotTell(refusal) {
+		line(out, "verdict", "cannot be told: "+asks+", and the log does not say that of people; say it with --group, --email, --claim or --acr")
+		return untold
+	}
+	came := denied
 	switch {
 	case !refusal.StepUp.IsZero():
 		line(out, "verdict", "denied with this login: "+asks)
 		line(out, "", "another would do: "+loginThatWouldDo(refusal.StepUp)+". People are sent to sign in again; others get 401")
+		came = again
 	default:
 		line(out, "verdict", "denied: "+asks+" (403)")
 	}
@@ -206,6 +256,7 @@ func explainRefusal(refusal *access.Refusal, out io.Writer) {
 	if refusal.NeedsGroups {
 		line(out, "", "the person has no groups; give them with --group")
 	}
+	return came
 }
 
 func loginThatWouldDo(asked access.StepUp) string {

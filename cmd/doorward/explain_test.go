@@ -160,6 +160,119 @@ func TestExplainTakesALineOfTheAccessLogAsText(t *testing.T) {
 	}
 }
 
+// A row a line: what is said of then and now.
+func TestExplainSaysWhetherALineWouldBeDecidedAsThen(t *testing.T) {
+	rules := someRules + "\nCOPY /copies/ deny\n/mine/ user:kim\n/inside/ ip:10.0.0.0/8 | user:lee\n/few/ !group:Guests"
+	const head = `{"time":"2026-01-02T03:04:05Z","level":"info","event":"request","client_ip":"10.1.2.3","host":"app.example.com","method":"GET",`
+	for _, c := range []struct {
+		name, line string
+		flags      string
+		status     int
+		says       []string
+	}{
+		{"as then", head + `"path":"/mine/x","rule":"/mine/","outcome":"forwarded","user":"kim","status":200}`, "", exitOK,
+			[]string{"then      forwarded (200) by the rule /mine/ for kim at 2026-01-02T03:04:05Z", "changed   no: decided as then"}},
+		{"denied as then", head + `"path":"/mine/x","rule":"/mine/","outcome":"denied","reason":"user","user":"lee","status":403}`, "", exitFailed,
+			[]string{"then      denied, user (403)", "changed   no"}},
+		{"now allowed", head + `"path":"/mine/x","rule":"/mine/","outcome":"denied","reason":"user","user":"kim","status":403}`, "", exitOK,
+			[]string{"changed   yes: the request was denied and would be allowed"}},
+		{"now denied", head + `"path":"/mine/x","rule":"/mine/","outcome":"forwarded","user":"lee","status":200}`, "", exitFailed,
+			[]string{"changed   yes: the request was allowed and would be denied"}},
+		{"another rule", head + `"path":"/mine/x","rule":"/","outcome":"forwarded","user":"lee","status":200}`, "", exitFailed,
+			[]string{"changed   yes: the rule was / and is /mine/; the request was allowed and would be denied"}},
+		{"another rule, the same answer", head + `"path":"/mine/x","rule":"/","outcome":"forwarded","user":"kim","status":200}`, "", exitOK,
+			[]string{"changed   yes: the rule was / and is /mine/\n"}},
+		{"groups are not in the log", head + `"path":"/admin/","rule":"/admin/","outcome":"forwarded","user":"kim","status":200}`, "", exitFailed,
+			[]string{"cannot be told: the rule /admin/ asks for group:Admin", "--group", "changed   cannot be told; the rule is the same"}},
+		{"nor is their lack", head + `"path":"/few/","rule":"/few/","outcome":"forwarded","user":"kim","status":200}`, "", exitFailed, []string{"changed   cannot be told"}},
+		{"but flags can say it", head + `"path":"/admin/","rule":"/admin/","outcome":"forwarded","user":"kim","status":200}`, "--group Admin", exitOK, []string{"changed   no"}},
+		{"and that it is another", head + `"path":"/admin/","rule":"/admin/","outcome":"forwarded","user":"kim","status":200}`, "--group Dev", exitFailed, []string{"changed   yes: the request was allowed and would be denied"}},
+		{"claims neither", head + `"path":"/roles/","rule":"/roles/","outcome":"denied","user":"kim","status":403}`, "", exitFailed, []string{"changed   cannot be told"}},
+		{"nor e-mail", head + `"path":"/mail/","rule":"/mail/","outcome":"forwarded","user":"kim","status":200}`, "", exitFailed, []string{"changed   cannot be told"}},
+		{"nor how they signed in", head + `"path":"/safe/x","rule":"/safe/","outcome":"step_up","user":"kim","status":303}`, "", exitFailed, []string{"changed   cannot be told"}},
+		{"nor when", head + `"path":"/strong/","rule":"/strong/","outcome":"step_up","user":"kim","status":303}`, "--acr mfa", exitFailed, []string{"not older than 15m", "changed   cannot be told"}},
+		{"nobody", head + `"path":"/a","rule":"/","outcome":"login","status":303}`, "", exitFailed, []string{"nobody was signed in", "changed   no"}},
+		{"nobody, and now public", head + `"path":"/status","rule":"/","outcome":"unauthenticated","status":401}`, "", exitOK, []string{"changed   yes: the rule was / and is GET /status; the request was asked to sign in and would be allowed"}},
+		{"with an Authorization of its own", head + `"path":"/git/x","rule":"/git/","outcome":"forwarded","status":200}`, "", exitOK, []string{"changed   no"}},
+		{"nobody knows that one", head + `"path":"/git/x","rule":"/git/","outcome":"unauthenticated","status":401}`, "", exitFailed, []string{"changed   no"}},
+		{"ambiguous", head + `"path":"/x/..%2fadmin/","rule":"none","outcome":"ambiguous_path","reason":"ambiguous_path","status":400}`, "", exitFailed, []string{"changed   no"}},
+		{"another host", `{"event":"request","host":"other.example.com","method":"GET","path":"/","rule":"none","outcome":"unknown_host","status":421}`, "", exitFailed, []string{"421", "changed   no"}},
+		{"our own", head + `"path":"/oauth2/userinfo","rule":"/oauth2/","outcome":"userinfo","user":"kim","status":200}`, "", exitOK, []string{"changed   cannot be told; the rule is the same"}},
+		{"the upstream failed", head + `"path":"/a","rule":"/","outcome":"upstream_error","user":"kim","status":502}`, "", exitOK, []string{"changed   no"}},
+		{"behind docker compose's name", `doorward-1  | ` + head + `"path":"/mine/x","rule":"/mine/","outcome":"forwarded","user":"kim","status":200}`, "", exitOK, []string{"changed   no"}},
+		{"behind kubectl's time", `2026-01-02T03:04:05.6Z time=2026-01-02T03:04:05.678Z level=info event=request host=app.example.com method=GET path=/mine/x rule=/mine/ outcome=forwarded user=kim status=200`, "", exitOK,
+			[]string{"then      forwarded (200) by the rule /mine/ for kim", "changed   no"}},
+		{"a pattern with a method, as text", `time=2026-01-02T03:04:05.678Z level=info event=request host=app.example.com method=GET path=/status rule="GET /status" outcome=forwarded status=200`, "", exitOK, []string{"changed   no"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			environment(t, map[string]string{"ACCESS_RULES": rules, "UPSTREAMS": someUpstreams})
+			status, out, errOut := command(t, append([]string{"explain", c.line}, strings.Fields(c.flags)...)...)
+			if status != c.status || errOut != "" {
+				t.Errorf("status %d, want %d; err %q", status, c.status, errOut)
+			}
+			for _, want := range c.says {
+				if !strings.Contains(out, want) {
+					t.Errorf("%q is missing in\n%s", want, out)
+				}
+			}
+		})
+	}
+}
+
+// Several lines come from standard input, or in one argument. A request that has an event of its own besides is explained once, and what is
+// about no request is passed over.
+func TestExplainTakesSeveralLines(t *testing.T) {
+	environment(t, map[string]string{"ACCESS_RULES": someRules})
+	lines := `{"time":"2026-01-02T03:04:05Z","event":"start","version":"1"}
+{"time":"2026-01-02T03:04:05Z","event":"denied","request_id":"r1","host":"wiki.example.com","method":"GET","path":"/a","rule":"wiki.example.com/","reason":"user","user":"lee"}
+{"time":"2026-01-02T03:04:06Z","event":"request","request_id":"r1","host":"wiki.example.com","method":"GET","path":"/a","rule":"wiki.example.com/","outcome":"denied","reason":"user","user":"lee","status":403}
+
+{"time":"2026-01-02T03:04:07Z","event":"request","request_id":"r2","host":"app.example.com","method":"GET","path":"/closed/","rule":"/","outcome":"forwarded","user":"lee","status":200}
+{"time":"2026-01-02T03:04:08Z","event":"request","request_id":"r3","host":"app.example.com","method":"GET","path":"/admin/","rule":"/admin/","outcome":"forwarded","user":"kim","status":200}
+time=2026-01-02T03:04:09Z event=request request_id=r4 host=app.example.com method=GET path=/status rule="GET /status" outcome=forwarded status=200
+nothing that doorward writes
+`
+	explained := func(in string, args ...string) (int, string, string) {
+		var out, errOut strings.Builder
+		status := explain(args, strings.NewReader(in), &out, &errOut)
+		return status, out.String(), errOut.String()
+	}
+	for name, run := range map[string]func() (int, string, string){
+		"standard input": func() (int, string, string) { return explained(lines, "-") },
+		"an argument":    func() (int, string, string) { return explained("", lines) },
+	} {
+		status, out, errOut := run()
+		if status != exitFailed || errOut != "" || strings.Count(out, "request   GET") != 4 || strings.Count(out, "wiki.example.com/a\n") != 1 {
+			t.Errorf("%s: status %d, err %q, out\n%s", name, status, errOut, out)
+		}
+		if want := "\n4 requests: 2 decided as then, 1 otherwise, 1 cannot be told; passed over, since they are about none: 2 lines\n"; !strings.HasSuffix(out, want) {
+			t.Errorf("%s: %q is missing in\n%s", name, want, out)
+		}
+	}
+	if status, _, errOut := explained("nothing\nat all\n", "-"); status != exitUsage || !strings.Contains(errOut, "no line of it is about a request") {
+		t.Errorf("status %d, err %q", status, errOut)
+	}
+}
+
+// Whoever made a request chose some of what is in its line.
+func TestExplainWritesNothingThatATerminalObeys(t *testing.T) {
+	environment(t, nil)
+	_, out, _ := command(t, "explain", `{"method":"GET","path":"/\u001b]0;x\u0007\u009b2J","user":"k\u001b[2Jim","outcome":"forwarded\u202e"}`)
+	if !strings.Contains(out, "k\ufffd[2Jim") || strings.ContainsAny(out, "\x1b\x07\u009b\u202e") {
+		t.Errorf("%q", out)
+	}
+}
+
+// Rules are about whole paths: a line that keeps a part alone, or none, explains nothing.
+func TestExplainRefusesLinesWithoutTheWholePath(t *testing.T) {
+	environment(t, nil)
+	for path, says := range map[string]string{"-": "no path", "/" + strings.Repeat("x", 511) + "…": "longer than the log keeps"} {
+		if status, _, errOut := command(t, "explain", `{"method":"GET","path":"`+path+`"}`); status != exitUsage || !strings.Contains(errOut, says) {
+			t.Errorf("status %d, err %q", status, errOut)
+		}
+	}
+}
+
 func TestExplainNeedsOnlyTheTables(t *testing.T) {
 	environment(t, map[string]string{
 		"PUBLIC_URL": unset, "ISSUER_URL": unset, "CLIENT_ID": unset, "CLIENT_SECRET": unset, "COOKIE_SECRETS": unset,

@@ -1,12 +1,10 @@
 package main
 
 import (
-	"cmp"
 	"context"
-	"crypto/tls"
-	"errors"
 	"fmt"
-	"net"
+	"slices"
+	"sync"
 	"time"
 
 	"doorward/config"
@@ -15,30 +13,48 @@ import (
 	"doorward/session"
 )
 
-// liveTimeout bounds everything that `check --live` asks.
-const liveTimeout = 20 * time.Second
+// liveTimeout bounds everything that `check --live` asks. All are asked at once.
+const liveTimeout = 12 * time.Second
 
-// finding is one answer of the provider, of Redis or of an upstream.
-type finding struct {
-	OK      bool   `json:"ok"`
-	Subject string `json:"subject"`
-	Says    string `json:"says"`
-	Mend    string `json:"mend,omitempty"`
-}
-
-// inspect asks the provider what it offers, and Redis and each upstream whether they are there.
+// inspect asks the provider what it offers and whether it knows us, and Redis and each upstream whether they are there; and it looks at what
+// of the configuration depends on them and on the browsers.
 func inspect(ctx context.Context, c *config.Config) []finding {
 	ctx, cancel := context.WithTimeout(ctx, liveTimeout)
 	defer cancel()
-	findings := inspectProvider(ctx, c)
+	looks := []func() []finding{
+		func() []finding { return inspectProvider(ctx, c) },
+		func() []finding { return inspectCookies(c) },
+		func() []finding { return inspectFront(c) },
+	}
 	if c.UsesRedis() {
-		findings = append(findings, inspectRedis(ctx, c))
+		looks = append(looks, func() []finding { return []finding{inspectRedis(ctx, c)} })
+	}
+	for _, u := range distinctUpstreams(c) {
+		looks = append(looks, func() []finding { return []finding{inspectUpstream(ctx, u)} })
+	}
+	found := make([][]finding, len(looks))
+	var asked sync.WaitGroup
+	for i, look := range looks {
+		asked.Go(func() { found[i] = look() })
+	}
+	asked.Wait()
+	return slices.Concat(found...)
+}
+
+// distinctUpstreams are the upstreams, each once, however many patterns lead there.
+func distinctUpstreams(c *config.Config) []config.Upstream {
+	type way struct {
+		name string
+		tls  config.UpstreamTLS
 	}
 	upstreams, _ := c.UpstreamTable()
-	for _, u := range upstreams {
-		findings = append(findings, dial(ctx, u))
-	}
-	return findings
+	seen := map[way]bool{}
+	return slices.DeleteFunc(upstreams, func(u config.Upstream) bool {
+		w := way{u.Name(), u.TLS}
+		known := seen[w]
+		seen[w] = true
+		return known
+	})
 }
 
 func inspectProvider(ctx context.Context, c *config.Config) []finding {
@@ -49,7 +65,7 @@ func inspectProvider(ctx context.Context, c *config.Config) []finding {
 	}
 	if err != nil {
 		findings = append(findings, finding{
-			Subject: "provider", Says: err.Error(),
+			ID: "provider.discovery", Level: provider.LevelFail, Subject: "provider", Says: err.Error(),
 			Mend: fmt.Sprintf("look at %[1]s_ISSUER_URL, %[1]s_PROVIDER_INTERNAL_URL and %[1]s_PROVIDER_CA, and at the network between", config.Prefix),
 		})
 	}
@@ -65,52 +81,15 @@ func askProvider(ctx context.Context, c *config.Config) ([]provider.Finding, err
 	if err != nil {
 		return nil, err
 	}
-	return p.Inspect(ctx)
+	return p.Inspect(ctx, c.CallbackURLs()...)
 }
 
 // inspectRedis asks Redis whether it is there, lets us in and takes what we have, and changes nothing in it.
 func inspectRedis(ctx context.Context, c *config.Config) finding {
+	f := finding{ID: "redis.reachable", Level: provider.LevelOK, Subject: "redis", Says: "answers, and lets us in"}
 	if _, err := session.PingRedis(ctx, proxy.RedisOptions(c, func(string, error) {})); err != nil {
-		return finding{Subject: "redis", Says: err.Error(),
-			Mend: fmt.Sprintf("look at %[1]s_REDIS_URL, %[1]s_REDIS_PASSWORD, %[1]s_REDIS_CA and %[1]s_REDIS_PREFIX, at what Redis lets this user do, and at the network between", config.Prefix)}
+		f.Level, f.Says = provider.LevelFail, err.Error()
+		f.Mend = fmt.Sprintf("look at %[1]s_REDIS_URL, %[1]s_REDIS_PASSWORD, %[1]s_REDIS_CA and %[1]s_REDIS_PREFIX, at what Redis lets this user do, and at the network between", config.Prefix)
 	}
-	return finding{OK: true, Subject: "redis", Says: "answers, and lets us in"}
-}
-
-// dial opens a connection to an upstream, with TLS where it is to be spoken,
-// and sends nothing.
-func dial(ctx context.Context, u config.Upstream) finding {
-	f := finding{OK: true, Subject: "upstream " + u.Name(), Says: "takes connections"}
-	conn, err := connect(ctx, u)
-	if err != nil {
-		f.OK, f.Says, f.Mend = false, err.Error(), mendUpstream(err)
-		return f
-	}
-	conn.Close()
 	return f
-}
-
-func mendUpstream(err error) string {
-	if _, plain := errors.AsType[tls.RecordHeaderError](err); plain {
-		return fmt.Sprintf("write http:// in its entry in %s_UPSTREAMS, if plain http is what it speaks; it is no TLS", config.Prefix)
-	}
-	if _, unknown := errors.AsType[*tls.CertificateVerificationError](err); unknown {
-		return fmt.Sprintf("in its entry in %s_UPSTREAMS write the name that is in its certificate, and ca= where the system does not know the authority", config.Prefix)
-	}
-	return fmt.Sprintf("start it, or correct its entry in %s_UPSTREAMS", config.Prefix)
-}
-
-func connect(ctx context.Context, u config.Upstream) (net.Conn, error) {
-	dialer := net.Dialer{Timeout: 5 * time.Second}
-	switch u.URL.Scheme {
-	case "unix":
-		return dialer.DialContext(ctx, "unix", u.URL.Path)
-	case "https":
-		return (&tls.Dialer{NetDialer: &dialer, Config: u.TLSConfig(func(string, error) {})}).DialContext(ctx, "tcp", withPort(u, "443"))
-	}
-	return dialer.DialContext(ctx, "tcp", withPort(u, "80"))
-}
-
-func withPort(u config.Upstream, port string) string {
-	return net.JoinHostPort(u.URL.Hostname(), cmp.Or(u.URL.Port(), port))
 }

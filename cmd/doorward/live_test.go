@@ -37,7 +37,7 @@ func TestCheckLiveAsksRedis(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			environment(t, c.settings)
 			found := checkedRedis(t, plain.Password)
-			if found.OK != (c.says == "") || !strings.Contains(found.Says, c.says) || found.OK == (found.Mend != "") {
+			if found.failed() != (c.says != "") || !strings.Contains(found.Says, c.says) || found.failed() != (found.Mend != "") {
 				t.Errorf("%+v, want %q", found, c.says)
 			}
 		})
@@ -57,7 +57,7 @@ func checkedRedis(t *testing.T, secret string) finding {
 	if err := json.Unmarshal([]byte(out), &r); err != nil || status != exitOK {
 		t.Fatalf("status %d, %v in %s", status, err, out)
 	}
-	for _, f := range r.Live {
+	for _, f := range r.Findings {
 		if f.Subject == "redis" {
 			return f
 		}

@@ -19,20 +19,23 @@ import (
 // Exit statuses of all commands.
 const (
 	exitOK     = 0
-	exitFailed = 1 // the start is refused, or explain says denied
+	exitFailed = 1 // the start is refused, check --strict found a failure, or explain says denied
 	exitUsage  = 2 // the command line is wrong, or explain has no rules to go by
 )
 
 const usage = `doorward is an authenticating reverse proxy, configured by DOORWARD_ variables.
 
   doorward [serve]             run the proxy
-  doorward check               report every problem of the configuration with its mend, and the
+  doorward check [--live | --strict] [--json]
+                               report every problem of the configuration with its mend, and the
                                URLs to register at the provider; --live also asks the provider,
-                               Redis and the upstreams; --json
+                               Redis and the upstreams, and tries redirect URIs and client secret
+                               without signing anybody in; --strict does so and fails by it, for CI
   doorward explain [METHOD] URL [--group G]… [--email E] [--user U] [--claim k=v]…
                    [--acr X] [--age D] [--ip A]
                                say which rule decides for such a person, why, and where the
-                               request would go; also takes a line of the access log
+                               request would go; also takes lines of the access log (- reads them
+                               from standard input), and says whether they would be decided as then
   doorward migrate oauth2-proxy [--forward-auth SERVER] [--docker] [FILE…]
                                print settings for those of oauth2-proxy (its TOML, YAML, variables
                                or command line; without FILE the environment), and what changes
@@ -42,8 +45,8 @@ const usage = `doorward is an authenticating reverse proxy, configured by DOORWA
   doorward version             version, commit, Go version
   doorward help                this text
 
-Exit status: 0 fine or allowed, 1 the start refused, the request denied, or something left to do by hand,
-2 wrong command line, or what explain or migrate cannot read.
+Exit status: 0 fine or allowed; 1 the start refused, the request denied, something left to do by hand, and with --strict
+anything that failed live (notes never count); 2 wrong command line, or what explain or migrate cannot read.
 `
 
 func main() {
@@ -63,7 +66,7 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) int {
 	case "check":
 		return check(ctx, args, out, errOut)
 	case "explain":
-		return explain(args, out, errOut)
+		return explain(args, os.Stdin, out, errOut)
 	case "migrate":
 		return migrateSettings(args, out, errOut)
 	case "config":

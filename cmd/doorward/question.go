@@ -15,25 +15,47 @@ import (
 type question struct {
 	method, host, path string // path as on the request line, without query
 	person             access.Subject
+	described          bool        // by flags
+	logged             *accessLine // which the question was read from; nil for none
+}
+
+// questions are those of one command.
+type questions struct {
+	list   []*question
+	passed int // lines that are about no request
 }
 
 const explainUsage = `usage: doorward explain [METHOD] URL [--group G]… [--email E] [--user U] [--claim k=v]… [--acr X]
                         [--age D] [--ip A]
-       doorward explain '<line of the access log>' [flags]
+       doorward explain '<lines of the access log>' [flags]
+       doorward explain - [flags]     reads them from standard input
 `
 
-func parseQuestion(args []string, errOut io.Writer) (*question, int, bool) {
+func parseQuestions(args []string, in io.Reader, errOut io.Writer) (*questions, int, bool) {
 	q := new(question)
 	flags := newFlags("explain", errOut)
 	q.personFlags(flags)
 	if status, ok := flags.parse(args, 2); !ok {
 		return nil, status, false
 	}
-	if err := q.setRequest(flags.words); err != nil {
+	q.described = q.person.User != "" || q.person.Email != "" || q.person.ACR != "" || len(q.person.Groups)+len(q.person.Claims) > 0
+	asked, err := q.read(flags.words, in)
+	if err != nil {
 		fmt.Fprintf(errOut, "doorward explain: %v\n%s", err, explainUsage)
 		return nil, exitUsage, false
 	}
-	return q, exitOK, true
+	return asked, exitOK, true
+}
+
+// read makes the questions of "[METHOD] URL", or of lines of the access log, for the person of q.
+func (q *question) read(words []string, in io.Reader) (*questions, error) {
+	if len(words) == 1 && words[0] == "-" {
+		return q.readLines(in)
+	}
+	if len(words) == 1 && isAccessLine(words[0]) {
+		return q.readLines(strings.NewReader(words[0]))
+	}
+	return &questions{list: []*question{q}}, q.setRequest(words)
 }
 
 // personFlags defines the flags that say who asks. The login is taken to have
@@ -87,35 +109,17 @@ func (q *question) addClaim(text string) error {
 	return nil
 }
 
-// setRequest reads "[METHOD] URL" or a line of the access log.
+// setRequest reads "[METHOD] URL".
 func (q *question) setRequest(words []string) error {
-	switch {
-	case len(words) == 1 && isAccessLine(words[0]):
-		return q.setAccessLine(words[0])
-	case len(words) == 1:
+	switch len(words) {
+	case 1:
 		q.method = "GET"
 		return q.setURL(words[0])
-	case len(words) == 2:
+	case 2:
 		q.method = strings.ToUpper(words[0])
 		return q.setURL(words[1])
 	}
 	return errors.New("there is no URL")
-}
-
-// setAccessLine takes the request and who made it; flags say better who asks.
-func (q *question) setAccessLine(text string) error {
-	line, err := parseAccessLine(text)
-	if err != nil {
-		return fmt.Errorf("reading the line of the access log: %w", err)
-	}
-	q.method, q.host, q.path = line.Method, line.Host, line.Path
-	if q.person.User == "" {
-		q.person.User = line.User
-	}
-	if !q.person.IP.IsValid() {
-		q.person.IP, _ = netip.ParseAddr(line.ClientIP) // absent where the peer has none
-	}
-	return nil
 }
 
 // setURL takes the URL apart by hand: net/url would tidy the path, whose very

@@ -44,16 +44,7 @@ func newSite(t testing.TB, tls bool) *Site {
 // Start runs doorward as the client "doorward" of the issuer, with the READMEs' rules. What settings changes comes last.
 func (s *Site) Start(issuer, upstream string, settings func(*config.Config)) {
 	s.t.Helper()
-	c := config.Defaults()
-	c.PublicURL = []string{s.Origin}
-	c.Upstreams = upstream
-	c.AccessRules = "/ authenticated; /admin/ group:Admin"
-	c.IssuerURL = issuer
-	c.ClientID, c.ClientSecret = "doorward", "doorward-demo-secret"
-	c.CookieSecrets = []string{config.NewSecret()}
-	if settings != nil {
-		settings(c)
-	}
+	c := s.config(issuer, upstream, settings)
 	p, err := proxy.New(proxy.Options{Config: c, Log: proxy.NewLog(s.t.Output(), c)})
 	if err != nil {
 		s.t.Fatal(err)
@@ -65,6 +56,20 @@ func (s *Site) Start(issuer, upstream string, settings func(*config.Config)) {
 	} else {
 		s.server.Start()
 	}
+}
+
+func (s *Site) config(issuer, upstream string, settings func(*config.Config)) *config.Config {
+	c := config.Defaults()
+	c.PublicURL = []string{s.Origin}
+	c.Upstreams = upstream
+	c.AccessRules = "/ authenticated; /admin/ group:Admin"
+	c.IssuerURL = issuer
+	c.ClientID, c.ClientSecret = "doorward", "doorward-demo-secret"
+	c.CookieSecrets = []string{config.NewSecret()}
+	if settings != nil {
+		settings(c)
+	}
+	return c
 }
 
 // Visitor is a person without a session anywhere. The site has been started.

@@ -24,6 +24,7 @@ func TestKeycloak(t *testing.T) {
 		t.Run("alice", story.Alice)
 		t.Run("bob", story.Bob)
 	})
+	t.Run("inspection", k.testInspection)
 	t.Run("sign-in", k.testSignIn)
 	t.Run("form_post", k.testFormPost)
 	t.Run("iss of another", k.testAnswerOfAnotherIssuer)

@@ -61,6 +61,16 @@ func (p *Policy) NeedsEmail() bool {
 	return false
 }
 
+// NeedsAddress says whether a rule asks where the client is, or forbids that.
+func (p *Policy) NeedsAddress() bool {
+	for t := range p.terms {
+		if t.kind == "ip" {
+			return true
+		}
+	}
+	return false
+}
+
 // RulesBelow returns the labels of the rules that cover nothing but a plain path and what is below it, whatever their host.
 func (p *Policy) RulesBelow(path string) []string {
 	below := pattern{subtree: true}

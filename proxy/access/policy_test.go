@@ -30,6 +30,9 @@ app.example.com/x deny
 	if p.NeedsEmail() || !compile(t, "/ public\n/x user:a | !email:a@b").NeedsEmail() {
 		t.Error("needs an e-mail")
 	}
+	if p.NeedsAddress() || !compile(t, "/ public\n/x user:a | !ip:10.0.0.0/8").NeedsAddress() {
+		t.Error("needs an address")
+	}
 	if !p.NeedsGroups() || compile(t, "/ user:x").NeedsGroups() {
 		t.Error("needs groups")
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -51,7 +50,7 @@ type metadata struct {
 
 	introspection string // "" when the provider has no introspection_endpoint
 
-	date time.Time
+	clock clockReading
 }
 
 // wellKnown is where the metadata lie: below the issuer, whose one trailing slash does not become two (Discovery 4).
@@ -72,6 +71,7 @@ func (p *Provider) fetchMetadata(ctx context.Context) (m *metadata, fresh time.D
 
 // loadMetadata asks the provider for its metadata and checks that they are right.
 func (p *Provider) loadMetadata(ctx context.Context) (*metadata, error) {
+	asked := time.Now()
 	got, err := p.client.get(ctx, "discovery", p.addresses.reach(wellKnown(p.options.Issuer)))
 	if err != nil {
 		return nil, &Error{Kind: KindUnavailable, cause: err}
@@ -84,7 +84,7 @@ func (p *Provider) loadMetadata(ctx context.Context) (*metadata, error) {
 	if err != nil {
 		return nil, &Error{Kind: KindInvalidMetadata, cause: err}
 	}
-	m.date, _ = http.ParseTime(got.header.Get("Date"))
+	m.clock = readClock(got, asked)
 	return m, nil
 }
 

@@ -315,7 +315,7 @@ func TestInspectSaysHowLogoutsAreReported(t *testing.T) {
 			t.Fatal(err)
 		}
 		i := slices.IndexFunc(findings, func(f Finding) bool { return f.Subject == "logouts elsewhere" })
-		if i < 0 || !findings[i].OK || !strings.Contains(findings[i].Says, says) {
+		if i < 0 || findings[i].Level == LevelFail || !strings.Contains(findings[i].Says, says) {
 			t.Errorf("%v: %+v", announced, findings)
 		}
 	}
@@ -326,12 +326,11 @@ func TestInspect(t *testing.T) {
 		change func(*op)
 		wrong  []string // subjects
 	}{
-		"honest":            {func(o *op) {}, nil},
-		"down":              {func(o *op) { o.server.Close() }, []string{"discovery"}},
-		"another issuer":    {func(o *op) { o.metadata = set("issuer", "x") }, []string{"discovery"}},
-		"scope not offered": {func(o *op) { o.metadata = set("scopes_supported", []string{"openid"}) }, []string{"scope profile"}},
-		"no keys":           {func(o *op) { o.instead = handlers("/jwks", http.NotFound) }, []string{"keys"}},
-		"keys do not suit":  {func(o *op) { o.published = []map[string]any{newSigner("EdDSA", "k").jwk()} }, []string{"keys"}},
+		"honest":           {func(o *op) {}, nil},
+		"down":             {func(o *op) { o.server.Close() }, []string{"discovery"}},
+		"another issuer":   {func(o *op) { o.metadata = set("issuer", "x") }, []string{"discovery"}},
+		"no keys":          {func(o *op) { o.instead = handlers("/jwks", http.NotFound) }, []string{"keys"}},
+		"keys do not suit": {func(o *op) { o.published = []map[string]any{newSigner("EdDSA", "k").jwk()} }, []string{"keys"}},
 		"clock": {func(o *op) {
 			o.instead = handlers("/.well-known/openid-configuration", func(w http.ResponseWriter, _ *http.Request) {
 				w.Header().Set("Date", "Thu, 01 Jan 2026 00:00:00 GMT")
@@ -349,13 +348,13 @@ func TestInspect(t *testing.T) {
 			}
 			var wrong []string
 			for _, f := range findings {
-				if f.Says == "" || f.OK != (f.Mend == "") {
+				if f.Says == "" || f.Level == LevelOK && f.Mend != "" || f.Level == LevelFail && f.Mend == "" || f.ID == "" {
 					t.Errorf("%+v", f)
 				}
 				if name := regexp.MustCompile(`\b(ISSUER_URL|SCOPES)\b`).FindString(f.Mend); name != "" {
 					t.Errorf("%s without its prefix: %s", name, f.Mend)
 				}
-				if !f.OK {
+				if f.Level == LevelFail {
 					wrong = append(wrong, f.Subject)
 				}
 			}
@@ -363,6 +362,30 @@ func TestInspect(t *testing.T) {
 				t.Errorf("wrong are %v", wrong)
 			}
 		})
+	}
+}
+
+// What is tried of a login goes the way that doorward itself has to the provider.
+func TestInspectTriesLoginsThroughTheInternalURL(t *testing.T) {
+	o := newOP(t, "ES256")
+	o.issuer = "https://idp.example.com"
+	o.instead = handlers("/authorize", func(w http.ResponseWriter, r *http.Request) {
+		q := r.URL.Query()
+		if q.Get("redirect_uri") != callback || q.Get("prompt") != "none" || q.Has("response_mode") {
+			http.Error(w, "not for this one", http.StatusBadRequest)
+			return
+		}
+		http.Redirect(w, r, callback+"?error=login_required&state="+q.Get("state"), http.StatusSeeOther)
+	})
+	p := o.client(t, func(options *Options) { options.InternalURL, options.ResponseMode = o.server.URL, "form_post" })
+	findings, err := p.Inspect(t.Context(), callback)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.ContainsFunc(findings, func(f Finding) bool {
+		return f.ID == "provider.redirect-uri" && f.Level == LevelOK && strings.Contains(f.Says, "and to no other")
+	}) {
+		t.Errorf("%+v", findings)
 	}
 }
 
@@ -381,7 +404,7 @@ func TestInspectNamesTheScopeForGroups(t *testing.T) {
 			}
 		}).Inspect(t.Context())
 		named := slices.ContainsFunc(findings, func(f Finding) bool {
-			return f.OK && strings.Contains(f.Says, "DOORWARD_SCOPES: if rules ask for groups")
+			return f.Level == LevelNote && strings.Contains(f.Mend, "DOORWARD_SCOPES if rules ask for groups")
 		})
 		if err != nil || named != test.named {
 			t.Errorf("%+v: %v, %+v", test, err, findings)
@@ -402,7 +425,7 @@ func TestInspectOfAProviderWithWhichTLSFails(t *testing.T) {
 	} {
 		o.issuer = issuer
 		findings, err := o.client(t, nil).Inspect(t.Context())
-		if err != nil || len(findings) != 1 || findings[0].OK || !strings.Contains(findings[0].Mend, mend) {
+		if err != nil || len(findings) != 1 || findings[0].Level != LevelFail || !strings.Contains(findings[0].Mend, mend) {
 			t.Errorf("%s: %v, %+v", issuer, err, findings)
 		}
 	}
@@ -425,8 +448,8 @@ func TestInspectIntrospection(t *testing.T) {
 		found, ok := false, true
 		for _, f := range findings {
 			if f.Subject == "introspection" {
-				found, ok = true, f.OK
-				if f.OK == strings.Contains(f.Mend, "DOORWARD_INTROSPECT_TOKENS") {
+				found, ok = true, f.Level == LevelOK
+				if (f.Level == LevelOK) == strings.Contains(f.Mend, "DOORWARD_INTROSPECT_TOKENS") {
 					t.Errorf("%+v", f)
 				}
 			}

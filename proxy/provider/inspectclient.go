@@ -6,46 +6,55 @@ import (
 )
 
 // inspectClient says how the ways in which the client proves itself, and pushes its requests, suit the provider.
-func (p *Provider) inspectClient(m *metadata) []Finding {
-	findings := []Finding{p.inspectMethod(m)}
+func (p *Provider) inspectClient(m *metadata, accepted bool) []Finding {
+	findings := []Finding{p.inspectMethod(m, accepted)}
 	if p.options.ClientAuth == privateKeyJWT {
 		findings = append(findings, p.inspectAssertion(m))
 	}
 	return append(findings, p.inspectPush(m))
 }
 
-// inspectMethod looks for our method among those announced (Discovery 3). Which one this client is registered with, nobody tells.
-func (p *Provider) inspectMethod(m *metadata) Finding {
+// inspectMethod looks for our method among those announced (Discovery 3). Which one this client is registered with, nobody tells; where
+// the client was accepted, the announcement is what is wrong.
+func (p *Provider) inspectMethod(m *metadata, accepted bool) Finding {
 	method := p.options.ClientAuth
-	if slices.Contains(m.authMethods, method) {
-		return Finding{OK: true, Subject: "client authentication", Says: method + " is announced; see that the client is registered with it"}
+	f := Finding{ID: "provider.client-auth", Level: LevelOK, Subject: "client authentication", Says: method + " is announced"}
+	switch {
+	case !slices.Contains(m.authMethods, method) && accepted:
+		f.Level, f.Says = LevelNote, method+" is accepted, though the provider does not announce it"
+	case !slices.Contains(m.authMethods, method):
+		f.Level, f.Says = LevelFail, method+" is not among those that the provider announces"
+		f.Mend = "set DOORWARD_CLIENT_AUTH to how the client is registered; announced are " + listed(m.authMethods)
+	case !accepted:
+		f.Says += "; see that the client is registered with it"
 	}
-	return Finding{Subject: "client authentication", Says: method + " is not among those that the provider announces",
-		Mend: "set DOORWARD_CLIENT_AUTH to how the client is registered; announced are " + listed(m.authMethods)}
+	return f
 }
 
 // inspectAssertion looks for our signature algorithm among those announced.
 func (p *Provider) inspectAssertion(m *metadata) Finding {
 	algorithm := string(assertionAlgorithm(p.options.ClientKey(), m))
-	f := Finding{OK: true, Subject: "client key", Says: "signs with " + algorithm + ", which is announced"}
+	f := Finding{ID: "provider.client-key", Level: LevelOK, Subject: "client key", Says: "signs with " + algorithm + ", which is announced"}
 	switch {
 	case m.assertionAlgorithms == nil:
 		f.Says = "signs with " + algorithm + "; the provider does not say what it takes"
 	case !slices.Contains(m.assertionAlgorithms, algorithm):
-		f.OK, f.Says = false, "signs with "+algorithm+", which the provider does not announce"
+		f.Level, f.Says = LevelFail, "signs with "+algorithm+", which the provider does not announce"
 		f.Mend = "give a key for one of those that it announces in DOORWARD_CLIENT_KEY: " + listed(m.assertionAlgorithms)
 	}
 	return f
 }
 
+const mendPush = "set DOORWARD_PAR=auto, or turn pushed requests on at the provider"
+
 func (p *Provider) inspectPush(m *metadata) Finding {
-	f := Finding{OK: true, Subject: "pushed requests"}
+	f := Finding{ID: "provider.par", Level: LevelOK, Subject: "pushed requests"}
 	switch {
 	case m.demandsPush:
 		f.Says = "demanded, and so made (RFC 9126)"
 	case m.pushURL == "" && p.options.AlwaysPush:
-		f.OK, f.Says = false, "there is no endpoint for them, and no login can begin"
-		f.Mend = "set DOORWARD_PAR=auto, or turn them on at the provider"
+		f.Level, f.Says = LevelFail, "there is no endpoint for them, and no login can begin"
+		f.Mend = mendPush
 	case m.pushURL == "":
 		f.Says = "not offered"
 	case p.options.AlwaysPush:

@@ -154,7 +154,7 @@ func TestUserinfoThatIsWantedButMissing(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	findings, _ := p.Inspect(t.Context())
-	if !slices.ContainsFunc(findings, func(f Finding) bool { return f.Subject == "userinfo" && !f.OK && f.Mend != "" }) {
+	if !slices.ContainsFunc(findings, func(f Finding) bool { return f.Subject == "userinfo" && f.Level == LevelFail && f.Mend != "" }) {
 		t.Errorf("the inspection finds %v", findings)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -50,6 +51,9 @@ func (p *Provider) serveAuthorization(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, fault, http.StatusBadRequest)
 		return
 	}
+	if p.keepsBrowser(w, r, q) {
+		return
+	}
 	parameters := p.answer(q)
 	for _, m := range p.mutations {
 		if m.Callback != nil {
@@ -61,6 +65,29 @@ func (p *Provider) serveAuthorization(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	http.Redirect(w, r, q.Get("redirect_uri")+"?"+parameters.Encode(), http.StatusFound)
+}
+
+// keepsBrowser shows a page of its own: where the redirect URI is not a registered one (RFC 6749 3.1.2.4, 4.1.2.1), or where a mutation
+// wants people to see one.
+func (p *Provider) keepsBrowser(w http.ResponseWriter, r *http.Request, q url.Values) bool {
+	uris := p.registered().RedirectURIs
+	registered := uris == nil || slices.Contains(uris, q.Get("redirect_uri"))
+	if !registered {
+		p.refused(Authorization, "redirect_uri is not registered")
+	}
+	for _, m := range p.mutations {
+		if m.Page == nil {
+			continue
+		}
+		if a := m.Page(p, q, registered); a != nil {
+			p.send(w, r, a)
+			return true
+		}
+	}
+	if !registered {
+		http.Error(w, "redirect_uri is not registered", http.StatusBadRequest)
+	}
+	return !registered
 }
 
 // answer is how a sound request is answered: with a code, or with an error (OIDC Core 3.1.2.5, 3.1.2.6).

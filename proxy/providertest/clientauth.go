@@ -20,6 +20,8 @@ type Client struct {
 	Secret string
 	// Key is its public key. Assertions are signed with exactly its Algorithm, and bear its KeyID or, where that is empty, none.
 	Key jose.JSONWebKey
+	// RedirectURIs are those to which browsers are sent back, compared to the letter; nil for any.
+	RedirectURIs []string
 }
 
 // Register replaces what the provider knows of its client, at once.

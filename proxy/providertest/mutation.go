@@ -28,6 +28,9 @@ type Mutation struct {
 	PushReply func(p *Provider, a *Answer)
 	// Refuse gives the error with which an authorization request is answered, or nothing.
 	Refuse func(p *Provider, request url.Values) string
+	// Page gives the page that an authorization request is met with, whether its redirect URI is registered or not, in place of the
+	// answer; nil for none.
+	Page func(p *Provider, request url.Values, registered bool) *Answer
 	// Callback bends the parameters with which the browser comes back.
 	Callback func(p *Provider, parameters url.Values)
 	// AccessToken bends the access token before it is signed, and then IDToken the ID token, whose at_hash is that of the
@@ -36,6 +39,8 @@ type Mutation struct {
 	IDToken     func(p *Provider, j *JWT)
 	// StepUp bends the ID token of a login that asked for acr_values or max_age.
 	StepUp func(p *Provider, j *JWT)
+	// TokenRefusal bends the answer that refuses a code of a client that is known.
+	TokenRefusal func(p *Provider, a *Answer)
 	// TokenReply bends the answer that carries both.
 	TokenReply func(p *Provider, a *Answer)
 	// Userinfo bends userinfo's answer.

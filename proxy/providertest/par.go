@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 )
 
 // pushing tells whether pushed authorization requests are taken (RFC 9126), and whether no others are.
@@ -44,6 +45,11 @@ func (p *Provider) servePush(w http.ResponseWriter, r *http.Request) {
 		p.refused(Push, fault)
 		p.t.Errorf("the pushed request is wrong: %s", fault)
 		p.send(w, r, oauthError(http.StatusBadRequest, "invalid_request", fault))
+		return
+	}
+	if uris := p.registered().RedirectURIs; uris != nil && !slices.Contains(uris, r.PostForm.Get("redirect_uri")) {
+		p.refused(Push, "redirect_uri is not registered")
+		p.send(w, r, oauthError(http.StatusBadRequest, "invalid_request", "redirect_uri is not registered"))
 		return
 	}
 	a := newAnswer(map[string]any{"request_uri": p.keepPushed(r.PostForm), "expires_in": 60})

@@ -33,7 +33,13 @@ func (p *Provider) serveToken(w http.ResponseWriter, r *http.Request) {
 	g, err := redeem(r)
 	if err != nil {
 		p.refused(Token, err.Error())
-		p.send(w, r, oauthError(http.StatusBadRequest, "invalid_grant", err.Error()))
+		a := oauthError(http.StatusBadRequest, "invalid_grant", err.Error())
+		for _, m := range p.mutations {
+			if m.TokenRefusal != nil {
+				m.TokenRefusal(p, a)
+			}
+		}
+		p.send(w, r, a)
 		return
 	}
 	a := newAnswer(p.issue(g))

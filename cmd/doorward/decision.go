@@ -1,0 +1,20 @@
+package main
+
+// decision is what comes of a request.
+type decision struct {
+	rule string // its label; "none" where none is asked, as in the log
+	fate fate
+}
+
+// fate says it in a word.
+type fate string
+
+const (
+	allowed fate = "allowed"
+	denied  fate = "denied"
+	again   fate = "asked to sign in again"
+	signIn  fate = "asked to sign in"
+	refused fate = "refused before any rule was asked"
+	nowhere fate = "without an upstream"
+	untold  fate = "" // cannot be told
+)
