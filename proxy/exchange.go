@@ -25,6 +25,7 @@ type exchange struct {
 	host    string        // in lower case, without port: the one that every rule is asked about
 	origin  *origin
 	asked   *http.Request // by the server in front: the request that this is about in place of the one that came
+	rules   *rules        // that were in use when it came
 	rule    string        // the deciding rule's pattern, our prefix, or "none"
 	outcome string        // a fixed word: forwarded, login, denied, …
 	reason  string        // a fixed word that says more

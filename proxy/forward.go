@@ -160,10 +160,10 @@ func (p *Proxy) prepareIdentity(d *delivery) (err error) {
 	if d.who == nil {
 		return nil
 	}
-	if d.told, err = p.description(d.who.session); err != nil {
+	if d.told, err = p.description(d.who.session, d.x.rules); err != nil {
 		return err
 	}
-	d.assertion, err = p.assertion(d.who.session, d.upstream.name)
+	d.assertion, err = p.assertion(d.who.session, d.x.rules, d.upstream.name)
 	return err
 }
 

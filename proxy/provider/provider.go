@@ -55,8 +55,8 @@ type Options struct {
 	InternalURL string
 	// AllowHTTP allows plain http where it is not loopback: for tests of a deployment, not for people.
 	AllowHTTP bool
-	// CA are certificates in PEM that are trusted besides the system's.
-	CA []byte
+	// CA gives certificates in PEM that are trusted besides the system's, as they are now; nil for none.
+	CA func() string
 
 	// ClientID is who we are, and ClientAuth how we prove it (OIDC Core 9): client_secret_basic (also when empty),
 	// client_secret_post, private_key_jwt or none.
@@ -80,7 +80,7 @@ type Options struct {
 	IntrospectTokens bool
 	// NeededClaims are names or dotted paths of claims that will be asked for. When one is in no token, userinfo is asked; see
 	// Person.Withheld for what follows when that refuses.
-	NeededClaims []string
+	NeededClaims func() []string
 	// AlwaysUserinfo asks userinfo at each login, needed or not. Without a userinfo endpoint, or one that answers, there is no login.
 	AlwaysUserinfo bool
 
@@ -119,6 +119,9 @@ func New(o Options) (*Provider, error) {
 	}
 	if !slices.Contains([]string{"", "query", "form_post"}, o.ResponseMode) {
 		return nil, fmt.Errorf("response mode %q is not query or form_post", o.ResponseMode)
+	}
+	if o.NeededClaims == nil {
+		o.NeededClaims = func() []string { return nil }
 	}
 	p := &Provider{options: o, bearers: newMemory(), introspection: newIntrospection()}
 	var err error
@@ -278,7 +281,7 @@ func (p *Provider) describe(ctx context.Context, m *metadata, got *tokens, id *t
 	}
 	person := newPerson(got, id, access)
 	person.Checks = slices.Concat(checks, authorized)
-	if !p.options.AlwaysUserinfo && (m.UserInfoURL == "" || !person.lacks(p.options.NeededClaims)) {
+	if !p.options.AlwaysUserinfo && (m.UserInfoURL == "" || !person.lacks(p.options.NeededClaims())) {
 		return person, nil
 	}
 	claims, asked, err := p.askUserinfo(ctx, m, got.access, id)
