@@ -100,7 +100,7 @@ func startForRules(t *testing.T, rules string) *forRules {
 	t.Cleanup(server.Close)
 	s := &forRules{url: "http://" + server.Listener.Addr().String(), log: new(lockedBuffer)}
 	environment(t, map[string]string{
-		"PUBLIC_URL": s.url, "UPSTREAMS": listening(t), "ACCESS_RULES": rules,
+		"PUBLIC_URL": s.url, "UPSTREAMS": aServer(t), "ACCESS_RULES": rules,
 		"ISSUER_URL": p.Issuer, "CLIENT_ID": providertest.ClientID, "CLIENT_SECRET": providertest.ClientSecret,
 	})
 	c, err := config.Load()

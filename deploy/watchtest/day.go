@@ -197,10 +197,7 @@ func (i *Installation) badSecret() {
 	i.t.Helper()
 	i.WriteSecret("", "config_reload_failed")
 	i.WriteSecret(providertest.ClientSecret, "config_reloaded")
-	if err := i.program.Process.Signal(syscall.SIGHUP); err != nil {
-		i.t.Fatal(err)
-	}
-	i.await("doorward to look at its files", func() bool { return strings.Contains(i.Log(), "config_looked_at") })
+	i.lookAgain()
 }
 
 // WriteSecret writes the file of CLIENT_SECRET, and returns when doorward has logged what it makes of that.
@@ -212,6 +209,16 @@ func (i *Installation) WriteSecret(text, event string) {
 		i.SignedIn("judy") // whose login looks at the file
 		return strings.Count(i.Log(), event) > before
 	})
+}
+
+// lookAgain has doorward look at its files, as SIGHUP does.
+func (i *Installation) lookAgain() {
+	i.t.Helper()
+	before := strings.Count(i.Log(), "config_looked_at")
+	if err := i.program.Process.Signal(syscall.SIGHUP); err != nil {
+		i.t.Fatal(err)
+	}
+	i.await("doorward to look again", func() bool { return strings.Count(i.Log(), "config_looked_at") > before })
 }
 
 // RedisOutage lets Redis go away and come back.
