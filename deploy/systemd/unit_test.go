@@ -126,9 +126,13 @@ func (u unit) environment(t *testing.T) []string {
 	if err := os.Mkdir(filepath.Join(state, u["StateDirectory"][0]), 0o700); err != nil {
 		t.Fatal(err)
 	}
+	folder, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
 	environment := settings(t)
 	for _, variable := range u["Environment"] {
-		environment = append(environment, strings.NewReplacer("%d", credentials, "%S", state).Replace(variable))
+		environment = append(environment, strings.NewReplacer("%d", credentials, "%S", state, "/etc/doorward", folder).Replace(variable))
 	}
 	return environment
 }
