@@ -74,12 +74,13 @@ func readSource(path string) (*migrate.Found, error) {
 	return migrate.ReadFile(path)
 }
 
-// terminal reports a screen, as opposed to a file or a pipe.
+// terminal reports a screen, as opposed to a file, a pipe or /dev/null.
 func terminal(w io.Writer) bool {
 	file, ok := w.(*os.File)
 	if !ok {
 		return false
 	}
 	info, err := file.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
+	null, nullErr := os.Stat(os.DevNull)
+	return err == nil && info.Mode()&os.ModeCharDevice != 0 && (nullErr != nil || !os.SameFile(info, null))
 }

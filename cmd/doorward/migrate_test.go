@@ -66,6 +66,21 @@ func TestMigratedSettingsAreFine(t *testing.T) {
 	}
 }
 
+// The lists stand behind the settings; who sees only these gets them on standard error, too.
+func TestListsAreShownWhereTheSettingsAreNot(t *testing.T) {
+	for _, path := range []string{os.DevNull, filepath.Join(t.TempDir(), "doorward.env")} {
+		out, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o600)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer out.Close()
+		var errOut strings.Builder
+		if run(t.Context(), []string{"migrate", "oauth2-proxy", peerFile(t, peer)}, out, &errOut); !strings.Contains(errOut.String(), "everybody signs in once more") {
+			t.Errorf("%s: %q", path, errOut.String())
+		}
+	}
+}
+
 func TestMigrateReadsTheEnvironment(t *testing.T) {
 	t.Setenv("OAUTH2_PROXY_CLIENT_ID", "app")
 	t.Setenv("OAUTH2_PROXY_EMAIL_DOMAINS", "*")

@@ -31,21 +31,32 @@ func (f *Found) parseCommand(text string) error {
 	if err != nil {
 		return err
 	}
-	program := -1
-	for i, word := range words {
-		if isProgram(word) {
-			program = i
-			break
-		}
-	}
+	program := programOf(words)
 	for i, word := range words[:max(program, 0)] {
 		f.noteEnvironmentFile(word, words[i+1])
-		word = strings.TrimPrefix(word, "Environment=")
-		if variable, value, ok := strings.Cut(word, "="); ok {
-			f.setEnvironment(variable, value)
-		}
+		f.setEntry(strings.TrimPrefix(word, "Environment="))
 	}
 	return f.setFlags(words[program+1:])
+}
+
+// programOf is the place of the program, -1 where there are flags alone. What stands behind a flag may be the flag's value (--name
+// oauth2-proxy), unless it is a path.
+func programOf(words []string) int {
+	if len(words) == 0 || strings.HasPrefix(words[0], "-") {
+		return -1
+	}
+	for _, sure := range []func(i int) bool{
+		func(i int) bool { return i == 0 || !strings.HasPrefix(words[i-1], "-") },
+		func(i int) bool { return strings.Contains(words[i], "/") },
+		func(i int) bool { return true },
+	} {
+		for i, word := range words {
+			if isProgram(word) && sure(i) {
+				return i
+			}
+		}
+	}
+	return -1
 }
 
 // noteEnvironmentFile notes files of variables, of docker run and of systemd.

@@ -113,6 +113,30 @@ func (f *Found) setEnvironment(variable, text string) {
 	}
 }
 
+// setEntry notes NAME=value, or the name alone, where docker and compose pass on a variable of their own. It reports whether the text
+// is about oauth2-proxy.
+func (f *Found) setEntry(text string) bool {
+	variable, value, given := strings.Cut(text, "=")
+	switch {
+	case !strings.HasPrefix(variable, envPrefix):
+		return false
+	case given:
+		f.setEnvironment(variable, value)
+	default:
+		f.openEnvironment(variable)
+	}
+	return true
+}
+
+// openEnvironment notes a variable whose value is not here.
+func (f *Found) openEnvironment(variable string) {
+	if o, known := optionNamed(strings.ToLower(strings.TrimPrefix(variable, envPrefix))); known {
+		f.open(o.name)
+	} else {
+		f.setEnvironment(variable, "?")
+	}
+}
+
 const envPrefix = "OAUTH2_PROXY_"
 
 // splitList splits where oauth2-proxy does: at commas, without a way to write one.

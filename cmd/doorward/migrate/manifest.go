@@ -122,6 +122,8 @@ func (m manifest) entry(key string, v *yaml.Node, part *Found, ours bool) error 
 	case key == "extraArgs" && v.Kind == yaml.MappingNode:
 		return part.setFlags(m.chartArguments(v))
 	case v.Kind != yaml.ScalarNode:
+	case strings.HasPrefix(key, envPrefix) && v.Tag == "!!null": // compose passes on its own
+		part.openEnvironment(key)
 	case strings.HasPrefix(key, envPrefix):
 		part.setEnvironment(key, m.text(v))
 	case key == "command":
@@ -177,10 +179,8 @@ func (f *Found) parseFile(text string) error {
 func (m manifest) namedVariable(n *yaml.Node, name string, part *Found) {
 	if v := member(n, "value"); v != nil {
 		part.setEnvironment(name, m.text(v))
-	} else if o, known := optionNamed(strings.ToLower(strings.TrimPrefix(name, envPrefix))); known {
-		part.open(o.name)
 	} else {
-		part.setEnvironment(name, "?")
+		part.openEnvironment(name)
 	}
 }
 
@@ -221,11 +221,9 @@ func (m manifest) sequence(n *yaml.Node, part *Found, ours bool) error {
 			continue
 		}
 		text := m.text(item)
-		if variable, value, ok := strings.Cut(text, "="); ok && strings.HasPrefix(variable, envPrefix) {
-			part.setEnvironment(variable, value)
-			continue
+		if !part.setEntry(text) {
+			words = append(words, text)
 		}
-		words = append(words, text)
 	}
 	return arguments(words, part, ours)
 }

@@ -24,8 +24,8 @@ type Migration struct {
 	Settings []Setting
 	// Todo is what only its owner can say; until then doorward does not start, or lets fewer people in.
 	Todo []string
-	// Changes is what is otherwise from now on.
-	Changes []string
+	// Changes is what is otherwise from now on, General for everybody who comes from oauth2-proxy.
+	Changes, General []string
 	// Gone is what has no equal, with what to do instead.
 	Gone []string
 	// Needless are options that doorward has no need of.
@@ -66,7 +66,7 @@ func Translate(f *Found, front string) *Migration {
 	m.identityHeaders()
 	m.logs()
 	m.remarks()
-	m.always()
+	m.General = general()
 	m.Todo, m.Changes, m.Gone = once(m.Todo), once(m.Changes), once(m.Gone)
 	return m
 }

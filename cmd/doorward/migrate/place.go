@@ -18,7 +18,7 @@ func (m *Migration) publicURL() {
 		m.fillIn("PUBLIC_URL", "https://app.example.com", "write the origins that browsers use; it was not in redirect_url, and is never taken from a request")
 	default:
 		m.set("PUBLIC_URL", u.Scheme+"://"+u.Host, "redirect_url")
-		if u.Path != prefix+"/callback" {
+		if u.Path != prefix+"/callback" && strings.Trim(u.Path, "/") != "" {
 			m.change("redirect_url: register %s://%s%s/callback at the provider", u.Scheme, u.Host, prefix)
 		}
 		if plainHTTP(u.String()) {

@@ -36,7 +36,7 @@ HTTPS_PROXY=http://proxy:3128`,
   --client-id=app --client-secret "canary secret" --redirect-url='https://app.example.com/oauth2/callback' \
   --email-domain=example.com --email-domain example.org --skip-auth-route='^/health$' --skip-auth-route 'GET=^/public/' \
   --upstream=http://127.0.0.1:8080 --cookie-expire=1h --skip-auth-preflight`,
-		"docker": `docker run -d -p 4180:4180 -e OAUTH2_PROXY_PROVIDER=oidc -e OAUTH2_PROXY_CLIENT_SECRET="canary secret" \
+		"docker": `docker run --name oauth2-proxy -d -p 4180:4180 -e OAUTH2_PROXY_PROVIDER=oidc -e OAUTH2_PROXY_CLIENT_SECRET="canary secret" \
   quay.io/oauth2-proxy/oauth2-proxy:v7.15.2 --oidc-issuer-url=https://id.example.com \
   --client-id=app --redirect-url='https://app.example.com/oauth2/callback' \
   --email-domain=example.com,example.org --skip-auth-route='^/health$' --skip-auth-route 'GET=^/public/' \
@@ -147,6 +147,7 @@ func TestMisspelledFlagsAndKeys(t *testing.T) {
 	for text, says := range map[string]string{
 		"oauth2-proxy --client-id=a --emaildomain=b":               "--emaildomain (did you mean --email-domain?)",
 		"client_id = \"a\"\nemail_domain = \"b\"":                  "email_domain (did you mean email_domains?)",
+		"env:\n- {name: OAUTH2_PROXY_CLIENTID, valueFrom: {}}":     "OAUTH2_PROXY_CLIENTID (did you mean OAUTH2_PROXY_CLIENT_ID?)",
 		"client_id = \"a\"\n[section]\nx = 1":                      "section is no option",
 		"providers:\n- clientID: a\n  clientSecrets: b":            "clientsecrets is no option",
 		"providers:\n- clientID: a\nupstreamConfig:\n  upstram: b": "upstram is no option",
@@ -182,6 +183,18 @@ func TestWhatCannotBeReadIsNotShown(t *testing.T) {
 	}
 }
 
+func TestTheProgramIsFoundInACommand(t *testing.T) {
+	for command, place := range map[string]int{
+		"oauth2-proxy --x": 0, "/usr/bin/oauth2-proxy": 0, "--provider=oidc --client-id oauth2-proxy": -1, "exec oauth2_proxy -x": 1,
+		"docker run --rm quay.io/oauth2-proxy/oauth2-proxy:v7.15.2 --client-id oauth2-proxy": 3, "docker run --name oauth2-proxy -d oauth2-proxy@sha256:0 --x": 3,
+		"docker run --name oauth2-proxy -p 1:1 oauth2-proxy": 6, "--provider=oidc": -1,
+	} {
+		if got := programOf(strings.Fields(command)); got != place {
+			t.Errorf("%s: %d", command, got)
+		}
+	}
+}
+
 func TestTooLargeAFileIsRefused(t *testing.T) {
 	if _, err := Read(strings.NewReader(strings.Repeat("#", maxSourceBytes+1)), "test"); err == nil || !strings.Contains(err.Error(), "larger than 1 MiB") {
 		t.Error(err)
@@ -193,6 +206,7 @@ func TestReferencesAreNoValues(t *testing.T) {
 	for _, text := range []string{
 		"OAUTH2_PROXY_CLIENT_ID=$ID", "OAUTH2_PROXY_CLIENT_ID=app-$SUFFIX", "OAUTH2_PROXY_CLIENT_ID=$id", "OAUTH2_PROXY_CLIENT_ID=${ID}", "OAUTH2_PROXY_CLIENT_ID=${ID:-app}",
 		"oauth2-proxy --client-id=$(ID)", "client_id = \"${ID}\"", "providers:\n- clientID: $ID",
+		"environment:\n- OAUTH2_PROXY_CLIENT_ID", "environment:\n  OAUTH2_PROXY_CLIENT_ID:", "docker run -e OAUTH2_PROXY_CLIENT_ID oauth2-proxy --provider=oidc",
 		"env:\n- {name: OAUTH2_PROXY_CLIENT_ID, valueFrom: {secretKeyRef: {name: a, key: b}}}",
 	} {
 		m := translateText(t, text)

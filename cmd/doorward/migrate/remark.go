@@ -51,9 +51,9 @@ func once(items []string) []string {
 	return kept
 }
 
-// always says what is otherwise for everybody who comes from oauth2-proxy.
-func (m *Migration) always() {
-	m.Changes = append([]string{
+// general is what changes for everybody who comes from oauth2-proxy.
+func general() []string {
+	return []string{
 		"everybody signs in once more: the cookies of oauth2-proxy do not open here, and COOKIE_SECRETS is a fresh secret",
 		"a login always uses PKCE (S256) and a nonce, and the issuer, the audience and the signature of the ID token are always checked",
 		"people without a session are sent to the provider at once (302); there is no sign-in page. What is no navigation of a browser gets 401 with `login_url`",
@@ -64,5 +64,5 @@ func (m *Migration) always() {
 		"the query parameters allowed_groups, allowed_emails and allowed_email_domains count on /oauth2/auth alone; on the application's own paths they are the application's",
 		"paths that servers read in different ways (//, %2F, /../, other letter case) are refused with 400 where the rules for the readings differ, and follow the rule where they do not; below a public path they are public",
 		"answers bear no GAP-Auth header, the log is JSON, and metrics have other names",
-	}, m.Changes...)
+	}
 }

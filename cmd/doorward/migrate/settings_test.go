@@ -11,6 +11,7 @@ func TestSettings(t *testing.T) {
 	for _, c := range []struct{ options, name, value, says string }{
 		{`redirect_url = "https://app.example.com/oauth2/callback"`, "PUBLIC_URL", "https://app.example.com", ""},
 		{`redirect_url = "https://app.example.com:8443/x"`, "PUBLIC_URL", "https://app.example.com:8443", "register https://app.example.com:8443/oauth2/callback"},
+		{`redirect_url = "https://app.example.com/"`, "PUBLIC_URL", "https://app.example.com", ""},
 		{`redirect_url = "http://app.example.com/oauth2/callback"`, "PUBLIC_URL", "http://app.example.com", "PUBLIC_URL is plain http"},
 		{`redirect_url = "/oauth2/callback"`, "PUBLIC_URL", "", "PUBLIC_URL: write the origins"},
 		{"redirect_url = \"https://a.example.com/sso/callback\"\nproxy_prefix = \"/sso/\"", "ENDPOINT_PREFIX", "/sso", ""},

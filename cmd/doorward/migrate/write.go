@@ -42,6 +42,7 @@ func (m *Migration) WriteLists(w io.Writer) {
 	if len(m.Needless) > 0 {
 		writeList(w, "Not needed any more:", []string{strings.Join(m.Needless, ", ")})
 	}
+	writeList(w, "What changes for everybody who comes from oauth2-proxy:", m.General)
 }
 
 func writeList(w io.Writer, title string, items []string) {
