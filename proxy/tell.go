@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"doorward/proxy/pages"
 )
 
 // tell tells the client of an error: people see a page or the login, programs get JSON.
@@ -61,7 +63,10 @@ func (p *Proxy) write(x *exchange, r *http.Request, f *failure) {
 
 // writePage shows a page. An action whose address has no slash is for an endpoint of ours.
 func (p *Proxy) writePage(x *exchange, r *http.Request, f *failure) {
-	shown := page{Title: f.title, Text: f.text, Details: f.details}
+	shown := page{Kind: f.kind(), Title: f.title, Text: f.text}
+	for _, d := range f.details {
+		shown.Details = append(shown.Details, pages.Detail(d))
+	}
 	for _, todo := range f.actions {
 		if !strings.Contains(todo.Address, "/") {
 			todo.Address = p.config.EndpointPrefix + "/" + todo.Address
