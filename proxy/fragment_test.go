@@ -66,8 +66,8 @@ func TestBrowsersStopOverForTheirFragment(t *testing.T) {
 	}
 	login := b.request("GET", s.URL+continues(stop), browsing(), "")
 	isLogin(t, s, login)
-	if b.walk(login.location().String()); s.Upstream.last(t).URI != "/deep?q=1&x=%26" {
-		t.Errorf("the login leads to %s", s.Upstream.last(t).URI)
+	if back := b.open(b.walkTo(login.location().String(), isCallback)); back.Header.Get("Location") != "/deep?q=1&x=%26" {
+		t.Errorf("the login leads back to %q", back.Header.Get("Location"))
 	}
 }
 
@@ -142,6 +142,22 @@ func TestStepUpAfterTheStop(t *testing.T) {
 
 	if got := login.location().Query().Get("acr_values"); got != "mfa" {
 		t.Errorf("the provider is asked for acr_values=%q", got)
+	}
+}
+
+// What an upstream alone asks for nobody may ask for at the start, so the way there is the straight one.
+func TestStepUpForAnUpstreamMakesNoStop(t *testing.T) {
+	s := newSite(t, nil)
+	b := s.signedIn("alice")
+	s.Upstream.Answer = func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("WWW-Authenticate", `Bearer error="insufficient_user_authentication", acr_values="rare"`)
+		w.WriteHeader(http.StatusUnauthorized)
+	}
+
+	login := b.request("GET", s.URL+"/deep", browsing(), "")
+
+	if isLogin(t, s, login); login.location().Query().Get("acr_values") != "rare" {
+		t.Errorf("the provider is asked for %s", login.location().RawQuery)
 	}
 }
 
