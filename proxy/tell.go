@@ -67,7 +67,7 @@ func (p *Proxy) writePage(x *exchange, r *http.Request, f *failure) {
 	for _, d := range f.details {
 		shown.Details = append(shown.Details, pages.Detail(d))
 	}
-	for _, todo := range f.actions {
+	for _, todo := range p.nextSteps(x, r, f) {
 		if !strings.Contains(todo.Address, "/") {
 			todo.Address = p.config.EndpointPrefix + "/" + todo.Address
 		}
@@ -76,6 +76,17 @@ func (p *Proxy) writePage(x *exchange, r *http.Request, f *failure) {
 	if err := p.page(x, r, f.status, shown); err != nil {
 		x.cause = err
 	}
+}
+
+// nextSteps are what a person can do. Where a failure knows of nothing in particular, they may try again what may work by then.
+func (p *Proxy) nextSteps(x *exchange, r *http.Request, f *failure) []action {
+	switch {
+	case len(f.actions) > 0:
+		return f.actions
+	case f.status >= http.StatusInternalServerError && isNavigation(r):
+		return []action{{Label: "Try again", Address: p.returnAddress(requested(x, r), x.origin)}}
+	}
+	return []action{toStart()}
 }
 
 // writeError writes the error as JSON. Whoever has no session learns where people sign in.

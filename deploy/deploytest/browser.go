@@ -150,8 +150,8 @@ func (b *Browser) follow(what string, step chromedp.Action[*network.Response]) P
 		b.t.Fatalf("%s: %v\n%s", what, err, b.shown())
 	}
 	page := b.Page()
-	if response != nil {
-		page.Status = int(response.Status)
+	if response != nil { // of the first document, which may have led on by a script
+		page.Status = Evaluate[int](b, `performance.getEntriesByType("navigation")[0].responseStatus`)
 	}
 	return page
 }

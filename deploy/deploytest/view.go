@@ -5,6 +5,7 @@ import (
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 )
@@ -70,4 +71,13 @@ func (b *Browser) History() []string {
 		addresses = append(addresses, entry.URL)
 	}
 	return addresses
+}
+
+// Forget makes a fresh browser of it: nobody is signed in anywhere.
+func (b *Browser) Forget() {
+	b.t.Helper()
+	b.do("forgetting the cookies", func(ctx context.Context, t *chromedp.Target) (none chromedp.Void, err error) {
+		_, err = cdp.Call(ctx, t, network.ClearBrowserCookies, cdp.Empty{})
+		return none, err
+	})
 }

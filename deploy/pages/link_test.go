@@ -20,7 +20,7 @@ var links = map[string]string{
 
 // A link leads where it should, through the login form of the provider, which keeps no fragment.
 func TestBrowserFollowsALinkThroughALogin(t *testing.T) {
-	s := newSite(t, application(), nil)
+	s := newSite(t, options{})
 	for name, link := range links {
 		t.Run(name, func(t *testing.T) {
 			b := deploytest.NewBrowser(t)
@@ -43,7 +43,7 @@ func TestBrowserFollowsALinkThroughALogin(t *testing.T) {
 
 // Somebody who is signed in at the provider already sees no form, and passes through unseen.
 func TestBrowserFollowsALinkThroughSingleSignOn(t *testing.T) {
-	s := newSite(t, application(), nil)
+	s := newSite(t, options{})
 	b := deploytest.NewBrowser(t)
 	b.Open(s.Origin)
 	signIn(b, "alice")
@@ -56,7 +56,7 @@ func TestBrowserFollowsALinkThroughSingleSignOn(t *testing.T) {
 
 // Without scripts the login works as well. The fragment is lost then, and nothing else.
 func TestBrowserWithoutScriptsFollowsALink(t *testing.T) {
-	s := newSite(t, application(), nil)
+	s := newSite(t, options{})
 	b := deploytest.NewBrowser(t)
 	b.WithoutScripts()
 	b.Open(s.Origin + "/reports?x=1#row-7")
