@@ -17,7 +17,7 @@ func (p *Proxy) endpointOf(path string) (string, bool) {
 // deals in cookies and redirects of one.
 func (p *Proxy) serveEndpoint(endpoint string, x *exchange, r *http.Request) error {
 	if x.origin == nil {
-		return notAnOrigin(r.Host)
+		return p.notAnOrigin(r.Host)
 	}
 	if r.Method != http.MethodPost || !slices.Contains([]string{"/callback", "/start", "/sign_in"}, endpoint) {
 		x.refuseBody(r) // forms that begin and end logins are the only bodies that are read here

@@ -14,7 +14,7 @@ func (p *Proxy) askToLogin(x *exchange, r *http.Request, err error) error {
 	again, signedIn := errors.AsType[*failure](err)
 	switch {
 	case isNavigation(r) && x.origin == nil:
-		return notAnOrigin(r.Host)
+		return p.notAnOrigin(r.Host)
 	case !isNavigation(r):
 		return needLogin(err)
 	}

@@ -63,7 +63,7 @@ func (p *Proxy) write(x *exchange, r *http.Request, f *failure) {
 
 // writePage shows a page. An action whose address has no slash is for an endpoint of ours.
 func (p *Proxy) writePage(x *exchange, r *http.Request, f *failure) {
-	shown := page{Kind: f.kind(), Title: f.title, Text: f.text}
+	shown := page{Kind: f.kind(), Title: f.title, Text: f.text, Notes: f.notes}
 	for _, d := range f.details {
 		shown.Details = append(shown.Details, pages.Detail(d))
 	}

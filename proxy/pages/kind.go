@@ -34,6 +34,7 @@ func samples(k Kind) []Page {
 	full := Page{
 		Kind: k, Title: `A title with <b> & "quotation marks"`, RequestID: "SAMPLE2REQUEST3ID4SAMPLE5",
 		Text:    []string{"What happened & why.", "What can be done about it."},
+		Notes:   []string{"What to look at, for whoever runs doorward."},
 		Details: []Detail{{"Rule", "/admin/"}, {"You are", "<alice>"}},
 		Actions: []Action{{"Sign out", "/oauth2/sign_out?rd=%2F", true}, {"Go to the start page", "/", false}},
 	}

@@ -28,6 +28,7 @@ type Page struct {
 	Title   string
 	Text    []string // paragraphs
 	Details []Detail
+	Notes   []string // for whoever runs doorward
 	Actions []Action // the first is the likeliest
 
 	RequestID string
