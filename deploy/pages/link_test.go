@@ -34,9 +34,7 @@ func TestBrowserFollowsALinkThroughALogin(t *testing.T) {
 			if past := strings.Join(b.History(), " "); strings.Contains(past, "/oauth2/") {
 				t.Errorf("the back button leads to %s", past)
 			}
-			if broken := b.Violations(); len(broken) > 0 {
-				t.Errorf("pages broke their own policy: %q", broken)
-			}
+			hasNoViolations(t, b)
 		})
 	}
 }

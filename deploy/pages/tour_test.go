@@ -146,9 +146,7 @@ func TestBrowserTour(t *testing.T) {
 			}
 		})
 	}
-	if broken := b.Violations(); len(broken) > 0 {
-		t.Errorf("pages broke their own policy: %q", broken)
-	}
+	hasNoViolations(t, b)
 }
 
 // lookAt looks at the page in one way.
