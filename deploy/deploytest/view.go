@@ -12,21 +12,21 @@ import (
 
 // View is how a page is looked at.
 type View struct {
-	Name   string
-	Width  int64  // of the window
-	Scheme string // that the person prefers: light or dark
+	Name          string
+	Width, Height int64  // of the window
+	Scheme        string // that the person prefers: light or dark
 }
 
 // Views are those at which a page of doorward's has to look right: on the narrowest phone that is about and on a desk, by day and by
 // night.
 func Views() []View {
-	return []View{{"phone-light", 360, "light"}, {"phone-dark", 360, "dark"}, {"desktop-light", 1200, "light"}, {"desktop-dark", 1200, "dark"}}
+	return []View{{"phone-light", 360, 760, "light"}, {"phone-dark", 360, 760, "dark"}, {"desktop-light", 1200, 760, "light"}, {"desktop-dark", 1200, 760, "dark"}}
 }
 
 // Look looks at the page in that way from now on.
 func (b *Browser) Look(v View) {
 	b.t.Helper()
-	b.do("looking at the page as "+v.Name, chromedp.EmulateViewport(v.Width, 760), colourScheme(v.Scheme))
+	b.do("looking at the page as "+v.Name, chromedp.EmulateViewport(v.Width, v.Height), colourScheme(v.Scheme))
 }
 
 // Save takes a picture of what the window shows.

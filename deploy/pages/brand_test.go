@@ -19,7 +19,7 @@ func ownPages(c *config.Config) {
 
 // A name and a logo are on the pages, and the logo can be seen: the policy lets it pass.
 func TestBrowserShowsTheBrand(t *testing.T) {
-	s, source, b := newSite(t, options{settings: branded}), axe(t), deploytest.NewBrowser(t)
+	s, source, b := newSite(t, branded), axe(t), deploytest.NewBrowser(t)
 
 	page := signedIn("alice", "/oauth2/sign_out")(visit{t, b, s})
 
@@ -37,7 +37,7 @@ func TestBrowserShowsTheBrand(t *testing.T) {
 
 // The templates of the example are shown as they are meant to look, and where there is none for a page, ours is.
 func TestBrowserShowsOwnPages(t *testing.T) {
-	s, source, b := newSite(t, options{settings: ownPages}), axe(t), deploytest.NewBrowser(t)
+	s, source, b := newSite(t, ownPages), axe(t), deploytest.NewBrowser(t)
 	for name, tt := range map[string]struct {
 		open func(visit) deploytest.Page
 		says string
@@ -65,7 +65,7 @@ func TestBrowserShowsOwnPages(t *testing.T) {
 
 // The buttons of an own page work like ours: a form of it is posted from this site.
 func TestBrowserSignsOutOnAnOwnPage(t *testing.T) {
-	s, b := newSite(t, options{settings: ownPages}), deploytest.NewBrowser(t)
+	s, b := newSite(t, ownPages), deploytest.NewBrowser(t)
 	signedIn("alice", "/oauth2/sign_out")(visit{t, b, s})
 
 	if page := b.Press("Sign out"); page.Title != "You are signed out · Acme Intranet" {

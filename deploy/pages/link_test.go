@@ -1,6 +1,7 @@
 package pages
 
 import (
+	"net/http"
 	"strings"
 	"testing"
 
@@ -20,15 +21,15 @@ var links = map[string]string{
 
 // A link leads where it should, through the login form of the provider, which keeps no fragment.
 func TestBrowserFollowsALinkThroughALogin(t *testing.T) {
-	s := newSite(t, options{})
+	s := newSite(t, nil)
 	for name, link := range links {
 		t.Run(name, func(t *testing.T) {
 			b := deploytest.NewBrowser(t)
 			want := deploytest.Evaluate[string](b, "new URL(String.raw`"+s.Origin+link+"`).href")
-			if form := b.Open(s.Origin + link); !strings.HasPrefix(form.URL, s.provider) || strings.Contains(form.URL, "#") {
+			if form := b.Open(s.Origin + link); !strings.HasPrefix(form.URL, s.Provider) || strings.Contains(form.URL, "#") {
 				t.Fatalf("the login is at %s, with the title %q", form.URL, form.Title)
 			}
-			if page := signIn(b, "alice"); strings.ReplaceAll(page.URL, "%5C", `\`) != strings.ReplaceAll(want, "%5C", `\`) {
+			if page := b.SignIn("alice"); strings.ReplaceAll(page.URL, "%5C", `\`) != strings.ReplaceAll(want, "%5C", `\`) {
 				t.Errorf("the link to %s ended at %s", want, page.URL)
 			}
 			if past := strings.Join(b.History(), " "); strings.Contains(past, "/oauth2/") {
@@ -41,11 +42,15 @@ func TestBrowserFollowsALinkThroughALogin(t *testing.T) {
 
 // Somebody who is signed in at the provider already sees no form, and passes through unseen.
 func TestBrowserFollowsALinkThroughSingleSignOn(t *testing.T) {
-	s := newSite(t, options{})
+	s := newSite(t, nil)
 	b := deploytest.NewBrowser(t)
 	b.Open(s.Origin)
-	signIn(b, "alice")
-	deploytest.Evaluate[any](b, `fetch("/oauth2/sign_out", {method: "POST", redirect: "manual"}).then(() => null)`)
+	b.SignIn("alice")
+	signedOut := deploytest.Evaluate[int](b, `fetch("/oauth2/sign_out", {method: "POST", redirect: "manual"})
+		.then(() => fetch("/oauth2/userinfo")).then(answer => answer.status)`)
+	if signedOut != http.StatusUnauthorized {
+		t.Fatalf("after the sign-out userinfo answers %d", signedOut)
+	}
 
 	if page := b.Open(s.Origin + "/reports?x=1#row-7"); page.URL != s.Origin+"/reports?x=1#row-7" || page.Title != "The application" {
 		t.Errorf("the link ended at %s, with the title %q", page.URL, page.Title)
@@ -54,13 +59,13 @@ func TestBrowserFollowsALinkThroughSingleSignOn(t *testing.T) {
 
 // Without scripts the login works as well. The fragment is lost then, and nothing else.
 func TestBrowserWithoutScriptsFollowsALink(t *testing.T) {
-	s := newSite(t, options{})
+	s := newSite(t, nil)
 	b := deploytest.NewBrowser(t)
 	b.WithoutScripts()
 	b.Open(s.Origin + "/reports?x=1#row-7")
 	b.WaitFor("button[value=alice]")
 
-	if page := signIn(b, "alice"); page.URL != s.Origin+"/reports?x=1" || page.Title != "The application" {
+	if page := b.SignIn("alice"); page.URL != s.Origin+"/reports?x=1" || page.Title != "The application" {
 		t.Errorf("the link ended at %s, with the title %q", page.URL, page.Title)
 	}
 }

@@ -27,7 +27,7 @@ type stop struct {
 type visit struct {
 	t *testing.T
 	b *deploytest.Browser
-	s *site
+	s *deploytest.DemoSite
 }
 
 // tour is every page of doorward's, each as people come to see it.
@@ -68,7 +68,7 @@ func typed(path string) func(visit) deploytest.Page {
 func signedIn(user, path string) func(visit) deploytest.Page {
 	return func(v visit) deploytest.Page {
 		v.b.Open(v.s.Origin)
-		signIn(v.b, user)
+		v.b.SignIn(user)
 		return v.b.Open(v.s.Origin + path)
 	}
 }
@@ -77,13 +77,13 @@ func signedIn(user, path string) func(visit) deploytest.Page {
 func refused(v visit) deploytest.Page {
 	v.b.Open(v.s.Origin + "/reports#row-7")
 	return v.b.Open(v.s.Origin + "/oauth2/callback?" + url.Values{"error": {"access_denied"}, "error_description": {"You are not assigned to this application."},
-		"state": {v.s.asked.Load().Get("state")}, "iss": {v.s.provider}}.Encode())
+		"state": {v.s.Asked().Get("state")}, "iss": {v.s.Provider}}.Encode())
 }
 
 // inCircles is somebody whose session is over before it begins.
 func inCircles(v visit) deploytest.Page {
 	v.b.Open(v.s.Origin + "/reports#row-7")
-	return signIn(v.b, "alice")
+	return v.b.SignIn("alice")
 }
 
 // fromElsewhere presses a button of another site.
@@ -126,12 +126,12 @@ func still(path string) func(visit) deploytest.Page {
 // Every page says what happened, what to do and which request it was, fits the narrowest phone, and is nothing that assistive technology
 // would stumble over, by day and by night. With the environment variable SCREENSHOTS the tour leaves a picture of each.
 func TestBrowserTour(t *testing.T) {
-	healthy, source, b := newSite(t, options{}), axe(t), deploytest.NewBrowser(t)
+	healthy, source, b := newSite(t, nil), axe(t), deploytest.NewBrowser(t)
 	for _, at := range tour() {
 		t.Run(at.name, func(t *testing.T) {
 			s := healthy
 			if at.settings != nil {
-				s = newSite(t, options{settings: at.settings})
+				s = newSite(t, at.settings)
 			}
 			b.Forget()
 			page := at.open(visit{t, b, s})
