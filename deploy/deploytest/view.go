@@ -32,7 +32,7 @@ func (b *Browser) Look(v View) {
 // Save takes a picture of what the window shows.
 func (b *Browser) Save(file string) {
 	b.t.Helper()
-	b.save(file)
+	b.save(file, chromedp.CaptureScreenshot())
 }
 
 // WithoutScripts is a person who has turned scripts off.
