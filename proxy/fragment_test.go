@@ -176,3 +176,18 @@ func TestLoginLoopWithAFragmentIsExplained(t *testing.T) {
 		t.Errorf("the third login is answered %d: %s", last.StatusCode, last.Text)
 	}
 }
+
+// A server in front hands the redirect on, and where the login is to begin is named in full: it would take a path for one of doorward's.
+func TestBrowsersStopOverBehindAFront(t *testing.T) {
+	for _, front := range []string{"traefik", "caddy", "envoy"} {
+		t.Run(front, func(t *testing.T) {
+			s := behindFront(t, front, nil)
+
+			p := s.question(front, "GET", "/deep?q=1", append(navigating, "Upgrade-Insecure-Requests: 1")...)
+
+			if want := s.URL + "/oauth2/start?rd=%2Fdeep%3Fq%3D1"; p.StatusCode != http.StatusSeeOther || p.Header.Get("Location") != want || len(p.setsCookies()) > 0 {
+				t.Errorf("the answer is %d to %s, with %q", p.StatusCode, p.Header.Get("Location"), p.setsCookies())
+			}
+		})
+	}
+}
