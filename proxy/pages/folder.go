@@ -154,8 +154,5 @@ func (f *folder) broken(name string, err error) {
 
 // wrong adds a problem of a file. where is its name, with the line where that is known.
 func (f *folder) wrong(where, what, mend string) {
-	problem := &Problem{"Dir", filepath.Join(f.path, where) + ": " + what, mend}
-	if !slices.ContainsFunc(f.problems, func(known error) bool { return known.Error() == problem.Error() }) {
-		f.problems = append(f.problems, problem)
-	}
+	f.problems = append(f.problems, &Problem{"Dir", filepath.Join(f.path, where) + ": " + what, mend})
 }

@@ -105,7 +105,7 @@ func TestLogosOfEachKind(t *testing.T) {
 func TestWhatIsWrongWithABrand(t *testing.T) {
 	dir := write(t, map[string]string{
 		"large.svg": svg + strings.Repeat(" ", maxLogo), "text.svg": "a logo", "cut.svg": svg[:60], "html.svg": `<p><svg xmlns="http://www.w3.org/2000/svg"/></p>`,
-		"bare.svg": `<svg viewBox="0 0 1 1"/>`, "gif": "GIF89a",
+		"bare.svg": `<svg viewBox="0 0 1 1"/>`, "gif": "GIF89a", "comment.svg": "<!-- <svg -->",
 	})
 	for name, tt := range map[string]struct {
 		options      Options
@@ -121,6 +121,7 @@ func TestWhatIsWrongWithABrand(t *testing.T) {
 		"another picture": {Options{Logo: filepath.Join(dir, "gif")}, "Logo", "no PNG, JPEG or SVG"},
 		"half a picture":  {Options{Logo: filepath.Join(dir, "cut.svg")}, "Logo", "it is no SVG"},
 		"a web page":      {Options{Logo: filepath.Join(dir, "html.svg")}, "Logo", "its root is no <svg"},
+		"no element":      {Options{Logo: filepath.Join(dir, "comment.svg")}, "Logo", "it is no SVG"},
 		"no namespace":    {Options{Logo: filepath.Join(dir, "bare.svg")}, "Logo", "its root is no <svg"},
 	} {
 		t.Run(name, func(t *testing.T) { isProblem(t, tt.options, tt.option, tt.says) })
