@@ -81,3 +81,15 @@ func (b *Browser) Forget() {
 		return none, err
 	})
 }
+
+// Tab presses the tabulator key.
+func (b *Browser) Tab() {
+	b.t.Helper()
+	b.do("pressing the tabulator", chromedp.KeyEvent("\t"))
+}
+
+// Enter presses the enter key, and returns the page that it leads to.
+func (b *Browser) Enter() Page {
+	b.t.Helper()
+	return b.click("pressing enter", chromedp.KeyEvent("\r"))
+}
