@@ -84,6 +84,9 @@ type Config struct {
 	ReadyRequires           []string      `split_words:"true" values:"provider,redis" desc:"What must have been reached before /readyz says ready. Unset: ready once listening."`
 	EndpointPrefix          string        `split_words:"true" default:"/oauth2" desc:"Path under which doorward's own endpoints live, for applications that use that path themselves."`
 	PostLogoutURL           string        `split_words:"true" unset:"ENDPOINT_PREFIX/sign_out of the first PUBLIC_URL" desc:"Where the provider sends people after logout. Register it at the provider."`
+	BrandName               string        `split_words:"true" example:"Acme Intranet" desc:"A name that doorward's pages show, and bear in their titles."`
+	BrandLogo               string        `split_words:"true" example:"/etc/doorward/logo.svg" desc:"Path of a PNG, JPEG or SVG file of 64 KiB at most that doorward's pages show."`
+	PagesDir                string        `split_words:"true" example:"/etc/doorward/pages" desc:"Folder of templates that stand in for doorward's pages: page.html for all of them, denied.html, sign-out.html… for one; a page without a template stays doorward's own. deploy/pages says what they may use. Read, and tried, at the start."`
 	ShutdownDelay           time.Duration `split_words:"true" default:"5s" desc:"How long /readyz says not ready at shutdown before the listener closes."`
 	ShutdownTimeout         time.Duration `split_words:"true" default:"20s" desc:"How long requests in flight may then take."`
 	LogLevel                string        `split_words:"true" default:"info" values:"debug,info,warn,error" desc:"The least level that is logged."`
@@ -132,7 +135,7 @@ func (c *Config) problems() Problems {
 		checkBearerTokens, checkClaims, checkGroupAliases, checkProviderCA,
 		checkSecrets, checkCookie, checkRedis, checkSessionMaxAge, checkHeaders, checkAssertionKeys,
 		checkTrustedProxies, checkForwardAuth, checkLimits, checkCertificate,
-		checkAddresses, checkAdminToken, checkRevocationsPath, checkEndpointPrefix, checkPostLogoutURL,
+		checkAddresses, checkAdminToken, checkRevocationsPath, checkEndpointPrefix, checkPostLogoutURL, checkPages,
 	} {
 		all = append(all, check(c)...)
 	}

@@ -645,7 +645,7 @@ func TestSettingsOfFeaturesThatDoNotExistAreUnknown(t *testing.T) {
 	for _, name := range []string{
 		"COOKIE_DOMAIN", "GROUP_ALIASES", "ASSERTION_KEYS",
 		"TRUSTED_PROXIES", "ALLOWED_ORIGINS", "CSRF_PROTECTION", "ADMIN_TOKEN", "TLS_CERT",
-		"PAGES_DIR", "BRAND_NAME", "MAX_HEADER_BYTES", "MAX_CONNECTIONS",
+		"MAX_HEADER_BYTES", "MAX_CONNECTIONS",
 	} {
 		if ps := problems(t, map[string]string{name: "x"}); len(ps) != 1 || ps[0].Variable != "DOORWARD_"+name {
 			t.Errorf("%s: %v", name, ps)

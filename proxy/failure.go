@@ -21,6 +21,7 @@ type failure struct {
 	title   string
 	text    []string
 	details []detail
+	notes   []string // for whoever runs doorward: what to look at. Pages alone show them
 	actions []action // what to do next, the likeliest first
 	header  http.Header
 	person  bool          // told as a page whoever asks: only browsers come here
@@ -109,23 +110,25 @@ func (p *Proxy) badPath(err error) *failure {
 
 func (p *Proxy) unknownHost(host string) *failure {
 	return &failure{status: http.StatusMisdirectedRequest, code: "unknown_host", event: "unknown_host",
-		title: "Nothing is served under this name",
-		text: []string{"This host is not one that doorward was told about.",
-			"If it should be, whoever runs doorward adds its origin to DOORWARD_PUBLIC_URL."},
-		actions: []action{{Label: "Go to " + p.origins[0].String(), Address: p.origins[0].String() + "/"}},
+		title:   "Nothing is served under this name",
+		text:    []string{"This host is not one that doorward was told about."},
+		notes:   []string{"If it should be, add its origin to DOORWARD_PUBLIC_URL."},
+		actions: []action{p.toCanonical()},
 		cause:   fmt.Errorf("host %.100q is not in DOORWARD_PUBLIC_URL, and no rule or upstream names it", host)}
 }
 
 // notAnOrigin is for people at a host from which no login could lead back. Where it shares sessions, one from elsewhere is as good.
 func (p *Proxy) notAnOrigin(host string) *failure {
 	f := &failure{status: http.StatusForbidden, code: "no_login_here", event: "no_login_here",
-		title: "Nobody can sign in under this name",
-		text:  []string{"Whoever runs doorward can mend this by adding the origin of this host to DOORWARD_PUBLIC_URL."},
-		cause: fmt.Errorf("host %.100q is named by a rule or an upstream, but is no origin in DOORWARD_PUBLIC_URL", host)}
+		title:   "Nobody can sign in under this name",
+		text:    []string{"Pages of this host can be seen, but only those that ask for no login."},
+		notes:   []string{"If people should sign in here, add the origin of this host to DOORWARD_PUBLIC_URL."},
+		actions: []action{p.toCanonical()},
+		cause:   fmt.Errorf("host %.100q is named by a rule or an upstream, but is no origin in DOORWARD_PUBLIC_URL", host)}
 	if p.config.SharesSessions(host) {
 		door := p.origins[0].String()
-		f.text = []string{"Sign in at " + door + ", and then load this page again.",
-			"Whoever runs doorward can mend this by naming this host in a rule of its own, or in DOORWARD_PUBLIC_URL."}
+		f.text = []string{"Sign in at " + door + ", and then load this page again."}
+		f.notes = []string{"If people should sign in here, name this host in a rule of its own, or in DOORWARD_PUBLIC_URL."}
 		f.actions = []action{{Label: "Sign in at " + door, Address: p.endpointURL(p.origins[0], "/start")}}
 	}
 	return f
@@ -185,8 +188,8 @@ func denied(route *access.Route, refusal *access.Refusal, who *identity) *failur
 	f.text = []string{"You are signed in, but the rule for this page asks for something that you do not have.",
 		"If you should have it, send the lines below, with the request id, to whoever runs this application."}
 	if refusal.Conflict {
-		f.text = append(f.text, "Several rules hold for this page, and each wants another way of signing in, so that no login is right for all of them. "+
-			"Whoever runs doorward can mend that: see acr: in DOORWARD_ACCESS_RULES.")
+		f.text = append(f.text, "Several rules hold for this page, and each wants another way of signing in, so that no login is right for all of them.")
+		f.notes = append(f.notes, "See acr: in DOORWARD_ACCESS_RULES.")
 	}
 	f.actions = []action{toStart(), {Label: "Sign in as somebody else", Address: "sign_out"}}
 	return f
@@ -199,17 +202,19 @@ func (f *failure) aboutGroups(known knownGroups, leftOut bool) {
 		f.reason = "group_name_taken"
 		f.cause = fmt.Errorf("%w, and the provider has a group of its own by the name %q, which DOORWARD_GROUP_ALIASES gives to another", f.cause, known.taken[0])
 		f.text = append(f.text, "The provider has a group whose own name is one that doorward's settings give to another group, and you are in it. "+
-			"It counts as neither. Whoever runs doorward can choose other names: see DOORWARD_GROUP_ALIASES.")
+			"It counts as neither.")
+		f.notes = append(f.notes, "Choose other names: see DOORWARD_GROUP_ALIASES.")
 	case leftOut:
 		f.reason = "groups_left_out"
 		f.cause = fmt.Errorf("%w, and the provider left the groups out; %s", f.cause, mendForTooMany)
 		f.text = append(f.text, "The rule asks for a group, and the provider left yours out: you are in too many for its tokens, or it keeps them at its "+
-			"userinfo, which refuses doorward's access token (the log says userinfo_refused).",
-			"Whoever runs the provider can mend that: "+mendForTooMany+".")
+			"userinfo, which refuses doorward's access token.")
+		f.notes = append(f.notes, strings.ToUpper(mendForTooMany[:1])+mendForTooMany[1:]+". Where it is its userinfo that refuses, the log says userinfo_refused.")
 	default:
 		f.cause = fmt.Errorf("%w, and the provider sent no groups: see DOORWARD_SCOPES and DOORWARD_GROUPS_CLAIM", f.cause)
-		f.text = append(f.text, "The rule asks for a group, and the provider sent no groups for you. Either you are in none, or the provider "+
-			"was not asked for them: see DOORWARD_SCOPES and DOORWARD_GROUPS_CLAIM.")
+		f.text = append(f.text, "The rule asks for a group, and the provider sent no groups for you. Either you are in none, or it was not asked for them.")
+		f.notes = append(f.notes, "Does the provider want a scope for groups (DOORWARD_SCOPES), or call them otherwise (DOORWARD_GROUPS_CLAIM)? "+
+			"doorward check --live asks it.")
 	}
 }
 
@@ -239,6 +244,11 @@ func loginInsufficient(asks access.StepUp) *failure {
 	}
 	f.header = http.Header{"Www-Authenticate": {writeChallenge(asks, f.description())}}
 	return f
+}
+
+// toCanonical leads to where people can sign in for sure.
+func (p *Proxy) toCanonical() action {
+	return action{Label: "Go to " + p.origins[0].String(), Address: p.origins[0].String() + "/"}
 }
 
 func toStart() action { return action{Label: "Go to the start page", Address: "/"} }
@@ -312,8 +322,9 @@ func (p *Proxy) requestRefused(err *provider.Error) *failure {
 func (p *Proxy) clientRefused(err *provider.Error, text string) *failure {
 	f := &failure{status: http.StatusBadGateway, title: "Signing in did not work", text: []string{text}}
 	if err.Code == "invalid_client" || err.Code == "unauthorized_client" {
-		f.text = []string{"The provider does not accept the way in which doorward identifies itself. " +
-			"Whoever runs doorward compares " + p.clientSettings() + " with what the provider knows of this client."}
+		f.text = []string{"The provider does not accept the way in which doorward identifies itself. Nothing that you can do will change that: " +
+			"send the request id below to whoever runs this application."}
+		f.notes = []string{"Compare " + p.clientSettings() + " with what the provider knows of this client."}
 	}
 	if err.Code == "invalid_grant" { // whatever code the browser brings, the fault is not this side's
 		f.status = http.StatusBadRequest
@@ -345,7 +356,7 @@ func providerDown() *failure {
 
 func providerRefused(err *provider.Error) *failure {
 	f := &failure{status: http.StatusForbidden, title: "The provider did not sign you in",
-		text:    []string{"It gave this reason:"},
+		text:    []string{"It gave the reason below. If you should be let in, send it, with the request id, to whoever runs this application."},
 		details: []detail{{"Error", err.Code}}}
 	if err.Description != "" {
 		f.details = append(f.details, detail{"Description", err.Description})
@@ -403,8 +414,8 @@ func unusableClaims(err error) *failure {
 
 func tooManyGroups(groups, bytes int) *failure {
 	return &failure{status: http.StatusInternalServerError, code: "too_many_groups", title: "You are in too many groups",
-		text: []string{fmt.Sprintf("The header that names your %d groups would take %d bytes; upstreams are sent %d at most.", groups, bytes, maxGroupsHeader),
-			"Whoever runs doorward can mend this with DOORWARD_FORWARD_GROUPS=matched, which forwards only groups that a rule names."},
+		text:  []string{fmt.Sprintf("The header that names your %d groups would take %d bytes; upstreams are sent %d at most.", groups, bytes, maxGroupsHeader)},
+		notes: []string{"Set DOORWARD_FORWARD_GROUPS=matched, which forwards only groups that a rule names."},
 		cause: fmt.Errorf("the groups header of %d bytes for %d groups is over %d; set DOORWARD_FORWARD_GROUPS=matched", bytes, groups, maxGroupsHeader)}
 }
 
@@ -430,14 +441,14 @@ func (p *Proxy) loginLoop(returnTo string, asks access.StepUp) *failure {
 	f := &failure{status: http.StatusBadRequest, code: "login_loop", event: "login_loop", person: true,
 		title: "You keep being sent back to the login",
 		text: []string{fmt.Sprintf("You have signed in %d times in a row, and each time the next page knew nothing of it.", loopLimit),
-			"Most often the browser does not keep this site's cookies: because they are blocked, because the address in the " +
-				"browser is not the one in DOORWARD_PUBLIC_URL, or because something between browser and doorward removes them. " +
-				"It can also be that the provider's access tokens are over before they arrive: compare the clocks."},
+			"Most often the browser does not keep this site's cookies. Let it keep them, and try once more."},
+		notes: []string{"Is the address in the browser one of DOORWARD_PUBLIC_URL? Does something between browser and doorward remove cookies? " +
+			"It can also be that the provider's access tokens are over before they arrive: compare the clocks."},
 		actions: []action{{Label: "Try once more", Address: returnTo}},
 		cause:   errors.New("the same person completed several logins in a row for one address, and no request used their session")}
 	if domain := p.config.SessionDomain(); domain != "" {
-		f.text = append(f.text, "Here the cookies are for all of "+domain+" (DOORWARD_COOKIE_DOMAIN). Browsers keep none for a domain under which anybody "+
-			"can have a name, such as co.uk, and another server under it may have set one of the same name: delete the cookies of this site.")
+		f.text = append(f.text, "Another server under "+domain+" may have set a cookie of the same name: delete the cookies of this site.")
+		f.notes = append(f.notes, "The cookies are for all of "+domain+" (DOORWARD_COOKIE_DOMAIN). Browsers keep none for a domain under which anybody can have a name, such as co.uk.")
 	}
 	if !asks.IsZero() {
 		f.text = []string{fmt.Sprintf("You have signed in %d times in a row, and each time the page asked for another login.", loopLimit),

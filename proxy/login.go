@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"time"
 
+	"doorward/proxy/pages"
 	"doorward/proxy/provider"
 	"doorward/session"
 )
@@ -204,9 +205,9 @@ func (p *Proxy) welcome(x *exchange, r *http.Request, login *session.Login, pers
 // began, and a Strict cookie does not go along with that (RFC 6265bis 5.2).
 func (p *Proxy) stepOver(x *exchange, r *http.Request, returnTo string) error {
 	return p.page(x, r, http.StatusOK, page{
+		Kind:     pages.SignedIn,
 		Title:    "You are signed in",
 		Text:     []string{"One moment, you are being taken back."},
-		Actions:  []action{{Label: "Continue", Address: returnTo}},
 		Continue: returnTo,
 	})
 }

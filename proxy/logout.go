@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"doorward/proxy/pages"
 	"doorward/session"
 )
 
@@ -52,6 +53,7 @@ func (p *Proxy) askToSignOut(x *exchange, r *http.Request, everywhere bool) erro
 	}
 	if err != nil {
 		return p.page(x, r, http.StatusOK, page{
+			Kind:    pages.SignedOut,
 			Title:   "You are signed out",
 			Text:    []string{"You can close this page."},
 			Actions: []action{{Label: "Sign in again", Address: p.config.EndpointPrefix + "/start"}},
@@ -62,10 +64,11 @@ func (p *Proxy) askToSignOut(x *exchange, r *http.Request, everywhere bool) erro
 	}
 	here, back := p.config.EndpointPrefix+"/sign_out", withReturn(r.URL.Query().Get("rd"))
 	return p.page(x, r, http.StatusOK, page{
+		Kind:  pages.SignOut,
 		Title: "Sign out?",
 		Text: []string{"This ends your session here and, where the provider supports it, there as well.",
 			"Signing out everywhere also ends your sessions here in other browsers and on other devices."},
-		Details: []detail{{"You are", who.session.User}},
+		Details: []pages.Detail{{Label: "You are", Value: who.session.User}},
 		Actions: []action{
 			{Label: "Sign out", Address: here + back, Post: true},
 			{Label: "Sign out everywhere", Address: here + "?everywhere" + strings.Replace(back, "?", "&", 1), Post: true},

@@ -19,15 +19,22 @@ func (p *Proxy) askToLogin(x *exchange, r *http.Request, err error) error {
 		return p.notAnOrigin(x.host)
 	}
 	returnTo := p.returnAddress(requested(x, r), x.origin)
-	login := &session.Login{ReturnTo: returnTo, Rounds: p.sessions.Rounds(r, returnTo)}
-	askFor(login, needs(err))
-	if err := p.login(x, r, login, ""); err != nil {
-		return err
+	if !p.stopOver(x, r, returnTo, needs(err)) {
+		login := p.newLogin(r, returnTo)
+		askFor(login, needs(err))
+		if err := p.login(x, r, login, ""); err != nil {
+			return err
+		}
 	}
 	if signedIn {
 		x.outcome, x.reason = "step_up", again.reason
 	}
 	return nil
+}
+
+// newLogin is a login that leads back to an address, and knows how many it follows.
+func (p *Proxy) newLogin(r *http.Request, returnTo string) *session.Login {
+	return &session.Login{ReturnTo: returnTo, Rounds: p.sessions.Rounds(r, returnTo)}
 }
 
 // needLogin is what those are told who cannot be sent to the login.

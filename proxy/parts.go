@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"doorward/config"
+	"doorward/proxy/pages"
 	"doorward/proxy/provider"
 	"doorward/session"
 )
@@ -45,7 +46,7 @@ func (p *Proxy) readCertificate() error {
 }
 
 func (p *Proxy) readPages() (err error) {
-	p.pages, err = newPages()
+	p.pages, err = pages.New(p.config.PageOptions())
 	return err
 }
 

@@ -35,6 +35,7 @@
 //	claims.go        what of a person's claims makes their session
 //	groups.go        which groups they are in, and by what names
 //	returnaddress.go where a login may lead back to
+//	fragment.go      what of that address the browser keeps to itself
 //	loops.go         logins that come back again and again
 //
 // and whoever has one finds the rest of our endpoints in
@@ -53,7 +54,7 @@
 //	failure.go       the things that go wrong, their statuses and fixed phrases
 //	navigation.go    is a person waiting for a page, or a program?
 //	tell.go          page, JSON or redirect: how a failure is told
-//	pages.go         the one page that every answer to a person is made of
+//	pages.go         which page tells a person; what pages look like is proxy/pages
 //
 // Beside the road stand parts.go, which puts a Proxy together, rules.go and reload.go for what changes while it runs, generations.go, connections.go, which ends what its session does not
 // outlive, background.go, log.go with jsonlines.go, metrics.go and admin.go.
@@ -71,6 +72,7 @@ import (
 	"time"
 
 	"doorward/config"
+	"doorward/proxy/pages"
 	"doorward/proxy/provider"
 	"doorward/session"
 )
@@ -115,7 +117,7 @@ type Proxy struct {
 	seen           *seenSessions // of the provider's
 	providerOrigin string        // as browsers see it
 
-	pages     *pages
+	pages     *pages.Set
 	metrics   *metrics
 	log       *slog.Logger
 	serverLog *log.Logger // for what the standard library wants to say

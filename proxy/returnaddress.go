@@ -10,8 +10,8 @@ import (
 // Rules that this file keeps (RFC 9700 4.11.1: clients must not be open redirectors):
 //
 //   - A login leads back to a path of the origin that it began on, or to a configured origin (host.go says which are), or to "/".
-//   - What a browser could resolve to another host is not let through, however it is spelled: browsers take `\` for
-//     "/", drop tabs and line ends, and resolve dot segments before they look for "//".
+//   - What a browser could resolve to another host is not let through, however it is spelled: in a path browsers take `\` for
+//     "/", anywhere they drop tabs and line ends, and resolve dot segments before they look for "//".
 //   - It never leads to an endpoint of ours, which would sign people out or send them round in circles.
 
 // returnAddress makes a safe Location of what somebody asks to be sent back to.
@@ -59,7 +59,7 @@ func (o *origin) cut(address string) (rest string, found bool) {
 // safePath is the address if it is a plain path, with query and fragment, that stays here; else "/".
 func (p *Proxy) safePath(address string) string {
 	for i := range len(address) {
-		if c := address[i]; c <= ' ' || c >= 0x7f || c == '\\' {
+		if c := address[i]; c <= ' ' || c >= 0x7f {
 			return "/"
 		}
 	}

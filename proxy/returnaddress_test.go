@@ -32,6 +32,7 @@ func TestReturnAddressKeepsWhatStaysHere(t *testing.T) {
 		"/search?q=%0a%5c//evil":           "/search?q=%0a%5c//evil",
 		"/group%2Fproject/-/issues#note_1": "/group%2Fproject/-/issues#note_1",
 		"/a%20b":                           "/a%20b",
+		`/files?path=C:\temp#D:\temp`:      `/files?path=C:\temp#D:\temp`,
 		"/oauth2x":                         "/oauth2x",
 		"https://app.example.com/x?y=1":    "/x?y=1",
 		"https://app.example.com":          "/",

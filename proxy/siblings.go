@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"net/url"
+	"strings"
 
 	"doorward/session"
 )
@@ -16,7 +17,7 @@ import (
 
 // signInElsewhere sends a person to begin a login at the door of the origin that they are at.
 func (p *Proxy) signInElsewhere(x *exchange, login *session.Login, hint string) {
-	query := url.Values{"rd": {p.absolute(login.ReturnTo, x.origin)}}
+	query := url.Values{"rd": {withoutStop(p.absolute(login.ReturnTo, x.origin))}}
 	for name, value := range map[string]string{"acr_values": login.ACRValues, "max_age": login.MaxAge, "login_hint": hint} {
 		if value != "" {
 			query.Set(name, value)
@@ -27,6 +28,14 @@ func (p *Proxy) signInElsewhere(x *exchange, login *session.Login, hint string) 
 	}
 	x.outcome = "login"
 	x.redirect(p.endpointURL(x.origin.door, "/start") + "?" + query.Encode())
+}
+
+// withoutStop is a return address of which the fragment is known (fragment.go), so that nobody stops for it once more.
+func withoutStop(returnTo string) string {
+	if strings.Contains(returnTo, "#") || len(returnTo) >= session.MaxReturnTo {
+		return returnTo
+	}
+	return returnTo + "#"
 }
 
 // absolute is a return address as another origin has to write it. One that gets too long to be kept leads to the front page.

@@ -6,8 +6,6 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
-
-	"doorward/session"
 )
 
 // A login begins on request of a page of ours, or of an application (rd, acr_values, max_age), or of another site that knows the
@@ -35,8 +33,8 @@ func (p *Proxy) start(x *exchange, r *http.Request) error {
 	if query.Has("target_link_uri") {
 		returnTo = query.Get("target_link_uri")
 	}
-	login := &session.Login{ReturnTo: p.returnAddress(returnTo, x.origin)}
-	login.Rounds = p.sessions.Rounds(r, login.ReturnTo)
+	returnTo, known := withFragment(p.returnAddress(returnTo, x.origin))
+	login := p.newLogin(r, returnTo)
 	if query.Has("acr_values") || query.Has("max_age") {
 		asks, ok := parseStepUp(query)
 		if !ok || !p.mayAskFor(asks.ACR) {
@@ -48,6 +46,9 @@ func (p *Proxy) start(x *exchange, r *http.Request) error {
 	// login cookies (ASVS 7.6.2).
 	if !asksForPage(r) {
 		return errNoSession
+	}
+	if !known && keepsFragments(r) && query.Has("rd") && !query.Has("login_hint") {
+		return p.askForFragment(x, r, login)
 	}
 	return p.login(x, r, login, query.Get("login_hint"))
 }

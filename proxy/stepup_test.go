@@ -218,7 +218,7 @@ func TestStepUpForAPostedForm(t *testing.T) {
 	if n := len(s.Upstream.Received()); n != 1 {
 		t.Errorf("the upstream received %d requests", n)
 	}
-	_, link, _ := strings.Cut(p.Text, `href="`)
+	_, link, _ := strings.Cut(p.Text, `<a href="`)
 	link, _, _ = strings.Cut(link, `"`)
 	if end := b.walk(s.URL + unescape(link)); end.StatusCode != http.StatusOK || s.Upstream.last(t).URI != "/strong/pay?to=1" {
 		t.Errorf("the page leads to %s and %d at %s", link, end.StatusCode, s.Upstream.last(t).URI)

@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"doorward/proxy/pages"
 )
 
 // tell tells the client of an error: people see a page or the login, programs get JSON.
@@ -61,8 +63,11 @@ func (p *Proxy) write(x *exchange, r *http.Request, f *failure) {
 
 // writePage shows a page. An action whose address has no slash is for an endpoint of ours.
 func (p *Proxy) writePage(x *exchange, r *http.Request, f *failure) {
-	shown := page{Title: f.title, Text: f.text, Details: f.details}
-	for _, todo := range f.actions {
+	shown := page{Kind: f.kind(), Title: f.title, Text: f.text, Notes: f.notes}
+	for _, d := range f.details {
+		shown.Details = append(shown.Details, pages.Detail(d))
+	}
+	for _, todo := range p.nextSteps(x, r, f) {
 		if !strings.Contains(todo.Address, "/") {
 			todo.Address = p.config.EndpointPrefix + "/" + todo.Address
 		}
@@ -71,6 +76,17 @@ func (p *Proxy) writePage(x *exchange, r *http.Request, f *failure) {
 	if err := p.page(x, r, f.status, shown); err != nil {
 		x.cause = err
 	}
+}
+
+// nextSteps are what a person can do. Where a failure knows of nothing in particular, they may try again what may work by then.
+func (p *Proxy) nextSteps(x *exchange, r *http.Request, f *failure) []action {
+	switch {
+	case len(f.actions) > 0:
+		return f.actions
+	case f.status >= http.StatusInternalServerError && isNavigation(r):
+		return []action{{Label: "Try again", Address: p.returnAddress(requested(x, r), x.origin)}}
+	}
+	return []action{toStart()}
 }
 
 // writeError writes the error as JSON. Whoever has no session learns where people sign in.

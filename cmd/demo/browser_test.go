@@ -42,7 +42,8 @@ func TestBrowserShowsTheFlow(t *testing.T) {
 	b := deploytest.NewBrowser(t)
 	b.Open(d.url + "/flow")
 	page := signInByButton(b, "alice")
-	if page.URL != d.url+"/flow" || !strings.Contains(page.Text, "How you got here, alice") {
+	if page.URL != d.url+"/flow" || !strings.Contains(page.Text, "How you got here, alice") ||
+		!strings.Contains(page.Text, "You asked for /flow and brought no session") {
 		t.Errorf("after the login the browser shows %s:\n%s", page.URL, page.Text)
 	}
 	b.Screenshot("demo-flow")

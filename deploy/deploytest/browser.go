@@ -30,7 +30,7 @@ type Browser struct {
 
 // Page is what the browser shows after a navigation and all its redirects.
 type Page struct {
-	// Status is the HTTP status of the document, 0 when it came from the browser's own cache of pages.
+	// Status is the HTTP status of the document.
 	Status int
 	// URL is the address in the address bar.
 	URL string
@@ -145,18 +145,13 @@ func (b *Browser) follow(what string, step chromedp.Action[*network.Response]) P
 	b.t.Helper()
 	ctx, cancel := context.WithTimeout(b.ctx, patience)
 	defer cancel()
-	response, err := chromedp.Run(ctx, step)
-	if err != nil {
+	if _, err := chromedp.Run(ctx, step); err != nil {
 		b.t.Fatalf("%s: %v\n%s", what, err, b.shown())
 	}
-	page := b.Page()
-	if response != nil {
-		page.Status = int(response.Status)
-	}
-	return page
+	return b.Page()
 }
 
-// Page returns what the browser shows now; its Status is 0.
+// Page returns what the browser shows now.
 func (b *Browser) Page() Page {
 	b.t.Helper()
 	page, err := b.look()
@@ -181,7 +176,10 @@ func (b *Browser) look() (page Page, err error) {
 			return page, err
 		}
 	}
-	return page, nil
+	// A step's own answer may be that of a page which led on by a script.
+	status := chromedp.Evaluate[int](`performance.getEntriesByType("navigation")[0].responseStatus`)
+	page.Status, err = chromedp.Run(ctx, status)
+	return page, err
 }
 
 func (b *Browser) do(what string, steps ...chromedp.Action[chromedp.Void]) {

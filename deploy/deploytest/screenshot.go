@@ -29,15 +29,15 @@ func (b *Browser) Screenshot(name string) {
 		{"desktop", 1200, "light"},
 	} {
 		b.do("showing "+name+" for "+view.name, chromedp.EmulateViewport(view.width, 900), colourScheme(view.scheme))
-		b.save(filepath.Join(directory, name+"-"+view.name+".png"))
+		b.save(filepath.Join(directory, name+"-"+view.name+".png"), chromedp.FullScreenshot(100))
 	}
 }
 
-func (b *Browser) save(file string) {
+func (b *Browser) save(file string, shot chromedp.Action[[]byte]) {
 	b.t.Helper()
 	ctx, cancel := context.WithTimeout(b.ctx, patience)
 	defer cancel()
-	picture, err := chromedp.Run(ctx, chromedp.FullScreenshot(100))
+	picture, err := chromedp.Run(ctx, shot)
 	if err != nil {
 		b.t.Fatalf("taking %s: %v", file, err)
 	}

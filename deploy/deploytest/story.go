@@ -50,9 +50,9 @@ func (s Story) Alice(t *testing.T) {
 // Bob tells bob's part in a fresh browser, beginning with a deep link to what he may not see.
 func (s Story) Bob(t *testing.T) {
 	b := NewBrowser(t)
-	b.Open(s.Origin + "/admin/?from=a+link")
+	b.Open(s.Origin + "/admin/?from=a+link#part-2")
 	denied := s.SignIn(b, "bob")
-	if denied.URL != s.Origin+"/admin/?from=a+link" {
+	if denied.URL != s.Origin+"/admin/?from=a+link#part-2" {
 		t.Fatalf("the deep link ended at %s:\n%s", denied.URL, denied.Text)
 	}
 	denied.expect(t, http.StatusForbidden, "/admin/", "group:Admin")

@@ -74,10 +74,18 @@ func (rec *Recorder) begin(r *http.Request, location string, h http.Header) {
 	if err != nil || !asked.Query().Has("state") {
 		return
 	}
-	a := &attempt{wanted: r.URL.Path, asked: asked, askedAt: time.Now(), loginCookies: setCookies(h)}
+	a := &attempt{wanted: wanted(r), asked: asked, askedAt: time.Now(), loginCookies: setCookies(h)}
 	rec.mu.Lock()
 	defer rec.mu.Unlock()
 	rec.attempts.put(asked.Query().Get("state"), a)
+}
+
+// wanted is the path that somebody asked for. A browser comes from there by way of doorward's start, with its fragment.
+func wanted(r *http.Request) string {
+	if rd := r.URL.Query().Get("rd"); rd != "" {
+		return pathOf(rd)
+	}
+	return r.URL.Path
 }
 
 // OnLogin is for proxy.Options.OnLogin: it records the checks that doorward made of a login that succeeded.

@@ -1,0 +1,5 @@
+const on = document.querySelector("a.on")
+const address = new URL(on.href)
+const wanted = address.searchParams.get("rd") + location.hash.replaceAll("\\", "%5C").slice(1)
+if (wanted.length <= 2048) address.searchParams.set("rd", wanted)
+location.replace(address)
