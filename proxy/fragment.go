@@ -23,7 +23,7 @@ import (
 
 // keepsFragments says whether a browser asks, which may have a fragment that it does not send.
 func keepsFragments(r *http.Request) bool {
-	return r.Method == http.MethodGet && asksForPage(r) && r.Header.Get("Upgrade-Insecure-Requests") == "1"
+	return r.Method == http.MethodGet && r.Header.Get("Upgrade-Insecure-Requests") == "1" && asksForPage(r)
 }
 
 // stopOver sends a browser on its way to the login past the page that asks for its fragment. It says whether it did.

@@ -162,7 +162,7 @@ func TestLoginForAHostWithoutACallback(t *testing.T) {
 	address := s.at("grafana.example.com", "/d/1?from=now-1h&to=now")
 
 	first := b.open(address)
-	if at := first.location(); at.Host != strings.TrimPrefix(s.at("app.example.com", ""), "https://") || at.Path != "/oauth2/start" || at.Query().Get("rd") != address ||
+	if at := first.location(); at.Host != strings.TrimPrefix(s.at("app.example.com", ""), "https://") || at.Path != "/oauth2/start" || at.Query().Get("rd") != address+"#" ||
 		len(first.setsCookies()) != 0 || first.Header.Get("Cache-Control") != "no-store" {
 		t.Errorf("whoever has no session is sent to %s, with cookies %q", at, first.setsCookies())
 	}

@@ -3,6 +3,8 @@ package pages
 import (
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -148,5 +150,20 @@ func TestOwnPageThatFailsIsReplaced(t *testing.T) {
 
 	if err == nil || !strings.Contains(err.Error(), "denied.html") || r == nil || !strings.Contains(string(r.Body), "<h1>You may not go here</h1>") || r.Policy != s.policy {
 		t.Errorf("the page is %+v, with %v", r, err)
+	}
+}
+
+// The README that people write templates by names every kind, and no other.
+func TestReadmeNamesTheKinds(t *testing.T) {
+	readme, err := os.ReadFile("../../deploy/pages/README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var named []Kind
+	for _, row := range regexp.MustCompile("(?m)^\\| `([a-z-]+)\\.html` \\|").FindAllStringSubmatch(string(readme), -1) {
+		named = append(named, Kind(row[1]))
+	}
+	if !slices.Equal(named, kinds()) {
+		t.Errorf("it names %q, and there are %q", named, kinds())
 	}
 }
