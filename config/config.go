@@ -92,6 +92,9 @@ type Config struct {
 	InsecureProviderHTTP    bool          `split_words:"true" default:"false" desc:"Allows plain http for ISSUER_URL and PROVIDER_INTERNAL_URL beyond loopback: tokens and keys travel in the clear."`
 	InsecureUnverifiedEmail bool          `split_words:"true" default:"false" desc:"Believes e-mail addresses that the provider does not vouch for."`
 
+	// Tracing is no setting of ours: OpenTelemetry has its own (tracing.go). nil: there is none.
+	Tracing *Tracing `ignored:"true"`
+
 	// Where these settings were read from, and are read again; empty when they stood in the environment itself.
 	clientSecretFile, clientKeyFile, assertionKeysFile, tlsCertFile, tlsKeyFile string
 }
@@ -109,6 +112,9 @@ func Load() (*Config, error) {
 	c.clientSecretFile, c.clientKeyFile = fileOf("CLIENT_SECRET"), fileOf("CLIENT_KEY")
 	c.assertionKeysFile = fileOf("ASSERTION_KEYS")
 	c.tlsCertFile, c.tlsKeyFile = fileOf("TLS_CERT"), fileOf("TLS_KEY")
+	var tracing Problems
+	c.Tracing, _, tracing = readTracing()
+	problems = append(problems, tracing...)
 	unread := problems // a value that could not be read is judged no further
 	for _, p := range c.problems() {
 		if !unread.concern(p.Variable) {
