@@ -100,7 +100,7 @@ func (x *exchange) attributes(all []slog.Attr, r *http.Request) []slog.Attr {
 		slog.String("method", cut(r.Method)),
 		slog.String("path", cut(x.path)),
 		slog.String("rule", x.rule))
-	for _, optional := range [...][2]string{{"outcome", x.outcome}, {"reason", x.reason}, {"upstream", x.upstream},
+	for _, optional := range [...][2]string{{"trace_id", x.traceID()}, {"outcome", x.outcome}, {"reason", x.reason}, {"upstream", x.upstream},
 		{"user", cut(x.user)}, {"session", x.sessionHash()}} {
 		if optional[1] != "" {
 			all = append(all, slog.String(optional[0], optional[1]))

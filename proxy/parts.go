@@ -148,7 +148,7 @@ func (p *Proxy) meetProvider() error {
 		return err
 	}
 	p.providerOrigin = newOrigin(issuer).String()
-	o.NeededClaims, o.OnRequest, o.OnFetch = p.neededClaims(), p.metrics.providerAsked, p.providerFetched
+	o.NeededClaims, o.OnRequest, o.OnFetch = p.neededClaims(), p.providerAsked, p.providerFetched
 	p.provider, err = provider.New(o)
 	return err
 }

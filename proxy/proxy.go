@@ -54,7 +54,7 @@
 //	pages.go         the one page that every answer to a person is made of
 //
 // Beside the road stand parts.go, which puts a Proxy together, generations.go, connections.go, which ends what its session does not
-// outlive, background.go, log.go with jsonlines.go, metrics.go and admin.go.
+// outlive, background.go, log.go with jsonlines.go, metrics.go, trace.go and admin.go.
 package proxy
 
 import (
@@ -116,6 +116,7 @@ type Proxy struct {
 
 	pages     *pages
 	metrics   *metrics
+	traces    *traces // nil: there is no tracing
 	log       *slog.Logger
 	serverLog *log.Logger // for what the standard library wants to say
 	buffers   buffers
@@ -145,7 +146,7 @@ func New(o Options) (*Proxy, error) {
 	}
 	p.serverLog, p.background, p.connections = ServerLog(p.log), newBackground(), newConnections()
 	p.crossSite = http.NewCrossOriginProtection()
-	for _, build := range []func() error{p.readRules, p.readCertificate, p.readPages, p.openUpstreams, p.meetProvider, p.openSessions, p.keepFresh} {
+	for _, build := range []func() error{p.readRules, p.readCertificate, p.readPages, p.openTraces, p.openUpstreams, p.meetProvider, p.openSessions, p.keepFresh} {
 		if err := build(); err != nil {
 			return nil, err
 		}
@@ -158,6 +159,8 @@ func New(o Options) (*Proxy, error) {
 // ServeHTTP takes a request through the package and records how it ended.
 func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := newExchange(w, r)
+	x.client.trusted = p.trusts(r)
+	r = p.traces.begin(x, r)
 	p.meet(x, r)
 	x.strict, x.taken = p.strictly(r), p.config.IdleTimeout
 	p.metrics.inFlight.Inc()
@@ -179,6 +182,7 @@ func (p *Proxy) finish(x *exchange, r *http.Request) {
 	}
 	p.cutShort(x, r)
 	p.record(x, r)
+	p.endTrace(x, r)
 	p.metrics.inFlight.Dec()
 	p.connections.end(&x.connection)
 	if cause == http.ErrAbortHandler || x.status == statusClientGone {
@@ -221,7 +225,7 @@ func (p *Proxy) Drain() { p.draining.Store(true) }
 const closePatience = 2 * time.Second
 
 // Close ends what is left of requests (WebSockets, of which the server knows nothing), waits a moment for what goes on beside them, and
-// gives back the file of revocations and idle connections to upstreams.
+// gives back the file of revocations and idle connections to upstreams. At last it sends what is left of spans, for a moment as well.
 func (p *Proxy) Close() {
 	p.connections.close(closePatience)
 	p.background.close(closePatience)
@@ -229,4 +233,5 @@ func (p *Proxy) Close() {
 	for _, u := range p.upstreams {
 		u.transport.CloseIdleConnections()
 	}
+	p.traces.close(closePatience)
 }

@@ -83,7 +83,7 @@ func (f *refresher) fresh(ctx context.Context, carried *session.Session) (*sessi
 		}
 		running, mine := f.generations.join(s)
 		if mine {
-			f.background.run(func(ctx context.Context) { f.run(ctx, s) })
+			f.background.run(func(work context.Context) { f.run(inTraceOf(ctx, work), s) })
 		}
 		if running == nil {
 			continue

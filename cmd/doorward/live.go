@@ -12,6 +12,7 @@ import (
 	"doorward/config"
 	"doorward/proxy"
 	"doorward/proxy/provider"
+	"doorward/proxy/tracing"
 	"doorward/session"
 )
 
@@ -26,7 +27,7 @@ type finding struct {
 	Mend    string `json:"mend,omitempty"`
 }
 
-// inspect asks the provider what it offers, and Redis and each upstream whether they are there.
+// inspect asks the provider what it offers, and Redis, each upstream and the collector of traces whether they are there.
 func inspect(ctx context.Context, c *config.Config) []finding {
 	ctx, cancel := context.WithTimeout(ctx, liveTimeout)
 	defer cancel()
@@ -37,6 +38,9 @@ func inspect(ctx context.Context, c *config.Config) []finding {
 	upstreams, _ := c.UpstreamTable()
 	for _, u := range upstreams {
 		findings = append(findings, dial(ctx, u))
+	}
+	if c.Tracing != nil {
+		findings = append(findings, inspectCollector(ctx, c))
 	}
 	return findings
 }
@@ -75,6 +79,15 @@ func inspectRedis(ctx context.Context, c *config.Config) finding {
 			Mend: fmt.Sprintf("look at %[1]s_REDIS_URL, %[1]s_REDIS_PASSWORD, %[1]s_REDIS_CA and %[1]s_REDIS_PREFIX, at what Redis lets this user do, and at the network between", config.Prefix)}
 	}
 	return finding{OK: true, Subject: "redis", Says: "answers, and lets us in"}
+}
+
+// inspectCollector sends the collector no spans, which it has to take.
+func inspectCollector(ctx context.Context, c *config.Config) finding {
+	if err := tracing.Ping(ctx, proxy.TracingOptions(c.Tracing)); err != nil {
+		return finding{Subject: "traces", Says: err.Error(),
+			Mend: "look at OTEL_EXPORTER_OTLP_ENDPOINT (OTLP over HTTP, as a rule port 4318) and OTEL_EXPORTER_OTLP_HEADERS, and at the network between; without a collector, unset them"}
+	}
+	return finding{OK: true, Subject: "traces", Says: "the collector at " + c.TracesTo() + " takes spans"}
 }
 
 // dial opens a connection to an upstream, with TLS where it is to be spoken,
