@@ -29,7 +29,7 @@ type Tracing struct {
 	Endpoint string
 	// Headers go along with every request to it; they may hold credentials.
 	Headers http.Header
-	// TLS is how an https collector is known, and how it knows doorward; nil: by the system's authorities, not at all.
+	// TLS is how an https collector is known, and how it knows doorward; nil, or without either: by the system's authorities, not at all.
 	TLS *tls.Config
 	// Timeout bounds the delivery of a batch, Compress sends it in gzip.
 	Timeout  time.Duration
@@ -243,12 +243,16 @@ func pairs(text string) [][2]string {
 	return all
 }
 
-// tls reads the files of certificates and of the key; nil where there are none.
+// tls reads the files of certificates and of the key.
 func (r *otelReader) tls() *tls.Config {
+	before := len(r.problems)
 	ca, roots := r.file("CERTIFICATE")
 	certVariable, cert := r.file("CLIENT_CERTIFICATE")
 	keyVariable, key := r.file("CLIENT_KEY")
 	c := &tls.Config{MinVersion: tls.VersionTLS12}
+	if len(r.problems) > before {
+		return c
+	}
 	if roots != "" {
 		if c.RootCAs = x509.NewCertPool(); !c.RootCAs.AppendCertsFromPEM([]byte(roots)) {
 			r.problem(ca, "the file holds no certificate in PEM", "name a file of the certificates that the collector's is signed by")
@@ -257,8 +261,11 @@ func (r *otelReader) tls() *tls.Config {
 	switch {
 	case cert == "" && key == "":
 		return c
-	case cert == "" || key == "":
-		r.problem(certVariable, "and "+keyVariable+" belong together, and one of them is missing", "set both, or neither")
+	case cert == "":
+		r.problem(certVariable, "is missing, and belongs to "+keyVariable, "set both, or neither")
+		return c
+	case key == "":
+		r.problem(keyVariable, "is missing, and belongs to "+certVariable, "set both, or neither")
 		return c
 	}
 	pair, err := tls.X509KeyPair([]byte(cert), []byte(key))
