@@ -145,8 +145,8 @@ func New(o Options) (*Proxy, error) {
 		onLogin: o.OnLogin, log: o.Log, metrics: newMetrics(o.Version),
 	}
 	p.serverLog, p.background, p.connections = ServerLog(p.log), newBackground(), newConnections()
-	p.crossSite = http.NewCrossOriginProtection()
-	for _, build := range []func() error{p.readRules, p.readCertificate, p.readPages, p.openTraces, p.openUpstreams, p.meetProvider, p.openSessions, p.keepFresh} {
+	p.crossSite, p.traces = http.NewCrossOriginProtection(), p.openTraces(o.Version)
+	for _, build := range []func() error{p.readRules, p.readCertificate, p.readPages, p.openUpstreams, p.meetProvider, p.openSessions, p.keepFresh} {
 		if err := build(); err != nil {
 			return nil, err
 		}
@@ -225,7 +225,7 @@ func (p *Proxy) Drain() { p.draining.Store(true) }
 const closePatience = 2 * time.Second
 
 // Close ends what is left of requests (WebSockets, of which the server knows nothing), waits a moment for what goes on beside them, and
-// gives back the file of revocations and idle connections to upstreams. At last it sends what is left of spans, for a moment as well.
+// gives back the file of revocations and idle connections to upstreams. What is left of spans gets a shorter moment: FlushTraces has sent most.
 func (p *Proxy) Close() {
 	p.connections.close(closePatience)
 	p.background.close(closePatience)
@@ -233,5 +233,5 @@ func (p *Proxy) Close() {
 	for _, u := range p.upstreams {
 		u.transport.CloseIdleConnections()
 	}
-	p.traces.close(closePatience)
+	p.traces.close(closePatience / 4)
 }

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"context"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -62,15 +63,17 @@ func TracingOptions(t *config.Tracing) tracing.Options {
 	}
 }
 
-func (p *Proxy) openTraces() error {
+// openTraces is nil where there is no tracing.
+func (p *Proxy) openTraces(version string) *traces {
 	t := p.config.Tracing
 	if t == nil {
 		return nil
 	}
 	o := TracingOptions(t)
+	o.Resource = map[string]string{"service.version": version}
+	maps.Copy(o.Resource, t.Resource)
 	o.OnExport = p.tracesNotice()
-	p.traces = &traces{tracing.New(o), t.Propagate, p.config.EndpointPrefix + "/healthz"}
-	return nil
+	return &traces{tracing.New(o), t.Propagate, p.config.EndpointPrefix + "/healthz"}
 }
 
 // tracesEvery is how often it is told that the collector takes nothing.
@@ -138,7 +141,7 @@ func (t *traces) begin(x *exchange, r *http.Request) *http.Request {
 			options = append(options, oteltrace.WithLinks(oteltrace.Link{SpanContext: given.WithTraceState(oteltrace.TraceState{})}))
 		}
 	}
-	ctx, span := t.Start(ctx, knownMethod(r.Method), options...)
+	ctx, span := t.Start(ctx, nameOf(r.Method), options...)
 	x.trace = &trace{id: span.SpanContext().TraceID().String(), tracing: t, span: span}
 	return r.WithContext(ctx)
 }
@@ -186,7 +189,7 @@ func (t *trace) ask(d *delivery, r *http.Request) {
 	if t == nil || t.tracing == nil {
 		return
 	}
-	ctx, span := t.tracing.Start(r.Context(), knownMethod(r.Method), oteltrace.WithSpanKind(oteltrace.SpanKindClient))
+	ctx, span := t.tracing.Start(r.Context(), nameOf(r.Method), oteltrace.WithSpanKind(oteltrace.SpanKindClient))
 	t.upstream = span
 	if t.tracing.propagate {
 		r.Header.Del("Traceparent")
@@ -243,7 +246,7 @@ func (p *Proxy) describeTrace(x *exchange, r *http.Request) {
 	all = append(all, server(&url.URL{Scheme: o.scheme, Host: cut(r.Host)})...)
 	if route := p.routeOf(x); route != "" {
 		all = append(all, semconv.HTTPRoute(route))
-		span.SetName(knownMethod(r.Method) + " " + route)
+		span.SetName(nameOf(r.Method) + " " + route)
 	}
 	if x.reason != "" {
 		all = append(all, attribute.String("doorward.reason", x.reason))
@@ -288,7 +291,7 @@ func (p *Proxy) providerAsked(ctx context.Context, asked provider.Asked) {
 		return
 	}
 	ended := time.Now()
-	_, span := p.traces.Start(ctx, knownMethod(asked.Method)+" "+asked.Endpoint,
+	_, span := p.traces.Start(ctx, nameOf(asked.Method)+" "+asked.Endpoint,
 		oteltrace.WithSpanKind(oteltrace.SpanKindClient), oteltrace.WithTimestamp(ended.Add(-asked.Took)))
 	defer span.End(oteltrace.WithTimestamp(ended))
 	if !span.IsRecording() {
@@ -322,6 +325,14 @@ func method(m string) attribute.KeyValue {
 		m = "_OTHER"
 	}
 	return semconv.HTTPRequestMethodKey.String(m)
+}
+
+// nameOf is what the name of a request's span begins with.
+func nameOf(method string) string {
+	if method = knownMethod(method); method == "other" {
+		return "HTTP"
+	}
+	return method
 }
 
 // server is where requests go.

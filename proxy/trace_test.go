@@ -86,7 +86,7 @@ func TestRequestIsTraced(t *testing.T) {
 	if told := s.Upstream.last(t).Header["Traceparent"]; !slices.Equal(told, []string{"00-" + answer.TraceID + "-" + answer.ID + "-01"}) {
 		t.Errorf("the upstream is told %q", told)
 	}
-	if r := c.Resource(); r["service.name"] != "doorward" || r["telemetry.sdk.name"] != "opentelemetry" {
+	if r := c.Resource(); r["service.name"] != "doorward" || r["service.version"] != "test" || r["telemetry.sdk.name"] != "opentelemetry" {
 		t.Errorf("the resource is %v", r)
 	}
 }
