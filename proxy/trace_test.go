@@ -2,11 +2,14 @@ package proxy_test
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/coder/websocket"
 
 	"doorward/config"
 	"doorward/proxy/providertest"
@@ -311,5 +314,64 @@ func TestDeadCollector(t *testing.T) {
 	eventually(t, func() bool { return s.metric(`doorward_trace_spans_total{result="failed"}`) > 0 })
 	if lines := s.Log.events(t, "traces_failed"); len(lines) != 1 {
 		t.Errorf("the log says %v", lines)
+	}
+}
+
+// A WebSocket's span goes on as long as it does.
+func TestWebSocketIsTraced(t *testing.T) {
+	s, c := traced(t, nil)
+	s.Upstream.Answer = new(endless).converse
+	conn, _, err := websocket.Dial(t.Context(), s.URL+"/public/ws", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Proxy.FlushTraces(t.Context())
+	if spans := c.Spans(); len(spans) != 0 {
+		t.Errorf("the spans are %v", spans)
+	}
+	_ = conn.CloseNow()
+	spans := s.spansOf(c, "/public/ws")
+	has(t, spans[0], map[string]string{"http.response.status_code": "101", "doorward.upgraded": "true"})
+	if len(spans) != 2 || spans[1].Parent != spans[0].ID || spans[1].Status != "STATUS_CODE_UNSET" {
+		t.Errorf("the spans are %v", spans)
+	}
+}
+
+// A question of a server in front is told as the request that it is about.
+func TestForwardAuthIsTraced(t *testing.T) {
+	s, c := traced(t, asFrontOf("nginx", nil))
+	s.question("nginx", "POST", "/admin/x?q=canary-query", "traceparent: "+givenTrace)
+	spans := s.spansOf(c, "/admin/x")
+	if len(spans) != 1 || spans[0].Name != "POST /admin/" || spans[0].TraceID != givenID || spans[0].Attributes["http.response.status_code"] != "401" {
+		t.Errorf("the spans are %v", spans)
+	}
+}
+
+// What an upstream breaks off is traced to its end.
+func TestBrokenAnswerIsTraced(t *testing.T) {
+	s, c := traced(t, nil)
+	s.Upstream.Answer = hangUp("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf")
+	_, _ = http.Get(s.URL + "/public/half")
+	if spans := s.spansOf(c, "/public/half"); len(spans) != 2 {
+		t.Errorf("the spans are %v", spans)
+	}
+}
+
+// BenchmarkTraced is what a request costs with tracing: every one kept, one of a hundred, none; and without. Compare BenchmarkRequest.
+func BenchmarkTraced(b *testing.B) {
+	upstream := leanUpstream(b)
+	for name, ratio := range map[string]float64{"all": 1, "hundredth": 0.01, "none": 0, "off": -1} {
+		b.Run(name, func(b *testing.B) {
+			c := tracingtest.New(b)
+			s := newSite(b, func(settings *config.Config) {
+				settings.Upstreams, settings.LogLevel = upstream, "info"
+				if ratio >= 0 {
+					settings.Tracing = config.NewTracing(c.Endpoint)
+					settings.Tracing.Sampler, settings.Tracing.Ratio = "traceidratio", ratio
+				}
+			})
+			c.Answer = func(_ http.ResponseWriter, r *http.Request) bool { _, _ = io.Copy(io.Discard, r.Body); return true }
+			s.repeat(b, s.Proxy, "/public/", http.Header{}, http.StatusOK)
+		})
 	}
 }
