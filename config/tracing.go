@@ -377,10 +377,10 @@ func (r *otelReader) number(otherwise, least, most int, variables ...string) int
 
 // noteOthers tells of variables that are set and do nothing here.
 func (r *otelReader) noteOthers() {
-	var others []string
+	known, others := TracingVariables(), []string(nil)
 	for _, entry := range os.Environ() {
 		name, value, _ := strings.Cut(entry, "=")
-		if strings.HasPrefix(name, "OTEL_") && value != "" && value != "none" && !knownToOtelReader(name) {
+		if strings.HasPrefix(name, "OTEL_") && value != "" && value != "none" && !slices.Contains(known, name) {
 			others = append(others, name)
 		}
 	}
@@ -389,19 +389,15 @@ func (r *otelReader) noteOthers() {
 	}
 }
 
-func knownToOtelReader(name string) bool {
-	if rest, ours := strings.CutPrefix(name, "OTEL_EXPORTER_OTLP_"); ours {
-		switch strings.TrimPrefix(rest, "TRACES_") {
-		case "ENDPOINT", "HEADERS", "TIMEOUT", "COMPRESSION", "PROTOCOL", "CERTIFICATE", "CLIENT_CERTIFICATE", "CLIENT_KEY":
-			return true
-		}
-		return false
-	}
-	switch name {
-	case "OTEL_SDK_DISABLED", "OTEL_TRACES_EXPORTER", "OTEL_TRACES_SAMPLER", "OTEL_TRACES_SAMPLER_ARG", "OTEL_PROPAGATORS",
+// TracingVariables are all that doorward reads of OpenTelemetry's variables.
+func TracingVariables() []string {
+	all := []string{
+		"OTEL_SDK_DISABLED", "OTEL_TRACES_EXPORTER", "OTEL_TRACES_SAMPLER", "OTEL_TRACES_SAMPLER_ARG", "OTEL_PROPAGATORS",
 		"OTEL_SERVICE_NAME", "OTEL_RESOURCE_ATTRIBUTES",
-		"OTEL_BSP_SCHEDULE_DELAY", "OTEL_BSP_MAX_QUEUE_SIZE", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE":
-		return true
+		"OTEL_BSP_SCHEDULE_DELAY", "OTEL_BSP_MAX_QUEUE_SIZE", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE",
 	}
-	return false
+	for _, name := range []string{"ENDPOINT", "HEADERS", "TIMEOUT", "COMPRESSION", "PROTOCOL", "CERTIFICATE", "CLIENT_CERTIFICATE", "CLIENT_KEY"} {
+		all = append(all, exporterVariable(name)...)
+	}
+	return all
 }

@@ -208,6 +208,20 @@ func TestCertificatesOfTracing(t *testing.T) {
 	}
 }
 
+// What is read is documented, all of it.
+func TestReadmeListsOpenTelemetrysVariables(t *testing.T) {
+	readme, err := os.ReadFile("../deploy/opentelemetry/README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range config.TracingVariables() {
+		short := strings.Replace(name, "OTEL_EXPORTER_OTLP_TRACES_", "OTEL_EXPORTER_OTLP_", 1)
+		if !strings.Contains(string(readme), "`"+short+"`") {
+			t.Errorf("%s is not there", short)
+		}
+	}
+}
+
 // TracesTo is for people: what an address may hold besides its server stays out.
 func TestTracesTo(t *testing.T) {
 	c := config.Defaults()

@@ -30,8 +30,8 @@ import (
 // Rules that this file keeps:
 //
 //   - A request continues the trace that it names only where it comes from one of TRUSTED_PROXIES. Anybody else could have all of theirs
-//     kept, or write into the traces of others: they begin a trace of ours, with a link to what they named (W3C Trace Context 4.3,
-//     "restarting the trace").
+//     kept, or write into the traces of others: they begin a trace of ours, with a link to what they named (W3C Trace Context
+//     7.2; 3.4, "restart trace").
 //   - No span holds a query, a cookie, a token, a code, a state, a User-Agent, an error's own words, nor who is asking.
 //   - The name of a span takes no value that a client chose.
 //   - The provider, who is somebody else, learns nothing of our traces.
@@ -164,7 +164,7 @@ func namedTrace(h http.Header) oteltrace.SpanContext {
 	return oteltrace.SpanContextFromContext(propagation.TraceContext{}.Extract(context.Background(), traceHeaders(h)))
 }
 
-// traceHeaders reads and writes the headers of a trace. Two lines of tracestate are one list (W3C Trace Context 3.3.1.1), and two of
+// traceHeaders reads and writes the headers of a trace. Two lines of tracestate are one list (RFC 9110 5.3), and two of
 // traceparent are none.
 type traceHeaders http.Header
 
