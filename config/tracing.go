@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // OpenTelemetry's own variables say whether and where traces go. Who sets them for a whole cluster does not do so for doorward alone, so
@@ -302,15 +303,15 @@ func (r *otelReader) resource() map[string]string {
 	all := map[string]string{"service.name": "doorward"}
 	variable, text := firstSet("OTEL_RESOURCE_ATTRIBUTES")
 	said := pairs(text)
-	if slices.ContainsFunc(said, func(pair [2]string) bool { return pair[0] == "" }) {
-		r.note("%s is passed over: one of its items is no name=value with the value percent-encoded", variable)
+	if slices.ContainsFunc(said, func(pair [2]string) bool { return pair[0] == "" || !utf8.ValidString(pair[0]+pair[1]) }) {
+		r.note("%s is passed over: one of its items is no name=value with the value in UTF-8 and percent-encoded", variable)
 		said = nil
 	}
 	for _, pair := range said {
 		all[pair[0]] = pair[1]
 	}
 	if _, name := firstSet("OTEL_SERVICE_NAME"); name != "" {
-		all["service.name"] = name
+		all["service.name"] = strings.ToValidUTF8(name, "\uFFFD")
 	}
 	return all
 }

@@ -164,6 +164,7 @@ func TestNotesOnTracing(t *testing.T) {
 		"propagator":       {map[string]string{"PROPAGATORS": "b3"}, []string{"OTEL_PROPAGATORS"}, func(t *config.Tracing) bool { return t.Propagate }},
 		"no propagator":    {map[string]string{"PROPAGATORS": "none"}, nil, func(t *config.Tracing) bool { return !t.Propagate }},
 		"attributes":       {map[string]string{"RESOURCE_ATTRIBUTES": "a=b,c"}, []string{"OTEL_RESOURCE_ATTRIBUTES"}, func(t *config.Tracing) bool { return maps.Equal(t.Resource, defaults.Resource) }},
+		"no text":          {map[string]string{"RESOURCE_ATTRIBUTES": "a=%ff"}, []string{"OTEL_RESOURCE_ATTRIBUTES"}, func(t *config.Tracing) bool { return maps.Equal(t.Resource, defaults.Resource) }},
 		"the port of gRPC": {map[string]string{"EXPORTER_OTLP_ENDPOINT": "http://collector:4317"}, []string{"4317"}, nil},
 		"in the clear":     {map[string]string{"EXPORTER_OTLP_HEADERS": "authorization=" + canary}, []string{"in the clear"}, nil},
 		"others": {map[string]string{"METRICS_EXPORTER": "otlp", "LOGS_EXPORTER": "none", "BSP_EXPORT_TIMEOUT": "1"},

@@ -200,7 +200,7 @@ func (t *trace) ask(d *delivery, r *http.Request) {
 		return
 	}
 	span.SetAttributes(method(r.Method), attribute.String("doorward.upstream", d.upstream.name),
-		semconv.URLFull(d.upstream.target.Scheme+"://"+d.upstream.target.Host+cut(d.path)))
+		semconv.URLFull(d.upstream.target.Scheme+"://"+d.upstream.target.Host+said(d.path)))
 	span.SetAttributes(server(d.upstream.target)...)
 }
 
@@ -240,10 +240,10 @@ func (p *Proxy) describeTrace(x *exchange, r *http.Request) {
 	span := x.trace.span
 	o := p.publicOrigin(x, r)
 	all := append(make([]attribute.KeyValue, 0, 20), method(r.Method),
-		semconv.URLPath(cut(x.path)), semconv.URLScheme(o.scheme), semconv.NetworkProtocolVersion(protocolVersion(r)),
+		semconv.URLPath(said(x.path)), semconv.URLScheme(o.scheme), semconv.NetworkProtocolVersion(protocolVersion(r)),
 		semconv.ClientAddress(x.client.address().String()), semconv.NetworkPeerAddress(x.client.peerIP()),
 		attribute.String("doorward.request_id", x.id), attribute.String("doorward.rule", x.rule), attribute.String("doorward.outcome", x.outcome))
-	all = append(all, server(&url.URL{Scheme: o.scheme, Host: cut(r.Host)})...)
+	all = append(all, server(&url.URL{Scheme: o.scheme, Host: said(r.Host)})...)
 	if route := p.routeOf(x); route != "" {
 		all = append(all, semconv.HTTPRoute(route))
 		span.SetName(nameOf(r.Method) + " " + route)
@@ -318,6 +318,9 @@ func fail(span oteltrace.Span, reason string) {
 	span.SetAttributes(semconv.ErrorTypeKey.String(reason))
 	span.SetStatus(codes.Error, reason)
 }
+
+// said is what a client wrote, as a span can hold it: one string that is no UTF-8 would cost its whole batch the way to the collector.
+func said(text string) string { return strings.ToValidUTF8(cut(text), "\uFFFD") }
 
 // method is a request's method, where it is one that is known.
 func method(m string) attribute.KeyValue {

@@ -375,3 +375,16 @@ func BenchmarkTraced(b *testing.B) {
 		})
 	}
 }
+
+// Bytes that are no text cost no other span its way: OTLP's strings are UTF-8, and one that is not would spoil a whole batch.
+func TestPathsThatAreNoTextAreTraced(t *testing.T) {
+	s, c := traced(t, nil)
+	s.rawGet("/public/\xff\xfe")
+	s.rawGet("/public/" + strings.Repeat("é", 400))
+	s.raw("GET /public/x HTTP/1.1\r\nHost: \xff\xfe\r\nConnection: close\r\n\r\n")
+	s.rawGet("/public/last")
+	s.spansOf(c, "/public/last")
+	if n := s.metric(`doorward_trace_spans_total{result="failed"}`); n > 0 {
+		t.Errorf("%v spans are lost: %v", n, s.Log.events(t, "traces_failed"))
+	}
+}
