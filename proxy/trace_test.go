@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/coder/websocket"
 
@@ -299,7 +300,7 @@ func TestHealthIsNotTraced(t *testing.T) {
 
 // A collector that is away costs no request and no end of the process its time, and the log a line.
 func TestDeadCollector(t *testing.T) {
-	s, c := traced(t, func(c *config.Config) { c.Tracing.Queue, c.Tracing.Batch = 8, 4 })
+	s, c := traced(t, func(c *config.Config) { c.Tracing.Queue, c.Tracing.Batch, c.Tracing.Timeout = 8, 4, time.Hour })
 	held := make(chan struct{})
 	t.Cleanup(func() { close(held) })
 	c.Answer = func(http.ResponseWriter, *http.Request) bool { <-held; return true }
