@@ -92,7 +92,7 @@ type Config struct {
 	InsecureProviderHTTP    bool          `split_words:"true" default:"false" desc:"Allows plain http for ISSUER_URL and PROVIDER_INTERNAL_URL beyond loopback: tokens and keys travel in the clear."`
 	InsecureUnverifiedEmail bool          `split_words:"true" default:"false" desc:"Believes e-mail addresses that the provider does not vouch for."`
 
-	// Tracing is no setting of ours: OpenTelemetry has its own (tracing.go). nil: there is none.
+	// Tracing is no setting of ours: OpenTelemetry has its own (otel.go). nil: there is none.
 	Tracing *Tracing `ignored:"true"`
 
 	// Where these settings were read from, and are read again; empty when they stood in the environment itself.

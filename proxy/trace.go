@@ -248,6 +248,14 @@ func (p *Proxy) describeTrace(x *exchange, r *http.Request) {
 		all = append(all, semconv.HTTPRoute(route))
 		span.SetName(nameOf(r.Method) + " " + route)
 	}
+	span.SetAttributes(append(all, x.ending()...)...)
+	if x.status >= 500 {
+		fail(span, x.outcome)
+	}
+}
+
+// ending is what not every request comes to.
+func (x *exchange) ending() (all []attribute.KeyValue) {
 	if x.reason != "" {
 		all = append(all, attribute.String("doorward.reason", x.reason))
 	}
@@ -260,10 +268,7 @@ func (p *Proxy) describeTrace(x *exchange, r *http.Request) {
 	if x.answered() {
 		all = append(all, semconv.HTTPResponseStatusCode(x.status))
 	}
-	span.SetAttributes(all...)
-	if x.status >= 500 {
-		fail(span, x.outcome)
-	}
+	return all
 }
 
 // routeOf is the path of the rule that decided, or of the endpoint of ours; "" where there is neither.
