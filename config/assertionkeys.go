@@ -32,7 +32,7 @@ func checkAssertionKeys(c *Config) Problems {
 // ASSERTION_KEYS is unset.
 func (c *Config) FollowAssertionKeys(notice func(variable string, err error)) func() []jose.JSONWebKey {
 	return follow(&followed[[]jose.JSONWebKey]{
-		setting: settingOf("ASSERTION_KEYS"), path: c.assertionKeysFile, text: c.AssertionKeys, read: readAssertionKeys, notice: notice,
+		setting: settingOf("ASSERTION_KEYS"), path: c.files["ASSERTION_KEYS"], text: c.AssertionKeys, read: readAssertionKeys, notice: notice,
 	})
 }
 

@@ -78,8 +78,8 @@ func expiryNote(begins, ends, now time.Time) string {
 // where the listener speaks no TLS.
 func (c *Config) FollowCertificate(notice func(variable string, err error)) func() *tls.Certificate {
 	p := &followedPair{notice: notice, troubles: map[string]error{}}
-	p.certificate = p.followPart("TLS_CERT", c.tlsCertFile, c.TLSCert)
-	p.key = p.followPart("TLS_KEY", c.tlsKeyFile, c.TLSKey)
+	p.certificate = p.followPart("TLS_CERT", c.files["TLS_CERT"], c.TLSCert)
+	p.key = p.followPart("TLS_KEY", c.files["TLS_KEY"], c.TLSKey)
 	p.pair, _ = parsePair(c.TLSCert, c.TLSKey)
 	p.texts = [2]string{c.TLSCert, c.TLSKey}
 	return p.current

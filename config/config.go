@@ -27,7 +27,7 @@ const Prefix = "DOORWARD"
 type Config struct {
 	PublicURL               []string      `split_words:"true" required:"true" example:"https://app.example.com" desc:"Origins that browsers use (scheme, host and port, no path); the first is the canonical one. Register …/oauth2/callback of each at the provider. A request for another host gets 421, unless a rule or an upstream names that host. http only on loopback, unless INSECURE_PUBLIC_HTTP."`
 	Upstreams               string        `split_words:"true" kind:"table" unset:"required without FORWARD_AUTH" example:"http://127.0.0.1:8080" desc:"Where requests go, one entry a line or between semicolons: [PATTERN] URL [option…]. A URL alone stands for /. Schemes: http, https, h2c, unix (unix:/run/app.sock). Options: host=preserve (default) or upstream; strip=/prefix; token=bearer, x-forwarded-access-token or none; timeout=30s (until the answer's headers; 0 waits for ever); paths=case-sensitive,opaque-slash (what the upstream promises about paths); for https ca= (a file of certificates trusted instead of the system's), cert= and key= (files of the client certificate that doorward shows), each read again when it changes."`
-	AccessRules             string        `split_words:"true" required:"true" kind:"table" example:"/ authenticated" desc:"Who may go where, one entry a line or between semicolons: PATTERN REQUIREMENT. What no rule covers is denied."`
+	AccessRules             string        `split_words:"true" required:"true" kind:"table" example:"/ authenticated" desc:"Who may go where, one entry a line or between semicolons: PATTERN REQUIREMENT. What no rule covers is denied. As ACCESS_RULES_FILE it is read again whenever that file changes."`
 	IssuerURL               string        `split_words:"true" required:"true" example:"https://id.example.com" desc:"The provider's issuer, exactly as the provider writes it, trailing slash or not."`
 	ProviderInternalURL     string        `split_words:"true" desc:"Origin through which doorward itself reaches the provider, where browsers reach it by another."`
 	ClientID                string        `split_words:"true" required:"true" example:"doorward" desc:"The client's identifier at the provider."`
@@ -45,13 +45,13 @@ type Config struct {
 	GroupsClaim             string        `split_words:"true" default:"groups" desc:"Claim with the user's groups: its exact name, or a dotted path such as realm_access.roles. Looked for in the ID token, then the verified access token, then userinfo."`
 	UserClaim               string        `split_words:"true" default:"sub" desc:"Claim that X-Forwarded-User carries."`
 	EmailClaim              string        `split_words:"true" default:"email" desc:"Claim that X-Forwarded-Email carries. An e-mail whose email_verified is not true is neither used by rules nor forwarded, unless INSECURE_UNVERIFIED_EMAIL."`
-	CookieSecrets           []string      `split_words:"true" required:"true" secret:"true" desc:"Secrets that seal the cookies, base64 of 32 bytes or more each: the first seals, all open. doorward secret prints one; doorward secret --rotate says how to change it."`
+	CookieSecrets           []string      `split_words:"true" required:"true" secret:"true" desc:"Secrets that seal the cookies, base64 of 32 bytes or more each: the first seals, all open. doorward secret prints one; doorward secret --rotate says how to change it. As COOKIE_SECRETS_FILE they are read again whenever that file changes."`
 	CookieName              string        `split_words:"true" default:"__Host-doorward" desc:"Name of the session cookie. On plain http its __Host- or __Secure- is left out."`
 	CookieSamesite          string        `split_words:"true" default:"lax" values:"lax,strict,none" desc:"SameSite of the session cookie; none needs https."`
 	SessionCookieMaxBytes   int           `split_words:"true" default:"8192" kind:"bytes" desc:"Total bytes of the session's cookies, names and values. A larger session refuses the login and says so."`
 	SessionStore            string        `split_words:"true" values:"cookie,redis" unset:"redis when REDIS_URL is set, else cookie" desc:"Where sessions live. With REDIS_URL, replicas share sign-outs and refresh locks through Redis in both."`
 	RedisURL                string        `split_words:"true" secret:"true" example:"redis://redis:6379" desc:"Redis: redis://[user:password@]host[:port][/database], or rediss:// for TLS. For Sentinel, a sentinel's address with ?master_set=NAME; for Cluster, ?addr=host:port for each further server. Secret, since it may hold a password."`
-	RedisPassword           string        `split_words:"true" secret:"true" desc:"The password, where REDIS_URL has none."`
+	RedisPassword           string        `split_words:"true" secret:"true" desc:"The password, where REDIS_URL has none. As REDIS_PASSWORD_FILE it is read again whenever that file changes, but with Sentinels."`
 	RedisCA                 string        `split_words:"true" kind:"PEM" desc:"Certificates trusted for Redis (rediss://) beside the system's. Usually given as REDIS_CA_FILE."`
 	RedisPrefix             string        `split_words:"true" default:"doorward:" desc:"What the name of every key begins with. Two installations on one Redis need different ones."`
 	RedisOutageGrace        time.Duration `split_words:"true" default:"1m" desc:"How long sessions that are open already are served from memory while Redis is away; everybody else gets 503. 0s: not at all."`
@@ -77,7 +77,7 @@ type Config struct {
 	MaxConnections          int           `split_words:"true" default:"0" desc:"How many connections of clients are open at once; WebSockets count. At the limit the one that has been idle for longest makes room; while none is idle, new ones wait. 0: no limit."`
 	FastTransport           bool          `split_words:"true" default:"false" desc:"Asks http and unix upstreams on the goroutine of the request itself where that is a GET or HEAD without a body, which costs less CPU. Not on Windows, where nothing changes."`
 	MetricsAddr             string        `split_words:"true" default:":9180" desc:"Address of the listener with /metrics, /healthz and /readyz, and with what ADMIN_TOKEN opens, host:port."`
-	AdminToken              string        `split_words:"true" secret:"true" desc:"Opens POST /sessions/revoke on METRICS_ADDR, which ends sessions, to whoever brings it as a bearer token; 16 characters or more. It travels in the clear: keep that address inside your network. Unset: there is no such path."`
+	AdminToken              string        `split_words:"true" secret:"true" desc:"Opens POST /sessions/revoke on METRICS_ADDR, which ends sessions, to whoever brings it as a bearer token; 16 characters or more. It travels in the clear: keep that address inside your network. As ADMIN_TOKEN_FILE it is read again whenever that file changes. Unset: there is no such path."`
 	RevocationsPath         string        `split_words:"true" desc:"File in which it survives a restart who was signed out before their session's end. doorward makes it, and files beside it, in a folder that must be there; each process needs its own. Unset: a restart forgets."`
 	ReadyRequires           []string      `split_words:"true" values:"provider,redis" desc:"What must have been reached before /readyz says ready. Unset: ready once listening."`
 	EndpointPrefix          string        `split_words:"true" default:"/oauth2" desc:"Path under which doorward's own endpoints live, for applications that use that path themselves."`
@@ -87,7 +87,7 @@ type Config struct {
 	LogLevel                string        `split_words:"true" default:"info" values:"debug,info,warn,error" desc:"The least level that is logged."`
 	LogFormat               string        `split_words:"true" default:"json" values:"json,text" desc:"json for machines, text for people."`
 	AccessLog               string        `split_words:"true" default:"all" values:"all,errors,off" desc:"Which requests are logged: all, those with an error status, none."`
-	ProviderCA              string        `split_words:"true" kind:"PEM" desc:"Certificates trusted for the provider beside the system's. Usually given as PROVIDER_CA_FILE."`
+	ProviderCA              string        `split_words:"true" kind:"PEM" desc:"Certificates trusted for the provider beside the system's. Usually given as PROVIDER_CA_FILE, which is read again whenever that file changes."`
 	InsecurePublicHTTP      bool          `split_words:"true" default:"false" desc:"Allows plain http in PUBLIC_URL beyond loopback: cookies and pages travel in the clear."`
 	InsecureProviderHTTP    bool          `split_words:"true" default:"false" desc:"Allows plain http for ISSUER_URL and PROVIDER_INTERNAL_URL beyond loopback: tokens and keys travel in the clear."`
 	InsecureUnverifiedEmail bool          `split_words:"true" default:"false" desc:"Believes e-mail addresses that the provider does not vouch for."`
@@ -95,8 +95,7 @@ type Config struct {
 	// Tracing is no setting of ours: OpenTelemetry has its own (otel.go). nil: there is none.
 	Tracing *Tracing `ignored:"true"`
 
-	// Where these settings were read from, and are read again; empty when they stood in the environment itself.
-	clientSecretFile, clientKeyFile, assertionKeysFile, tlsCertFile, tlsKeyFile string
+	files map[string]string // that settings were read from, by their names without prefix, and are read again: see follow
 }
 
 // Load reads the configuration from the process environment. Its error is a
@@ -109,9 +108,7 @@ func Load() (*Config, error) {
 	if err := decode(c, values); err != nil {
 		return c, append(problems, Problem{Variable: Prefix, Wrong: err.Error()})
 	}
-	c.clientSecretFile, c.clientKeyFile = fileOf("CLIENT_SECRET"), fileOf("CLIENT_KEY")
-	c.assertionKeysFile = fileOf("ASSERTION_KEYS")
-	c.tlsCertFile, c.tlsKeyFile = fileOf("TLS_CERT"), fileOf("TLS_KEY")
+	c.files = followedFiles()
 	var tracing Problems
 	c.Tracing, _, tracing = readTracing()
 	problems = append(problems, tracing...)

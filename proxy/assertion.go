@@ -67,12 +67,12 @@ type asserted struct {
 
 // assertion says to one audience, an upstream's URL, who somebody is; "" where there is no key. Its error is that their groups are too
 // many, or that something is wrong here.
-func (p *Proxy) assertion(s *session.Session, audience string) (string, error) {
+func (p *Proxy) assertion(s *session.Session, r *rules, audience string) (string, error) {
 	if len(p.assertions.keys()) == 0 { // before the claims are made
 		return "", nil
 	}
 	text, err := p.assertions.of(asserted{
-		Audience: audience, Subject: s.User, Email: s.Email, PreferredUsername: s.PreferredUsername, Groups: p.groupsToForward(s.Groups),
+		Audience: audience, Subject: s.User, Email: s.Email, PreferredUsername: s.PreferredUsername, Groups: p.groupsToForward(s.Groups, r),
 	})
 	if err == nil && len(text) > maxGroupsHeader {
 		return "", tooManyGroups(len(s.Groups), len(text))

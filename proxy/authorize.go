@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"time"
 
 	"doorward/proxy/access"
 )
@@ -34,7 +33,7 @@ func (p *Proxy) pass(x *exchange, r *http.Request) error {
 // decide says whether a request may pass, and with whose identity, whoever takes it to the application: an upstream's proxy here, or the
 // server in front that asks (forwardauth.go).
 func (p *Proxy) decide(x *exchange, r *http.Request) (*access.Route, *identity, error) {
-	route, err := p.policy.Route(r.Method, x.host, x.path)
+	route, err := x.rules.policy.Route(r.Method, x.host, x.path)
 	if err != nil {
 		return nil, nil, p.badPath(err)
 	}
@@ -76,7 +75,7 @@ func (p *Proxy) authorizeDestination(x *exchange, r *http.Request, from *access.
 	if !ok || !sameHost(destinations[0], x.host) {
 		return badRequest("the Destination header is no plain address of this host")
 	}
-	to, err := p.policy.Route(r.Method, x.host, path)
+	to, err := x.rules.policy.Route(r.Method, x.host, path)
 	if err != nil {
 		return p.badPath(err)
 	}
@@ -112,7 +111,8 @@ func (p *Proxy) authorize(x *exchange, r *http.Request, route *access.Route) (*i
 		}
 	case access.Deny:
 		who, _ := p.recognize(x, r) // for the log
-		return nil, p.deny(x, r, route, who, route.Check(p.subject(x, who)))
+		x.subject = p.subject(x, who)
+		return nil, p.deny(x, r, route, who, route.Check(&x.subject))
 	}
 	who, err := p.authenticate(x, r)
 	if err != nil {
@@ -121,7 +121,8 @@ func (p *Proxy) authorize(x *exchange, r *http.Request, route *access.Route) (*i
 		}
 		return nil, signInFirst(err, p.preferred(route.AtLogin()))
 	}
-	if refusal := route.Check(p.subject(x, who)); refusal != nil {
+	x.subject = p.subject(x, who)
+	if refusal := route.Check(&x.subject); refusal != nil {
 		return nil, p.deny(x, r, route, who, refusal)
 	}
 	x.connection.metBy(route)
@@ -145,14 +146,8 @@ func (p *Proxy) publicIdentity(x *exchange, r *http.Request, foreign bool) *iden
 }
 
 // subject is what rules may ask about a person.
-func (p *Proxy) subject(x *exchange, who *identity) *access.Subject {
-	s := &access.Subject{IP: x.client.address(), Now: time.Now()}
-	if who != nil {
-		s.User, s.Email, s.Groups = who.session.User, who.session.Email, who.session.Groups
-		s.GroupsUnknown = who.session.GroupsUnknown
-		s.Claims, s.ACR, s.AuthTime = who.session.Claims, who.session.ACR, who.session.AuthTime
-	}
-	return s
+func (p *Proxy) subject(x *exchange, who *identity) access.Subject {
+	return x.rules.subject(x.client.address(), who)
 }
 
 func (p *Proxy) deny(x *exchange, r *http.Request, route *access.Route, who *identity, refusal *access.Refusal) error {

@@ -12,17 +12,22 @@ import (
 
 // keepPrivate tells caches that an answer is one person's, where the upstream said nothing about it. To a 304 nothing is added: it would
 // change what the browser was told with the answer that it has (RFC 9111 3.2).
-func (d *delivery) keepPrivate(answer *http.Response) {
+func (d *delivery) keepPrivate(status int, h http.Header) {
 	cacheable := d.in.Method == http.MethodGet || d.in.Method == http.MethodHead
-	if d.who == nil || !cacheable || answer.StatusCode < 200 || answer.StatusCode == http.StatusNotModified || saysHowToCache(answer.Header) {
+	if d.who == nil || !cacheable || status == http.StatusNotModified || saysHowToCache(h) {
 		return
 	}
-	answer.Header.Set("Cache-Control", "private")
 	by := "Cookie" // so that a browser does not show one person what another has seen
 	if d.who.bearer {
 		by = "Authorization"
 	}
-	answer.Header.Add("Vary", by)
+	values := [...]string{"private", by} // in one piece of memory
+	h["Cache-Control"] = values[0:1:1]
+	if len(h["Vary"]) == 0 {
+		h["Vary"] = values[1:2:2]
+		return
+	}
+	h.Add("Vary", by)
 }
 
 func saysHowToCache(h http.Header) bool {

@@ -31,7 +31,7 @@ func (p *Proxy) neededClaims() []string {
 
 // keptClaims are those that rules and HEADERS ask for: the session keeps these and no others.
 func (p *Proxy) keptClaims() []string {
-	kept := p.policy.ClaimPaths()
+	kept := slices.Clone(p.rules.Load().claims)
 	for _, h := range p.headers {
 		kept = append(kept, h.Claim)
 	}
@@ -65,9 +65,11 @@ func (p *Proxy) newSession(person *provider.Person, began time.Time) (*session.S
 		return nil, fmt.Errorf("naming the user: the provider sent no usable claim %q; set DOORWARD_USER_CLAIM to one that it sends", p.config.UserClaim)
 	}
 	for _, path := range p.keptClaims() {
-		if value, found := person.Claim(path); found || person.Withheld(path) {
-			s.Claims[path] = value
+		value, found := person.Claim(path)
+		if !found && !person.Withheld(path) {
+			value = noClaim()
 		}
+		s.Claims[path] = value
 	}
 	value, _ := person.Claim(p.config.GroupsClaim)
 	groups, err := groupsOf(value)
@@ -75,15 +77,15 @@ func (p *Proxy) newSession(person *provider.Person, began time.Time) (*session.S
 		return nil, fmt.Errorf("reading groups from claim %q: %w", p.config.GroupsClaim, err)
 	}
 	s.Groups, s.GroupsUnknown = groups, p.leftOut(person)
-	_, err = p.groupsHeader(s.Groups) // whether it fits is better known now than at each request
+	_, err = p.groupsHeader(s.Groups, p.rules.Load()) // whether it fits is better known now than at each request
 	return s, err
 }
 
 // claimsMissing are those that the session would keep if the person had them.
 func (p *Proxy) claimsMissing(s *session.Session) []string {
 	missing := slices.DeleteFunc(p.keptClaims(), func(path string) bool {
-		_, kept := s.Claims[path]
-		return kept
+		value, asked := s.Claims[path]
+		return asked && !isNoClaim(value)
 	})
 	if len(s.Groups) == 0 {
 		missing = append(missing, p.config.GroupsClaim)

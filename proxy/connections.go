@@ -73,9 +73,10 @@ type connection struct {
 	writer  http.ResponseWriter
 	cancel  context.CancelFunc
 
-	known *session.Session // the generation that the rules let in; after begin the look's alone
-	moved atomic.Bool      // bytes have passed since the last look
-	cut   atomic.Pointer[verdict]
+	known    *session.Session // the generation that the rules let in; after begin the look's alone, as what follows and the rules above
+	judgedBy *rules
+	moved    atomic.Bool // bytes have passed since the last look
+	cut      atomic.Pointer[verdict]
 
 	all     *connections // nil before begin
 	endless bool         // guarded by all.mu, as all that follows
@@ -123,6 +124,7 @@ func (c *connections) begin(x *exchange, r *http.Request) *http.Request {
 	ctx, cancel := context.WithCancel(r.Context())
 	one := &x.connection
 	one.of, one.in, one.writer, one.cancel, one.all = x, r, x.ResponseWriter, cancel, c
+	one.judgedBy = x.rules
 	one.moved.Store(true) // its request was use
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -301,7 +303,7 @@ func (p *Proxy) judge(c *connection) (v *verdict) {
 		return &verdict{reason: cutExpired}
 	case !idleEnd.IsZero() && !now.Before(idleEnd):
 		return &verdict{reason: cutIdle}
-	case newest.Generation > c.known.Generation:
+	case newest.Generation > c.known.Generation, p.rules.Load() != c.judgedBy:
 		c.known = newest
 		return p.judgeAgain(c)
 	}
@@ -320,16 +322,36 @@ func (p *Proxy) inUse(s *session.Session) {
 	})
 }
 
-// judgeAgain asks the rules that let a session in about its newest generation.
+// judgeAgain asks the rules that let a session in about its newest generation, and those that are in use now where they changed meanwhile.
 func (p *Proxy) judgeAgain(c *connection) *verdict {
+	now := p.rules.Load()
+	if now != c.judgedBy {
+		c.judgedBy = now
+		if err := c.reroute(now); err != nil {
+			return &verdict{reason: cutDenied, err: p.badPath(err)}
+		}
+	}
 	who := &identity{session: c.known}
+	subject := now.subject(c.of.client.address(), who)
 	for _, route := range c.rules {
 		if route == nil {
 			continue
 		}
-		if refusal := route.Check(p.subject(c.of, who)); refusal != nil {
+		if refusal := route.Check(&subject); refusal != nil {
 			return &verdict{reason: cutDenied, refused: route, who: who, refusal: refusal}
 		}
+	}
+	return nil
+}
+
+// reroute finds the rule that decides about a connection now. That of a destination stays what it was: nobody copies for hours.
+func (c *connection) reroute(now *rules) error {
+	route, err := now.policy.Route(c.in.Method, c.of.host, c.of.path)
+	if err != nil {
+		return err
+	}
+	if c.rules[0] = route; route.Access() == access.Public {
+		c.rules[0] = nil
 	}
 	return nil
 }
@@ -351,13 +373,14 @@ func (p *Proxy) cutShort(x *exchange, r *http.Request) {
 // insteadOfAnswer is what a client is told whose request was cut before its answer began: what it would be told if it came now. A
 // session that is over is not saved with it.
 func (p *Proxy) insteadOfAnswer(d *delivery, v *verdict) error {
+	if v.err != nil && v.reason != cutBroken {
+		return v.err
+	}
 	switch v.reason {
 	case cutDenied:
 		return p.deny(d.x, d.in, v.refused, v.who, v.refusal)
 	case cutShutdown:
 		return shuttingDown()
-	case cutUnknown:
-		return v.err
 	case cutBroken:
 		return broken(v.err)
 	}

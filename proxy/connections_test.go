@@ -33,6 +33,11 @@ func newWatched(t testing.TB, idle time.Duration) *watched {
 	s := sessionWith("s", time.Hour)
 	s.UsedAt = time.Now()
 	w := &watched{&Proxy{sessions: m, refreshes: f, connections: newConnections(), background: f.background}, t, s}
+	policy, err := access.Compile("/ authenticated", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.useRules(policy)
 	w.background.always(w.watch)
 	t.Cleanup(func() { w.background.close(0) })
 	return w
@@ -42,6 +47,7 @@ func newWatched(t testing.TB, idle time.Duration) *watched {
 func (w *watched) open(rules ...*access.Route) (*exchange, context.Context) {
 	r := httptest.NewRequest(http.MethodGet, "/", nil)
 	x := newExchange(httptest.NewRecorder(), r)
+	x.rules = w.rules.Load()
 	x.connection.session(w.session, w.session)
 	for _, route := range rules {
 		x.connection.metBy(route)

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"time"
 
+	"doorward/proxy/access"
 	"doorward/session"
 )
 
@@ -24,6 +25,7 @@ type exchange struct {
 	host    string        // in lower case, without port: the one that every rule is asked about
 	origin  *origin
 	asked   *http.Request // by the server in front: the request that this is about in place of the one that came
+	rules   *rules        // that were in use when it came
 	rule    string        // the deciding rule's pattern, our prefix, or "none"
 	outcome string        // a fixed word: forwarded, login, denied, …
 	reason  string        // a fixed word that says more
@@ -39,7 +41,9 @@ type exchange struct {
 
 	trace *trace // nil where there is none
 
-	connection connection // what may end it early, while it is on its way to an upstream
+	subject    access.Subject // what rules were last asked about
+	connection connection     // what may end it early, while it is on its way to an upstream
+	forwarded  [4]string      // the values of forwarding headers, in one piece of memory
 
 	upstream     string
 	upstreamTime time.Duration

@@ -68,7 +68,8 @@ func (p *Proxy) allowExtra(x *exchange, r *http.Request, route *access.Route, wh
 	if err != nil {
 		return err
 	}
-	refusal := asks.Check(p.subject(x, who))
+	subject := p.subject(x, who)
+	refusal := asks.Check(&subject)
 	if refusal == nil {
 		return nil
 	}

@@ -109,7 +109,8 @@ func (p *Proxy) forward(x *exchange, r *http.Request, route *access.Route, who *
 	in := p.connections.begin(x, r)
 	in.Body = &d.body // of a copy: net/http looks at its own request's body when it answers
 	d.proxy = p.reverseProxy(d)
-	d.proxy.ServeHTTP(answerFilter{d, x, p, r.ProtoAtLeast(1, 1)}, in)
+	d.answer = answerFilter{d, x, p, r.ProtoAtLeast(1, 1)}
+	d.proxy.ServeHTTP(&d.answer, in)
 	x.dropCookieTrailers()
 	d.body.giveUp(x, r)
 	if d.failed == nil && x.connection.cut.Load() != nil && !x.upgraded() {
@@ -141,6 +142,7 @@ type delivery struct {
 	in       *http.Request
 	proxy    httputil.ReverseProxy // that takes it there
 	body     clientBody
+	answer   answerFilter
 	route    *access.Route
 	upstream *upstream
 	path     string
@@ -158,10 +160,10 @@ func (p *Proxy) prepareIdentity(d *delivery) (err error) {
 	if d.who == nil {
 		return nil
 	}
-	if d.told, err = p.description(d.who.session); err != nil {
+	if d.told, err = p.description(d.who.session, d.x.rules); err != nil {
 		return err
 	}
-	d.assertion, err = p.assertion(d.who.session, d.upstream.name)
+	d.assertion, err = p.assertion(d.who.session, d.x.rules, d.upstream.name)
 	return err
 }
 
@@ -184,7 +186,6 @@ func (p *Proxy) reverseProxy(d *delivery) httputil.ReverseProxy {
 			}
 			p.cleanAnswer(answer.Header)
 			d.length = answer.ContentLength
-			d.keepPrivate(answer)
 			if d.mustClose() {
 				answer.Header.Set("Connection", "close")
 			}
@@ -366,14 +367,17 @@ type answerFilter struct {
 	informational bool // HTTP/1.0 knows no such answers (RFC 9110 15.2)
 }
 
-func (f answerFilter) WriteHeader(status int) {
+func (f *answerFilter) WriteHeader(status int) {
 	h := f.Header()
-	switch _, said := h["Content-Type"]; {
-	case status >= 200 && !said:
-		h["Content-Type"] = nil // or net/http guesses one from the body: text/html, for what the upstream kept from being guessed
-	case status < 200 && !f.informational:
+	switch {
+	case status >= 200:
+		f.d.keepPrivate(status, h)
+		if _, said := h["Content-Type"]; !said {
+			h["Content-Type"] = nil // or net/http guesses one from the body: text/html, for what the upstream kept from being guessed
+		}
+	case !f.informational:
 		return
-	case status < 200:
+	default:
 		removeHops(h)
 		f.p.cleanAnswer(h)
 	}
@@ -386,7 +390,7 @@ func (f answerFilter) WriteHeader(status int) {
 // Write passes on at once what an upstream has written of a body. ReverseProxy does so where nobody knows how much will come; where that is
 // known, it must be told, and costs every answer a timer. The end goes out with the end of the answer, and a small body with its head: each
 // time a way through the kernel less.
-func (f answerFilter) Write(b []byte) (int, error) {
+func (f *answerFilter) Write(b []byte) (int, error) {
 	n, err := f.exchange.Write(b)
 	if err == nil && f.bytes < f.d.length {
 		_ = http.NewResponseController(f.ResponseWriter).Flush()

@@ -137,7 +137,7 @@ func (p *Proxy) consent(x *exchange, asked *http.Request, extra *extraRule) (err
 func (p *Proxy) nameWho(x *exchange, asked *http.Request, who *identity) (err error) {
 	named, given, token := http.Header{}, http.Header{}, ""
 	if who != nil {
-		told, err := p.description(who.session)
+		told, err := p.description(who.session, x.rules)
 		if err != nil {
 			return err
 		}
@@ -170,7 +170,7 @@ func (p *Proxy) assertionFor(x *exchange, asked *http.Request, who *identity) (s
 	if who == nil {
 		return "", nil
 	}
-	return p.assertion(who.session, p.publicOrigin(x, asked).String())
+	return p.assertion(who.session, x.rules, p.publicOrigin(x, asked).String())
 }
 
 // authorizationFor is the Authorization that the application gets: its own business where nobody is named to it.

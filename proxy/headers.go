@@ -39,15 +39,15 @@ type header struct {
 	values []string
 }
 
-// description is what is told of a session's person.
-func (p *Proxy) description(s *session.Session) (*description, error) {
-	d := s.Derived(func() any { return p.describe(s) }).(*description)
+// description is what is told of a session's person. FORWARD_GROUPS=matched makes it depend on the rules.
+func (p *Proxy) description(s *session.Session, r *rules) (*description, error) {
+	d := s.Derived(r, func() any { return p.describe(s, r) }).(*description)
 	return d, d.err
 }
 
-func (p *Proxy) describe(s *session.Session) *description {
+func (p *Proxy) describe(s *session.Session, r *rules) *description {
 	d := &description{token: []string{s.AccessToken}, bearer: []string{"Bearer " + s.AccessToken}}
-	groups, err := p.groupsHeader(s.Groups)
+	groups, err := p.groupsHeader(s.Groups, r)
 	d.err = err
 	d.tell("X-Forwarded-User", s.User)
 	d.tell("X-Forwarded-Email", s.Email)
@@ -91,17 +91,17 @@ func (d *delivery) identify(h http.Header) {
 }
 
 // groupsToForward are those that a rule names, where FORWARD_GROUPS=matched, else all.
-func (p *Proxy) groupsToForward(groups []string) []string {
+func (p *Proxy) groupsToForward(groups []string, r *rules) []string {
 	if p.config.ForwardGroups != "matched" {
 		return groups
 	}
-	return slices.DeleteFunc(slices.Clone(groups), func(g string) bool { return !slices.Contains(p.groups, g) })
+	return slices.DeleteFunc(slices.Clone(groups), func(g string) bool { return !slices.Contains(r.groups, g) })
 }
 
 // groupsHeader joins groups with commas. Its error is that they are too many.
-func (p *Proxy) groupsHeader(groups []string) (string, error) {
+func (p *Proxy) groupsHeader(groups []string, r *rules) (string, error) {
 	var out []string
-	for _, g := range p.groupsToForward(groups) {
+	for _, g := range p.groupsToForward(groups, r) {
 		out = append(out, encodeGroup(g))
 	}
 	header := strings.Join(out, ",")
@@ -205,7 +205,8 @@ func copyHeader(to, from http.Header, name string) {
 // which behind a load balancer is another.
 func (p *Proxy) setForwarded(out http.Header, in *http.Request, x *exchange) {
 	o := p.publicOrigin(x, in)
-	values := [...]string{o.host, o.scheme, x.id, ""} // in one piece of memory
+	values := &x.forwarded
+	values[0], values[1], values[2] = o.host, o.scheme, x.id
 	out["X-Forwarded-Host"], out["X-Forwarded-Proto"], out["X-Request-Id"] = values[0:1:1], values[1:2:2], values[2:3:3]
 	if x.client.peer().IsValid() {
 		values[3] = x.client.forwardedFor()

@@ -45,7 +45,7 @@ func (p *Proxy) findOrigin(x *exchange, r *http.Request) error {
 			x.origin = o
 		}
 	}
-	if x.origin == nil && !p.policy.ServesHost(name) {
+	if x.origin == nil && !x.rules.policy.ServesHost(name) {
 		return p.unknownHost(r.Host)
 	}
 	return nil

@@ -24,20 +24,32 @@ func newJSONLines(w io.Writer, options *slog.HandlerOptions) *jsonLines {
 
 // Handle writes a record as one line.
 func (j *jsonLines) Handle(ctx context.Context, r slog.Record) error {
+	var room [maxAttributes]slog.Attr
+	attributes := room[:0]
+	r.Attrs(func(a slog.Attr) bool {
+		attributes = append(attributes, a)
+		return true
+	})
+	if easy, err := j.line(r.Time, r.Level, r.Message, attributes); easy {
+		return err
+	}
+	return j.JSONHandler.Handle(ctx, r)
+}
+
+// line writes a line, if nothing in it is slog's to write. It spares the access log a slog.Record, which copies what it holds.
+func (j *jsonLines) line(at time.Time, level slog.Level, event string, attributes []slog.Attr) (easy bool, err error) {
 	b := j.to.buffer()
 	defer j.to.put(b)
 	l := jsonLine{text: (*b)[:0]}
-	l.begin(r)
-	r.Attrs(func(a slog.Attr) bool {
-		l.attr(a)
-		return !l.hard
-	})
-	*b = append(l.text, "}\n"...)
-	if l.hard {
-		return j.JSONHandler.Handle(ctx, r)
+	l.begin(at, level, event)
+	for i := 0; i < len(attributes) && !l.hard; i++ {
+		l.attr(attributes[i])
 	}
-	_, err := j.to.Write(*b)
-	return err
+	*b = append(l.text, "}\n"...)
+	if !l.hard {
+		_, err = j.to.Write(*b)
+	}
+	return !l.hard, err
 }
 
 // jsonLine is a line in the making.
@@ -46,14 +58,14 @@ type jsonLine struct {
 	hard bool // it holds what is slog's to write
 }
 
-func (l *jsonLine) begin(r slog.Record) {
+func (l *jsonLine) begin(at time.Time, level slog.Level, event string) {
 	l.text = append(l.text, `{"time":"`...)
-	l.text = r.Time.AppendFormat(l.text, time.RFC3339Nano)
+	l.text = at.AppendFormat(l.text, time.RFC3339Nano)
 	l.text = append(l.text, `","level":`...)
-	l.level(r.Level)
+	l.level(level)
 	l.text = append(l.text, `,"event":`...)
-	l.string(r.Message)
-	l.hard = l.hard || r.Time.IsZero()
+	l.string(event)
+	l.hard = l.hard || at.IsZero()
 }
 
 func (l *jsonLine) level(level slog.Level) {

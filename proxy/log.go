@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"context"
 	"io"
 	"log"
 	"log/slog"
@@ -77,9 +78,21 @@ func (p *Proxy) record(x *exchange, r *http.Request) {
 		slog.Float64("duration_ms", milliseconds(took)),
 		slog.Float64("upstream_ms", milliseconds(x.upstreamTime)),
 		slog.Int64("bytes", x.bytes))
-	line := slog.NewRecord(time.Now(), slog.LevelInfo, "request", 0) // slog.Logger would look for the caller, whom nobody wants to know
+	p.logRequest(r.Context(), attributes)
+}
+
+// logRequest writes a line of the access log. slog.Logger would look for the caller, whom nobody wants to know.
+func (p *Proxy) logRequest(ctx context.Context, attributes []slog.Attr) {
+	const event = "request"
+	now := time.Now()
+	if lines, ok := p.log.Handler().(*jsonLines); ok {
+		if easy, _ := lines.line(now, slog.LevelInfo, event, attributes); easy {
+			return
+		}
+	}
+	line := slog.NewRecord(now, slog.LevelInfo, event, 0)
 	line.AddAttrs(attributes...)
-	_ = p.log.Handler().Handle(r.Context(), line)
+	_ = p.log.Handler().Handle(ctx, line)
 }
 
 // maxAttributes is as many as a line has.

@@ -108,9 +108,6 @@ func (m *metrics) start(p *Proxy) {
 	touch(m.bearerTokens, bearerResults()...)
 	touch(m.connectionsCut, cutReasons()...)
 	touch(m.sessionLoads, "ok", "none", "invalid", "expired", "revoked", "unavailable")
-	for key := range p.config.CookieSecrets {
-		touch(m.sessionKeyUses, strconv.Itoa(key+1))
-	}
 	for _, u := range p.upstreams {
 		for _, reason := range failureReasons() {
 			m.upstreamErrors.WithLabelValues(u.name, reason)

@@ -12,11 +12,11 @@ import (
 // askToLogin is what follows from having no session, or one that is not enough: the login for people, 401 for programs.
 func (p *Proxy) askToLogin(x *exchange, r *http.Request, err error) error {
 	again, signedIn := errors.AsType[*failure](err)
-	switch {
-	case isNavigation(r) && x.origin == nil:
-		return notAnOrigin(r.Host)
-	case !isNavigation(r):
+	if !isNavigation(r) {
 		return needLogin(err)
+	}
+	if x.origin == nil {
+		return notAnOrigin(r.Host)
 	}
 	returnTo := p.returnAddress(requested(x, r), x.origin)
 	login := &session.Login{ReturnTo: returnTo, Rounds: p.sessions.Rounds(r, returnTo)}

@@ -20,23 +20,26 @@ func (p *Proxy) readRules() (err error) {
 	p.allowed = p.config.AllowedOriginNames()
 	p.trusted = p.config.TrustedNetworks()
 	p.front = p.config.FrontServer()
-	if p.policy, err = p.config.Policy(); err != nil {
+	if p.headers, err = p.config.IdentityHeaders(); err != nil {
 		return err
 	}
-	p.groups = p.policy.GroupNames()
-	if err := p.readACR(); err != nil {
-		return err
-	}
-	p.assertions = &assertions{issuer: p.origins[0].String(), keys: p.config.FollowAssertionKeys(p.reloaded)}
-	p.headers, err = p.config.IdentityHeaders()
 	for _, header := range p.headers {
 		p.folded = append(p.folded, config.FoldHeader(header.Name))
 	}
+	params, err := p.config.AuthParameters()
+	p.usualACR = strings.Fields(params.Get("acr_values"))
+	policy := p.config.FollowPolicy(p.reloaded)
+	p.follow(func() { p.useRules(policy()) })
+	p.assertions = &assertions{issuer: p.origins[0].String(), keys: p.config.FollowAssertionKeys(p.reloaded)}
+	p.follow(func() { p.assertions.keys() })
 	return err
 }
 
 func (p *Proxy) readCertificate() error {
 	p.certificate = p.config.FollowCertificate(p.reloaded)
+	p.follow(func() { p.certificate() })
+	p.adminToken = p.config.FollowAdminToken(p.reloaded)
+	p.follow(func() { p.adminToken() })
 	return nil
 }
 
@@ -55,18 +58,15 @@ func (p *Proxy) openUpstreams() error {
 	return err
 }
 
-func (p *Proxy) openSessions() error {
-	secrets, err := p.config.Secrets()
-	if err != nil {
-		return err
-	}
+func (p *Proxy) openSessions() (err error) {
+	secrets, redis := p.config.FollowSecrets(p.reloaded), RedisOptions(p.config, p.reloaded)
 	// The provider's form_post is a POST from another site, which a Lax cookie does not accompany.
 	loginSameSite := http.SameSiteLaxMode
 	if p.config.ResponseMode == "form_post" {
 		loginSameSite = http.SameSiteNoneMode
 	}
 	p.sessions, err = session.NewManager(session.Options{
-		Secrets:         secrets,
+		Secrets:         secrets(),
 		Audience:        p.config.IssuerURL + " " + p.config.ClientID,
 		CookieName:      p.config.SessionCookieName(),
 		Secure:          p.config.Secure(),
@@ -77,7 +77,7 @@ func (p *Proxy) openSessions() error {
 		IdleTimeout:     p.config.SessionIdleTimeout,
 		RevocationsPath: p.config.RevocationsPath,
 		OnDamage:        func(what error) { p.log.Error("revocations_damaged", "error", what.Error()) },
-		Redis:           RedisOptions(p.config),
+		Redis:           redis,
 		InRedis:         p.config.KeepsSessionsInRedis(),
 		OnRedis:         p.redisNotice(),
 		OnOpen:          p.metrics.sessionOpened,
@@ -85,13 +85,18 @@ func (p *Proxy) openSessions() error {
 
 		KeepWithoutToken: p.keepsSessions(),
 	})
-	return err
+	if err != nil {
+		return err
+	}
+	p.follow(func() { p.useSecrets(secrets()) })
+	p.follow(func() { redis.Password() })
+	return nil
 }
 
-// RedisOptions are what the settings say of Redis.
-func RedisOptions(c *config.Config) session.RedisOptions {
+// RedisOptions are what the settings say of Redis. notice is told when the password, which follows its file, changes or cannot be used any more.
+func RedisOptions(c *config.Config, notice func(setting string, err error)) session.RedisOptions {
 	return session.RedisOptions{
-		URL: c.RedisURL, Password: c.RedisPassword, CA: []byte(c.RedisCA), Prefix: c.RedisPrefix, OutageGrace: c.RedisOutageGrace,
+		URL: c.RedisURL, Password: c.FollowRedisPassword(notice), CA: []byte(c.RedisCA), Prefix: c.RedisPrefix, OutageGrace: c.RedisOutageGrace,
 	}
 }
 
@@ -148,7 +153,8 @@ func (p *Proxy) meetProvider() error {
 		return err
 	}
 	p.providerOrigin = newOrigin(issuer).String()
-	o.NeededClaims, o.OnRequest, o.OnFetch = p.neededClaims(), p.providerAsked, p.providerFetched
+	p.follow(func() { o.ClientSecret(); o.ClientKey(); o.CA() })
+	o.NeededClaims, o.OnRequest, o.OnFetch = p.neededClaims, p.providerAsked, p.providerFetched
 	p.provider, err = provider.New(o)
 	return err
 }
@@ -170,7 +176,7 @@ func ProviderOptions(c *config.Config, notice func(variable string, err error)) 
 		AuthParams:   params,
 		AlwaysPush:   c.PAR == "always",
 		Audience:     c.Audience,
-		CA:           []byte(c.ProviderCA),
+		CA:           c.FollowProviderCA(notice),
 
 		IntrospectTokens: c.IntrospectTokens,
 		AlwaysUserinfo:   c.Userinfo == "always",

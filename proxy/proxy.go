@@ -53,7 +53,7 @@
 //	tell.go          page, JSON or redirect: how a failure is told
 //	pages.go         the one page that every answer to a person is made of
 //
-// Beside the road stand parts.go, which puts a Proxy together, generations.go, connections.go, which ends what its session does not
+// Beside the road stand parts.go, which puts a Proxy together, rules.go and reload.go for what changes while it runs, generations.go, connections.go, which ends what its session does not
 // outlive, background.go, log.go with jsonlines.go, metrics.go, trace.go and admin.go.
 package proxy
 
@@ -64,11 +64,11 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"doorward/config"
-	"doorward/proxy/access"
 	"doorward/proxy/provider"
 	"doorward/session"
 )
@@ -97,10 +97,8 @@ type Proxy struct {
 	trusted    []netip.Prefix // TRUSTED_PROXIES
 	ignored    ignoredPeers   // that are not among them
 	front      *config.Front  // that asks about requests; nil: they come here themselves
-	policy     *access.Policy
-	groups     []string // that rules name
+	rules      atomic.Pointer[rules]
 	usualACR   []string // that every login is asked for
-	knownACR   []string // those, and those that rules ask for
 	upstreams  []*upstream
 	headers    []config.Header
 	folded     []string // their names, as config.FoldHeader has them
@@ -130,6 +128,9 @@ type Proxy struct {
 	connections *connections
 
 	certificate func() *tls.Certificate // of the public listener; nil where it speaks no TLS
+	adminToken  func() string           // ADMIN_TOKEN
+	reloading   sync.Mutex
+	follows     []func() // look at settings that may have changed
 	unreadable  unreadable
 }
 
@@ -159,6 +160,7 @@ func New(o Options) (*Proxy, error) {
 // ServeHTTP takes a request through the package and records how it ended.
 func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := newExchange(w, r)
+	x.rules = p.rules.Load()
 	x.client.trusted = p.trusts(r)
 	r = p.traces.begin(x, r)
 	p.meet(x, r)

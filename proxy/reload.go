@@ -1,6 +1,11 @@
 package proxy
 
-import "sync"
+import (
+	"strconv"
+	"sync"
+
+	"doorward/config"
+)
 
 // unreadable are the settings whose file holds nothing usable now.
 type unreadable struct {
@@ -19,6 +24,33 @@ func (u *unreadable) note(setting string, failed bool) int {
 		u.settings[setting] = true
 	}
 	return len(u.settings)
+}
+
+// Reload looks again at every file that a setting was read from and that may change while doorward runs (config.FollowedFiles). What it finds
+// is told to log and metric: a new value counts from now on, and one that cannot be used leaves the last good one in use.
+func (p *Proxy) Reload() {
+	p.reloading.Lock()
+	defer p.reloading.Unlock()
+	for _, look := range p.follows {
+		look()
+	}
+}
+
+// follow looks at a setting now, and whenever it may have changed.
+func (p *Proxy) follow(look func()) {
+	look()
+	p.follows = append(p.follows, look)
+}
+
+// useSecrets puts cookie secrets into use.
+func (p *Proxy) useSecrets(secrets [][]byte) {
+	if err := p.sessions.UseSecrets(secrets); err != nil {
+		p.reloaded(config.Prefix+"_COOKIE_SECRETS", err)
+		return
+	}
+	for key := range secrets {
+		touch(p.metrics.sessionKeyUses, strconv.Itoa(key+1))
+	}
 }
 
 // reloaded tells of a setting whose file changed, and of one that cannot be used.

@@ -62,7 +62,7 @@ func (p *Proxy) fromAdmin(r *http.Request) bool {
 		return false
 	}
 	token, ok := bearerToken(lines[0])
-	got, want := sha256.Sum256([]byte(token)), sha256.Sum256([]byte(p.config.AdminToken))
+	got, want := sha256.Sum256([]byte(token)), sha256.Sum256([]byte(p.adminToken()))
 	return ok && subtle.ConstantTimeCompare(got[:], want[:]) == 1
 }
 

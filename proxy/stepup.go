@@ -92,10 +92,10 @@ func (p *Proxy) challenged(d *delivery, answer *http.Response) *loginNeeded {
 	}
 	asks, ok := readChallenge(answer.Header["Www-Authenticate"])
 	subject := p.subject(d.x, d.who)
-	if !ok || asks.SatisfiedBy(subject) || asGoodAsItGets(d.who.session, asks) {
+	if !ok || asks.SatisfiedBy(&subject) || asGoodAsItGets(d.who.session, asks) {
 		return nil
 	}
-	if asks, ok, _ = d.route.StepUp(subject, asks); !ok {
+	if asks, ok, _ = d.route.StepUp(&subject, asks); !ok {
 		return nil
 	}
 	asks = p.preferred(asks)
@@ -122,18 +122,7 @@ func (p *Proxy) preferred(asks access.StepUp) access.StepUp {
 
 // mayAskFor says whether somebody who begins a login may choose these values: some page, or every login, asks for them.
 func (p *Proxy) mayAskFor(values []string) bool {
-	return !slices.ContainsFunc(values, func(acr string) bool { return !slices.Contains(p.knownACR, acr) })
-}
-
-// readACR remembers the values that AUTH_PARAMS and the rules ask for.
-func (p *Proxy) readACR() error {
-	params, err := p.config.AuthParameters()
-	p.usualACR = strings.Fields(params.Get("acr_values"))
-	p.knownACR = slices.Clone(p.usualACR)
-	for _, values := range p.policy.ACRs() {
-		p.knownACR = append(p.knownACR, p.preferred(access.StepUp{ACR: values}).ACR...)
-	}
-	return err
+	return !slices.ContainsFunc(values, func(acr string) bool { return !slices.Contains(p.rules.Load().knownACR, acr) })
 }
 
 // askFor notes in a login what the provider is asked for; the answer has to meet it.

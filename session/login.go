@@ -108,7 +108,9 @@ func (m *Manager) EndLogin(h http.Header, l *Login) {
 // loginName is the name of the login cookie for a state. It tells the state to nobody.
 func (m *Manager) loginName(state string) string {
 	sum := sha256.Sum256([]byte(state))
-	return m.names.login + base64.RawURLEncoding.EncodeToString(sum[:9])
+	var mark [12]byte
+	base64.RawURLEncoding.Encode(mark[:], sum[:9])
+	return m.names.login + string(mark[:])
 }
 
 // openLogin opens a login cookie that is neither late nor from the future.

@@ -12,7 +12,8 @@ import (
 // too when that is away.
 //
 //   - A value is the same when every byte of it is. What was never opened as it stands is never found, and what does not open is not kept.
-//   - What is found is what opening would give again. Whether it still counts, for its age or for a revocation, is asked each time.
+//   - What is found is what opening would give again, with the same keys. Whether it still counts, for its age or for a revocation, is asked
+//     each time.
 //   - They are bounded in bytes. What was not asked for goes first.
 
 // maxOpened bounds the sessions that are held open, in bytes: some five thousand. A process may take three times as much, for garbage is
@@ -33,7 +34,8 @@ type openedSessions struct {
 type openedSession struct {
 	name    string // it is found by
 	value   string
-	secret  int // the index of the one that opened it
+	keys    *keys // that opened it
+	secret  int   // the index of that of them
 	session *Session
 
 	bytes int
@@ -45,11 +47,14 @@ func newOpenedSessions(limit int) *openedSessions {
 	return &openedSessions{limit: limit, known: map[string]*openedSession{}}
 }
 
-// of gives what is known by a name; nil for nothing.
-func (o *openedSessions) of(name string) *openedSession {
+// of gives what is known by a name, and was opened with those keys; nil for nothing.
+func (o *openedSessions) of(name string, by *keys) *openedSession {
 	o.mu.RLock()
 	defer o.mu.RUnlock()
 	one := o.known[name]
+	if one != nil && one.keys != by {
+		return nil
+	}
 	if one != nil && !one.asked.Load() { // most of the time it was, and a look is cheaper than a write
 		one.asked.Store(true)
 	}

@@ -166,16 +166,16 @@ func TestDerivedIsOfOneSession(t *testing.T) {
 	calls := 0
 	user := func(of *Session) func() any { return func() any { calls++; return of.User } }
 	for range 2 {
-		if got := s.Derived(user(s)); got != "alice" || calls != 1 {
+		if got := s.Derived(nil, user(s)); got != "alice" || calls != 1 {
 			t.Errorf("got %v after %d calls", got, calls)
 		}
 	}
 	next := *s
 	next.User = "bob"
-	if got := next.Derived(user(&next)); got != "bob" {
+	if got := next.Derived(nil, user(&next)); got != "bob" {
 		t.Errorf("a copy's is %v", got)
 	}
-	if got := s.Derived(user(s)); got != "alice" {
+	if got := s.Derived(nil, user(s)); got != "alice" {
 		t.Errorf("then it is %v", got)
 	}
 }
@@ -184,12 +184,12 @@ func TestOpenedSessionsAreBounded(t *testing.T) {
 	o := newOpenedSessions(100_000)
 	for i := range 200 {
 		o.put(&openedSession{name: fmt.Sprint(i), value: strings.Repeat("x", 2000), session: &Session{}})
-		o.of("0")
+		o.of("0", nil)
 	}
 	if o.bytes > 100_000 || len(o.known) != o.order.Len() || len(o.known) < 5 {
 		t.Errorf("%d bytes, %d sessions, %d in order", o.bytes, len(o.known), o.order.Len())
 	}
-	if o.of("0") == nil || o.of("1") != nil || o.of("199") == nil {
+	if o.of("0", nil) == nil || o.of("1", nil) != nil || o.of("199", nil) == nil {
 		t.Error("it is not what was asked for that stays")
 	}
 	for i := range 200 {

@@ -119,7 +119,7 @@ func (c *packing) unpack(plain []byte) (*Session, error) {
 }
 
 func packLogin(l *Login) []byte {
-	p := &packer{buf: []byte{format, stored}}
+	p := &packer{buf: append(make([]byte, 0, 320), format, stored)}
 	l.layout(p)
 	return p.buf
 }

@@ -47,8 +47,8 @@ type RedisOptions struct {
 	// URL is redis:// or rediss://, with ?master_set= for Sentinel and ?addr= for the further nodes of a Cluster.
 	URL string
 
-	// Password is used where the URL has none.
-	Password string
+	// Password gives what is used where the URL has none, anew with each connection; nil for none.
+	Password func() string
 
 	// CA are the certificates, in PEM, that are trusted beside the system's.
 	CA []byte
@@ -66,8 +66,8 @@ func (o RedisOptions) client() (rueidis.ClientOption, error) {
 	if err != nil {
 		return option, errors.New("DOORWARD_REDIS_URL is no address of Redis; write redis://host:6379, or rediss:// for TLS")
 	}
-	if option.Password == "" {
-		option.Password = o.Password
+	if option.Password == "" && o.Password != nil {
+		o.passwordInto(&option)
 	}
 	option.ClientName, option.CacheSizeEachConn = "doorward", cacheSize
 	option.Dialer.Timeout, option.ConnWriteTimeout = redisPatience, 2*redisPatience
@@ -89,6 +89,19 @@ func (o RedisOptions) client() (rueidis.ClientOption, error) {
 		option.Sentinel.TLSConfig = option.TLSConfig.Clone()
 	}
 	return option, nil
+}
+
+// passwordInto makes connections ask for the password as it is then. Where there are Sentinels it stays as it is, since rueidis would show it to
+// them too.
+func (o RedisOptions) passwordInto(option *rueidis.ClientOption) {
+	if option.Sentinel.MasterSet != "" {
+		option.Password = o.Password()
+		return
+	}
+	user := option.Username
+	option.AuthCredentialsFn = func(rueidis.AuthCredentialsContext) (rueidis.AuthCredentials, error) {
+		return rueidis.AuthCredentials{Username: user, Password: o.Password()}, nil
+	}
 }
 
 // PingRedis connects to Redis and asks whether it is there, lets us in, and takes what we have. It tells what time it is there, compared to here.

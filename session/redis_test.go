@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -298,4 +300,25 @@ func entriesOf(t *testing.T, at *redistest.Redis, pattern string) int {
 		t.Fatal(err)
 	}
 	return len(keys)
+}
+
+// The password may change while doorward runs: each connection is made with the one of that moment.
+func TestThePasswordChanges(t *testing.T) {
+	at := redistest.NewWithPassword(t)
+	var password atomic.Pointer[string]
+	password.Store(&at.Password)
+	m := newManager(t, func(o *Options) {
+		o.Redis = RedisOptions{URL: "redis://" + at.Addr, Prefix: "test:", OutageGrace: time.Minute, Password: func() string { return *password.Load() }}
+	})
+	t.Cleanup(func() { m.Close() })
+	eventually(t, "redis is reached", m.Reachable)
+	next := "another-password"
+	run(t, at, "CONFIG", "SET", "requirepass", next)
+	password.Store(&next)
+	at.Password = next
+	run(t, at, "CLIENT", "KILL", "TYPE", "NORMAL")
+	eventually(t, "it is connected anew", func() bool {
+		list, err := at.Do("CLIENT", "LIST").ToString()
+		return err == nil && strings.Contains(list, "name=doorward") && m.Reachable()
+	})
 }

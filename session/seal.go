@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/gorilla/securecookie"
@@ -28,28 +29,40 @@ var wire = base64.RawURLEncoding.Strict()
 
 // sealer seals and opens the values of one purpose.
 type sealer struct {
-	codecs []*securecookie.SecureCookie // in the secrets' order: the first seals, all open
+	audience, purpose string
+	age               time.Duration // for which a seal holds
+
+	keys atomic.Pointer[keys]
 }
 
-// newSealer derives the keys of a purpose from every secret, by HKDF (RFC 5869): one secret yields unrelated keys for each
-// purpose and audience, so that a value that was sealed for one never opens for another.
+// keys are a sealer's at one time, in the secrets' order: the first seals, all open.
+type keys struct{ codecs []*securecookie.SecureCookie }
+
 func newSealer(o Options, purpose string, age time.Duration) (*sealer, error) {
-	s := &sealer{}
-	for _, secret := range o.Secrets {
-		keys, err := hkdf.Key(sha256.New, secret, []byte(o.Audience), "doorward "+purpose+" cookie", 64)
+	s := &sealer{audience: o.Audience, purpose: purpose, age: age}
+	return s, s.use(o.Secrets)
+}
+
+// use derives the keys from every secret, by HKDF (RFC 5869): one secret yields unrelated keys for each purpose and audience, so that a
+// value that was sealed for one never opens for another. From now on these keys count, and no others.
+func (s *sealer) use(secrets [][]byte) error {
+	k := &keys{}
+	for _, secret := range secrets {
+		pair, err := hkdf.Key(sha256.New, secret, []byte(s.audience), "doorward "+s.purpose+" cookie", 64)
 		if err != nil {
-			return nil, fmt.Errorf("deriving the keys of %s cookies: %w", purpose, err)
+			return fmt.Errorf("deriving the keys of %s cookies: %w", s.purpose, err)
 		}
 		// The length is ours to bound, before this sees a value: its own limit of 4096 holds too little for a session.
-		codec := securecookie.New(keys[:32], keys[32:]).MaxLength(0).MaxAge(int(age / time.Second))
-		s.codecs = append(s.codecs, codec.SetSerializer(securecookie.NopEncoder{}))
+		codec := securecookie.New(pair[:32], pair[32:]).MaxLength(0).MaxAge(int(s.age / time.Second))
+		k.codecs = append(k.codecs, codec.SetSerializer(securecookie.NopEncoder{}))
 	}
-	return s, nil
+	s.keys.Store(k)
+	return nil
 }
 
 // seal encrypts plain, which it overwrites, and binds it to name.
 func (s *sealer) seal(name string, plain []byte) (string, error) {
-	value, err := s.codecs[0].Encode(name, plain)
+	value, err := s.keys.Load().codecs[0].Encode(name, plain)
 	if err != nil {
 		return "", fmt.Errorf("sealing cookie: %w", err)
 	}
@@ -58,11 +71,15 @@ func (s *sealer) seal(name string, plain []byte) (string, error) {
 
 // open gives back what was sealed under that name, and the index of the secret that opened it.
 func (s *sealer) open(name, value string) (plain []byte, key int, ok bool) {
+	return s.keys.Load().open(name, value)
+}
+
+func (k *keys) open(name, value string) (plain []byte, key int, ok bool) {
 	value, ok = restore(value)
 	if !ok {
 		return nil, 0, false
 	}
-	key = slices.IndexFunc(s.codecs, func(codec *securecookie.SecureCookie) bool {
+	key = slices.IndexFunc(k.codecs, func(codec *securecookie.SecureCookie) bool {
 		return codec.Decode(name, value, &plain) == nil
 	})
 	return plain, key, key >= 0
@@ -72,19 +89,20 @@ func (s *sealer) open(name, value string) (plain []byte, key int, ok bool) {
 // bytes in three quarters of the room.
 func shrink(value string) (string, error) {
 	outer, err := base64.URLEncoding.DecodeString(value)
-	parts := bytes.SplitN(outer, []byte("|"), 3)
-	if err != nil || len(parts) != 3 {
+	seconds, rest, timed := bytes.Cut(outer, []byte("|"))
+	ciphertext, mac, macked := bytes.Cut(rest, []byte("|"))
+	if err != nil || !timed || !macked {
 		return "", errors.New("sealing cookie: securecookie changed its format")
 	}
-	sealedAt, err := strconv.ParseUint(string(parts[0]), 10, 64)
+	sealedAt, err := strconv.ParseUint(string(seconds), 10, 64)
 	if err != nil {
 		return "", errors.New("sealing cookie: the clock is before 1970")
 	}
 	raw := binary.BigEndian.AppendUint64(make([]byte, 0, len(outer)), sealedAt)
-	if raw, err = base64.URLEncoding.AppendDecode(raw, parts[1]); err != nil {
+	if raw, err = base64.URLEncoding.AppendDecode(raw, ciphertext); err != nil {
 		return "", errors.New("sealing cookie: securecookie changed its format")
 	}
-	return wire.EncodeToString(append(raw, parts[2]...)), nil
+	return wire.EncodeToString(append(raw, mac...)), nil
 }
 
 // restore undoes shrink. One value has one spelling: what decodes at all is what shrink wrote.

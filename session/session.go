@@ -11,12 +11,15 @@
 package session
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -87,21 +90,24 @@ type Session struct {
 type memo struct {
 	of      *Session
 	hash    string
-	derived atomic.Value
+	derived atomic.Pointer[derived]
 }
 
-// Derived gives what derive makes of the session, which is always of one type, and the same for the same session. It is remembered for as
-// long as a session that Get found is: several callers at once may derive it each.
-func (s *Session) Derived(derive func() any) any {
+// derived is what follows from a session and something else.
+type derived struct{ with, value any }
+
+// Derived gives what derive makes of the session together with something else, which is to be comparable and does not change. It is remembered, for
+// one such thing, for as long as a session that Get found is: several callers at once may derive it each.
+func (s *Session) Derived(with any, derive func() any) any {
 	if s.memo == nil || s.memo.of != s {
 		return derive()
 	}
-	derived := s.memo.derived.Load()
-	if derived == nil {
-		derived = derive()
-		s.memo.derived.Store(derived)
+	d := s.memo.derived.Load()
+	if d == nil || d.with != with {
+		d = &derived{with, derive()}
+		s.memo.derived.Store(d)
 	}
-	return derived
+	return d.value
 }
 
 // Hash is by what the log tells sessions apart; RevokeLogged takes it. It opens nothing.
@@ -127,6 +133,9 @@ type Manager struct {
 	redis    *redis          // nil for none
 	shared   *sharedSessions // what is in Redis; nil for none
 	mark     string          // of this instance, there
+
+	using   sync.Mutex
+	secrets [][]byte // in use
 }
 
 // NewManager checks the options and derives the keys. Its error names the setting, what is wrong and the mend.
@@ -137,6 +146,7 @@ func NewManager(o Options) (*Manager, error) {
 	}
 	m := &Manager{
 		options: o, names: newNames(o.CookieName), packing: &packing{}, opened: newOpenedSessions(maxOpened), active: newActivity(o.IdleTimeout), mark: rand.Text(),
+		secrets: o.Secrets,
 	}
 	for _, open := range []func() error{m.openSealers, m.openStore, m.openRevocations} {
 		if err := open(); err != nil {
@@ -144,6 +154,34 @@ func NewManager(o Options) (*Manager, error) {
 		}
 	}
 	return m, nil
+}
+
+// UseSecrets puts other cookie secrets in the place of those that were in use. What is sealed with none of them is no session from now on. Its error is
+// that they are no good; those of before stay in use then.
+func (m *Manager) UseSecrets(secrets [][]byte) error {
+	if err := errors.Join(checkSecrets(secrets)...); err != nil {
+		return err
+	}
+	m.using.Lock()
+	defer m.using.Unlock()
+	if slices.EqualFunc(secrets, m.secrets, bytes.Equal) {
+		return nil // or what was opened would have to be opened again
+	}
+	for _, s := range m.sealers() {
+		if err := s.use(secrets); err != nil {
+			return err
+		}
+	}
+	m.secrets = secrets
+	return nil
+}
+
+func (m *Manager) sealers() []*sealer {
+	all := []*sealer{m.sessions, m.logins}
+	if m.shared != nil {
+		all = append(all, m.shared.values)
+	}
+	return all
 }
 
 func (m *Manager) openSealers() (err error) {
@@ -224,14 +262,15 @@ func (m *Manager) Get(r *http.Request) (*Session, error) {
 // carried is what a request's cookies say of its session, from memory where they were opened before; nil for nothing.
 func (m *Manager) carried(cookieHeaders []string) *openedSession {
 	j := m.names.scan(cookieHeaders)
-	if known := m.opened.of(j.session[0]); known != nil && j.carries(known) {
+	now := m.sessions.keys.Load()
+	if known := m.opened.of(j.session[0], now); known != nil && j.carries(known) {
 		return known
 	}
 	c, ok := j.chunks()
 	if !ok {
 		return nil
 	}
-	plain, secret, ok := m.sessions.open(c.binding(m.names.base), c.joined)
+	plain, secret, ok := now.open(c.binding(m.names.base), c.joined)
 	if !ok {
 		return nil
 	}
@@ -239,7 +278,7 @@ func (m *Manager) carried(cookieHeaders []string) *openedSession {
 	if err != nil {
 		return nil
 	}
-	opened := &openedSession{name: j.session[0], value: strings.Join(j.session[1:c.count], ";"), secret: secret, session: told}
+	opened := &openedSession{name: j.session[0], value: strings.Join(j.session[1:c.count], ";"), keys: now, secret: secret, session: told}
 	m.opened.put(opened)
 	return opened
 }

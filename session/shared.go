@@ -111,7 +111,7 @@ func (m *Manager) Holds(s *Session) bool {
 	if !m.options.InRedis {
 		return false
 	}
-	known := m.shared.opened.of(s.ID)
+	known := m.shared.opened.of(s.ID, m.shared.values.keys.Load())
 	return known != nil && known.session.Generation >= s.Generation
 }
 

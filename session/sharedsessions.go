@@ -68,6 +68,7 @@ func (c *sharedSessions) put(ctx context.Context, s *Session, fresh bool) error 
 
 // write does so whether or not Redis is known to be there.
 func (c *sharedSessions) write(ctx context.Context, s *Session, fresh bool) error {
+	now := c.values.keys.Load() // before, so that what others have sealed is not taken for theirs
 	value, err := c.seal(s)
 	if err != nil {
 		return err
@@ -85,7 +86,7 @@ func (c *sharedSessions) write(ctx context.Context, s *Session, fresh bool) erro
 		return ErrRevoked
 	case kept == 1:
 		kept := *s
-		c.opened.put(&openedSession{name: s.ID, value: value, session: &kept})
+		c.opened.put(&openedSession{name: s.ID, value: value, keys: now, session: &kept})
 	}
 	return nil
 }
@@ -105,7 +106,8 @@ func (c *sharedSessions) get(ctx context.Context, id string) (*Session, error) {
 
 // recall gives a session as it is there, or, while Redis is away, as it was. It is not to be changed.
 func (c *sharedSessions) recall(ctx context.Context, id string) (*Session, error) {
-	known := c.opened.of(id)
+	now := c.values.keys.Load()
+	known := c.opened.of(id, now)
 	value, err := c.read(ctx, id)
 	switch {
 	case errors.Is(err, ErrUnavailable) && known != nil:
@@ -120,7 +122,7 @@ func (c *sharedSessions) recall(ctx context.Context, id string) (*Session, error
 	if err != nil {
 		return nil, err
 	}
-	c.opened.put(&openedSession{name: id, value: value, session: s})
+	c.opened.put(&openedSession{name: id, value: value, keys: now, session: s})
 	return s, nil
 }
 

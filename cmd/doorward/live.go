@@ -74,7 +74,7 @@ func askProvider(ctx context.Context, c *config.Config) ([]provider.Finding, err
 
 // inspectRedis asks Redis whether it is there, lets us in and takes what we have, and changes nothing in it.
 func inspectRedis(ctx context.Context, c *config.Config) finding {
-	if _, err := session.PingRedis(ctx, proxy.RedisOptions(c)); err != nil {
+	if _, err := session.PingRedis(ctx, proxy.RedisOptions(c, func(string, error) {})); err != nil {
 		return finding{Subject: "redis", Says: err.Error(),
 			Mend: fmt.Sprintf("look at %[1]s_REDIS_URL, %[1]s_REDIS_PASSWORD, %[1]s_REDIS_CA and %[1]s_REDIS_PREFIX, at what Redis lets this user do, and at the network between", config.Prefix)}
 	}

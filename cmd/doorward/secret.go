@@ -24,7 +24,8 @@ func printSecret(args []string, out, errOut io.Writer) int {
 // rotation is in three steps because every replica must be able to open what
 // any other one seals, at every moment.
 const rotation = `The first secret of DOORWARD_COOKIE_SECRETS seals, all of them open. Nobody is signed out when each
-step is finished on every replica before the next begins.
+step is finished on every replica before the next begins. With DOORWARD_COOKIE_SECRETS_FILE, writing the file is
+enough, without a restart.
 
 Here is a fresh secret: %[1]s
 

@@ -124,6 +124,7 @@ func (s *server) run(ctx context.Context) error {
 	for _, l := range []*listener{s.public, s.metrics} {
 		go func() { failed <- l.serve() }()
 	}
+	go newWatch(s.config.FollowedFiles(), s.log).run(ctx, s.proxy.Reload)
 	s.logStart()
 	select {
 	case err := <-failed:

@@ -177,7 +177,7 @@ func TestWhatABearerSays(t *testing.T) {
 	since := expiry.Add(-time.Hour)
 	o.accessClaims = changes(set("groups", []string{"Dev"}), set("email", "a@example.com"), set("email_verified", true),
 		set("acr", "mfa"), set("auth_time", since.Unix()), set("exp", expiry.Unix()))
-	person, _, err := o.api(t, func(o *Options) { o.NeededClaims = []string{"groups", "department"} }).Bearer(t.Context(), o.bearer())
+	person, _, err := o.api(t, func(o *Options) { o.NeededClaims = needs("groups", "department") }).Bearer(t.Context(), o.bearer())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -42,18 +43,58 @@ type client struct {
 }
 
 func newClient(o Options, a *addresses) (*client, error) {
-	roots, err := x509.SystemCertPool()
-	if err != nil {
-		roots = x509.NewCertPool()
+	t := &trust{ca: o.CA, dialer: &dialer{addresses: a}}
+	if t.ca == nil {
+		t.ca = func() string { return "" }
 	}
-	if len(o.CA) > 0 && !roots.AppendCertsFromPEM(o.CA) {
-		return nil, errors.New("the provider's CA holds no certificate in PEM")
+	if err := t.follow(); err != nil {
+		return nil, err
 	}
-	c := &client{transport: newRoutes(roots, &dialer{addresses: a}), onRequest: o.OnRequest}
+	c := &client{transport: t, onRequest: o.OnRequest}
 	if c.onRequest == nil {
 		c.onRequest = func(context.Context, Asked) {}
 	}
 	return c, nil
+}
+
+// trust takes requests to the provider by routes on which its certificate is judged by the authorities that are trusted now.
+type trust struct {
+	ca     func() string
+	dialer *dialer
+
+	mu     sync.Mutex
+	of     string // the CA of the routes
+	routes *routes
+}
+
+// RoundTrip implements http.RoundTripper. A CA that is no good leaves the last good one in place, and is the giver's to tell of.
+func (t *trust) RoundTrip(req *http.Request) (*http.Response, error) {
+	t.mu.Lock()
+	_ = t.follow()
+	routes := t.routes
+	t.mu.Unlock()
+	return routes.RoundTrip(req)
+}
+
+// follow makes new routes where the CA is another one.
+func (t *trust) follow() error {
+	ca := t.ca()
+	if t.routes != nil && ca == t.of {
+		return nil
+	}
+	roots, err := x509.SystemCertPool()
+	if err != nil {
+		roots = x509.NewCertPool()
+	}
+	if ca != "" && !roots.AppendCertsFromPEM([]byte(ca)) {
+		return errors.New("the provider's CA holds no certificate in PEM")
+	}
+	if t.routes != nil {
+		defer t.routes.close()
+	}
+	r := newRoutes(roots, t.dialer)
+	t.routes, t.of = &r, ca
+	return nil
 }
 
 // routes are the two ways to the provider: straight, and through the proxy that the environment names.
@@ -87,6 +128,12 @@ func (r routes) RoundTrip(req *http.Request) (*http.Response, error) {
 		return r.proxied.RoundTrip(req)
 	}
 	return r.direct.RoundTrip(req)
+}
+
+// close gives back connections that nobody uses.
+func (r routes) close() {
+	r.direct.CloseIdleConnections()
+	r.proxied.CloseIdleConnections()
 }
 
 // reply is what an endpoint answered, read to the end.

@@ -179,7 +179,7 @@ func TestCertificatesOfTheProvider(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			o := newOP(t, "ES256")
 			o.secure(t, test.certificate, test.change)
-			_, err := o.login(t, o.client(t, func(o *Options) { o.CA = ours.pem() }))
+			_, err := o.login(t, o.client(t, func(o *Options) { o.CA = func() string { return string(ours.pem()) } }))
 			if test.error == "" {
 				if err != nil {
 					t.Error(err)
@@ -228,9 +228,30 @@ func TestCAAddsToTheSystems(t *testing.T) {
 	for name, ca := range map[string]*authority{"the system's": system, "the operator's": own} {
 		o := newOP(t, "ES256")
 		o.secure(t, ca.certify(t, "127.0.0.1", time.Now().Add(time.Hour)), nil)
-		if _, err := o.login(t, o.client(t, func(o *Options) { o.CA = own.pem() })); err != nil {
+		if _, err := o.login(t, o.client(t, func(o *Options) { o.CA = func() string { return string(own.pem()) } })); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// The operator's authority may be replaced while doorward runs.
+func TestAnotherAuthorityCountsAtOnce(t *testing.T) {
+	before, after := newAuthority(t), newAuthority(t)
+	o := newOP(t, "ES256")
+	address := o.secure(t, after.certify(t, "127.0.0.1", time.Now().Add(time.Hour)), nil).URL + "/.well-known/openid-configuration"
+	trusted := before
+	p := o.client(t, func(o *Options) { o.CA = func() string { return string(trusted.pem()) } })
+	if _, err := p.client.get(t.Context(), "metadata", address); err == nil {
+		t.Error("an authority is trusted that is nobody's")
+	}
+	trusted = after
+	if _, err := p.client.get(t.Context(), "metadata", address); err != nil {
+		t.Error(err)
+	}
+	trusted = before
+	p.client.transport.(*trust).routes.close() // what was begun may go on
+	if _, err := p.client.get(t.Context(), "metadata", address); err == nil {
+		t.Error("the authority of before is still trusted")
 	}
 }
 
@@ -247,7 +268,7 @@ func TestProxyOfTheEnvironment(t *testing.T) {
 	proxy := httptest.NewServer(tunnel(&tunnels, "idp.example.com:443", server.Listener.Addr().String()))
 	defer proxy.Close()
 	t.Setenv("HTTPS_PROXY", proxy.URL)
-	trusting := func(o *Options) { o.CA = ca.pem() }
+	trusting := func(o *Options) { o.CA = func() string { return string(ca.pem()) } }
 
 	if _, err := o.login(t, o.client(t, trusting)); err != nil || tunnels.Load() == 0 {
 		t.Errorf("%d requests took the proxy: %v", tunnels.Load(), err)

@@ -291,7 +291,7 @@ func TestProviderOverTLS(t *testing.T) {
 	if _, err := o.login(t, o.client(t, nil)); err == nil {
 		t.Error("a certificate that nobody vouches for is accepted")
 	}
-	if _, err := o.login(t, o.client(t, func(options *Options) { options.CA = certificate(tls) })); err != nil {
+	if _, err := o.login(t, o.client(t, func(options *Options) { options.CA = func() string { return string(certificate(tls)) } })); err != nil {
 		t.Error(err)
 	}
 }

@@ -125,7 +125,7 @@ func (p *Provider) usedClaims() []string {
 		"iss", "sub", "aud", "azp", "exp", "nbf", "iat", "nonce", "at_hash", "auth_time", "acr", "sid", "events",
 		"uid", "oid", "tid", "email", "email_verified", "typ", "c_hash", "cid", "cnf",
 	}
-	return append(names, p.options.NeededClaims...)
+	return append(names, p.options.NeededClaims()...)
 }
 
 // The checks that ID tokens and access tokens have in common.

@@ -298,7 +298,7 @@ func TestOptionsThatNewRefuses(t *testing.T) {
 		"no issuer":            func(o *Options) { o.Issuer = "" },
 		"internal with path":   func(o *Options) { o.InternalURL = "https://idp/realm" },
 		"internal http":        func(o *Options) { o.InternalURL = "http://idp:8080" },
-		"CA":                   func(o *Options) { o.CA = []byte("no PEM") },
+		"CA":                   func(o *Options) { o.CA = func() string { return "no PEM" } },
 		"own state":            func(o *Options) { o.AuthParams = url.Values{"state": {"x"}} },
 		"own client_assertion": func(o *Options) { o.AuthParams = url.Values{"client_assertion": {"x"}} },
 		"own request_uri":      func(o *Options) { o.AuthParams = url.Values{"request_uri": {"x"}} },

@@ -160,7 +160,7 @@ func (o *op) client(t testing.TB, change func(*Options)) *Provider {
 	t.Helper()
 	options := Options{
 		Issuer: o.issuer, ClientID: testClient, ClientSecret: func() string { return testSecret },
-		Scopes: []string{"openid", "profile"}, NeededClaims: []string{"groups"},
+		Scopes: []string{"openid", "profile"}, NeededClaims: needs("groups"),
 	}
 	if change != nil {
 		change(&options)
@@ -360,3 +360,6 @@ func (hangs) RoundTrip(r *http.Request) (*http.Response, error) {
 	<-r.Context().Done()
 	return nil, fmt.Errorf("hung: %w", r.Context().Err())
 }
+
+// needs is NeededClaims that never change.
+func needs(claims ...string) func() []string { return func() []string { return claims } }

@@ -55,8 +55,8 @@ type Options struct {
 	InternalURL string
 	// AllowHTTP allows plain http where it is not loopback: for tests of a deployment, not for people.
 	AllowHTTP bool
-	// CA are certificates in PEM that are trusted besides the system's.
-	CA []byte
+	// CA gives certificates in PEM that are trusted besides the system's, as they are now; nil for none.
+	CA func() string
 
 	// ClientID is who we are, and ClientAuth how we prove it (OIDC Core 9): client_secret_basic (also when empty),
 	// client_secret_post, private_key_jwt or none.
@@ -80,7 +80,7 @@ type Options struct {
 	IntrospectTokens bool
 	// NeededClaims are names or dotted paths of claims that will be asked for. When one is in no token, userinfo is asked; see
 	// Person.Withheld for what follows when that refuses.
-	NeededClaims []string
+	NeededClaims func() []string
 	// AlwaysUserinfo asks userinfo at each login, needed or not. Without a userinfo endpoint, or one that answers, there is no login.
 	AlwaysUserinfo bool
 
@@ -130,6 +130,9 @@ func New(o Options) (*Provider, error) {
 	}
 	if !slices.Contains([]string{"", "query", "form_post"}, o.ResponseMode) {
 		return nil, fmt.Errorf("response mode %q is not query or form_post", o.ResponseMode)
+	}
+	if o.NeededClaims == nil {
+		o.NeededClaims = func() []string { return nil }
 	}
 	p := &Provider{options: o, bearers: newMemory(), introspection: newIntrospection()}
 	var err error
@@ -200,9 +203,11 @@ func NewRequest(redirectURI string) Request {
 
 // random is 43 characters that are safe in a URL. Longer values trouble some providers.
 func random() string {
-	secret := make([]byte, 32)
-	rand.Read(secret) // never fails
-	return base64.RawURLEncoding.EncodeToString(secret)
+	var secret [32]byte
+	rand.Read(secret[:]) // never fails
+	var text [43]byte
+	base64.RawURLEncoding.Encode(text[:], secret[:])
+	return string(text[:])
 }
 
 // AuthorizationURL is the address at the provider where the login begins (OIDC Core 3.1.2.1). It needs the provider's metadata and
@@ -226,15 +231,19 @@ func (p *Provider) AuthorizationURL(ctx context.Context, r Request) (string, err
 
 // authorizationParameters are those of one login, whichever way they go to the provider.
 func (p *Provider) authorizationParameters(r Request) url.Values {
-	parameters := url.Values{
-		"response_type":         {"code"},
-		"client_id":             {p.options.ClientID},
-		"redirect_uri":          {r.RedirectURI},
-		"scope":                 {strings.Join(p.options.Scopes, " ")},
-		"state":                 {r.State},
-		"nonce":                 {r.Nonce},
-		"code_challenge":        {oauth2.S256ChallengeFromVerifier(r.Verifier)},
-		"code_challenge_method": {"S256"},
+	fixed := [...][2]string{
+		{"response_type", "code"},
+		{"client_id", p.options.ClientID},
+		{"redirect_uri", r.RedirectURI},
+		{"scope", strings.Join(p.options.Scopes, " ")},
+		{"state", r.State},
+		{"nonce", r.Nonce},
+		{"code_challenge", oauth2.S256ChallengeFromVerifier(r.Verifier)},
+		{"code_challenge_method", "S256"},
+	}
+	parameters := make(url.Values, len(fixed))
+	for i := range fixed {
+		parameters[fixed[i][0]] = fixed[i][1:2:2] // in one piece of memory
 	}
 	if p.options.ResponseMode != "" {
 		parameters.Set("response_mode", p.options.ResponseMode)
@@ -283,7 +292,7 @@ func (p *Provider) describe(ctx context.Context, m *metadata, got *tokens, id *t
 	}
 	person := newPerson(got, id, access)
 	person.Checks = slices.Concat(checks, authorized)
-	if !p.options.AlwaysUserinfo && (m.UserInfoURL == "" || !person.lacks(p.options.NeededClaims)) {
+	if !p.options.AlwaysUserinfo && (m.UserInfoURL == "" || !person.lacks(p.options.NeededClaims())) {
 		return person, nil
 	}
 	claims, asked, err := p.askUserinfo(ctx, m, got.access, id)

@@ -141,7 +141,7 @@ func (p *Provider) gone(person *Person, known Known) []string {
 	if len(p.options.Audience) == 0 || err != nil {
 		return nil
 	}
-	return slices.DeleteFunc(slices.Clone(p.options.NeededClaims), func(path string) bool {
+	return slices.DeleteFunc(slices.Clone(p.options.NeededClaims()), func(path string) bool {
 		_, now := person.Claim(path)
 		_, then := before.lookup(path)
 		return now || !then && !slices.Contains(known.Without, path)

@@ -51,7 +51,7 @@ func (p *pipes) over(t *testing.T, o Options) *client {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ways := c.transport.(routes)
+	ways := c.transport.(*trust).routes
 	ways.direct.DialContext = p.dial
 	t.Cleanup(func() {
 		ways.direct.CloseIdleConnections()
@@ -245,7 +245,7 @@ func http2(t *testing.T, handler http.HandlerFunc, through func(net.Conn) net.Co
 		l.conns <- closing{through(c), done}
 		<-done
 	}}
-	c := p.over(t, Options{Issuer: "https://idp.example.com", CA: ca.pem()})
+	c := p.over(t, Options{Issuer: "https://idp.example.com", CA: func() string { return string(ca.pem()) }})
 	t.Cleanup(func() {
 		close(l.closed)
 		server.Close()

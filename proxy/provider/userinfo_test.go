@@ -61,7 +61,7 @@ func TestUserinfoThatRefusesTheToken(t *testing.T) {
 			o.instead = handlers("/userinfo", says(status, "application/json", `{"sub":"alice","groups":["Admin"]}`))
 			o.idClaims = set("team", "red")
 			person, err := o.login(t, o.client(t, func(o *Options) {
-				o.AlwaysUserinfo, o.NeededClaims = always, []string{"groups", "team", "amr"}
+				o.AlwaysUserinfo, o.NeededClaims = always, needs("groups", "team", "amr")
 			}))
 			if always {
 				o.wantKind(t, err, KindInvalidUserinfo)
@@ -121,7 +121,7 @@ func TestUserinfoIsAskedOnlyWhenNeeded(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			o := newOP(t, "ES256")
 			o.idClaims = test.claims
-			if _, err := o.login(t, o.client(t, func(o *Options) { o.NeededClaims = test.needed })); err != nil {
+			if _, err := o.login(t, o.client(t, func(o *Options) { o.NeededClaims = needs(test.needed...) })); err != nil {
 				t.Fatal(err)
 			}
 			if n := o.count("GET /userinfo"); n != test.asked {

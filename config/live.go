@@ -1,0 +1,84 @@
+package config
+
+import (
+	"slices"
+	"strings"
+
+	"doorward/proxy/access"
+)
+
+// What changes while doorward runs, when it came from a file: see follow. Whatever else is changed counts from the next start.
+
+// followable names the settings that do, without prefix.
+func followable() []string {
+	return []string{"ACCESS_RULES", "COOKIE_SECRETS", "CLIENT_SECRET", "CLIENT_KEY", "PROVIDER_CA", "ASSERTION_KEYS", "TLS_CERT", "TLS_KEY", "ADMIN_TOKEN", "REDIS_PASSWORD"}
+}
+
+// followedFiles are the files that hold these settings, by the settings' names.
+func followedFiles() map[string]string {
+	var files map[string]string
+	for _, name := range followable() {
+		if path := fileOf(name); path != "" {
+			if files == nil {
+				files = map[string]string{}
+			}
+			files[name] = path
+		}
+	}
+	return files
+}
+
+// FollowedFiles returns the paths of the files whose changes count while doorward runs, those that UPSTREAMS names among them.
+func (c *Config) FollowedFiles() []string {
+	var paths []string
+	for _, name := range followable() {
+		paths = append(paths, c.files[name])
+	}
+	upstreams, _ := c.upstreams()
+	for _, u := range upstreams {
+		paths = append(paths, u.TLS.CA, u.TLS.Cert, u.TLS.Key)
+	}
+	slices.Sort(paths)
+	return slices.DeleteFunc(slices.Compact(paths), func(path string) bool { return path == "" })
+}
+
+// FollowPolicy returns what gives the rules as they are now, compiled as [Config.Policy] does: see follow.
+func (c *Config) FollowPolicy(notice func(variable string, err error)) func() *access.Policy {
+	read := func(text string) (*access.Policy, Problems) {
+		changed := *c
+		changed.AccessRules = text
+		policy, err := changed.Policy()
+		problems, _ := err.(Problems)
+		return policy, problems
+	}
+	return follow(&followed[*access.Policy]{setting: settingOf("ACCESS_RULES"), path: c.files["ACCESS_RULES"], text: c.AccessRules, read: read, notice: notice})
+}
+
+// FollowSecrets returns what gives the cookie secrets as they are now, decoded: see follow.
+func (c *Config) FollowSecrets(notice func(variable string, err error)) func() [][]byte {
+	read := func(text string) ([][]byte, Problems) {
+		changed := Config{CookieSecrets: strings.Split(text, ",")}
+		return changed.secrets()
+	}
+	return follow(&followed[[][]byte]{
+		setting: settingOf("COOKIE_SECRETS"), path: c.files["COOKIE_SECRETS"], text: strings.Join(c.CookieSecrets, ","), read: read, notice: notice,
+	})
+}
+
+// FollowAdminToken returns what gives ADMIN_TOKEN as it is now: see follow.
+func (c *Config) FollowAdminToken(notice func(variable string, err error)) func() string {
+	read := func(text string) (string, Problems) { return text, checkAdminToken(&Config{AdminToken: text}) }
+	return follow(&followed[string]{setting: settingOf("ADMIN_TOKEN"), path: c.files["ADMIN_TOKEN"], text: c.AdminToken, read: read, notice: notice})
+}
+
+// FollowProviderCA returns what gives PROVIDER_CA as it is now: see follow.
+func (c *Config) FollowProviderCA(notice func(variable string, err error)) func() string {
+	read := func(text string) (string, Problems) { return text, checkProviderCA(&Config{ProviderCA: text}) }
+	return follow(&followed[string]{setting: settingOf("PROVIDER_CA"), path: c.files["PROVIDER_CA"], text: c.ProviderCA, read: read, notice: notice})
+}
+
+// FollowRedisPassword returns what gives REDIS_PASSWORD as it is now: see follow. It is asked for with each connection to Redis.
+func (c *Config) FollowRedisPassword(notice func(variable string, err error)) func() string {
+	read := func(text string) (string, Problems) { return text, nil }
+	return follow(&followed[string]{setting: settingOf("REDIS_PASSWORD"), path: c.files["REDIS_PASSWORD"], text: c.RedisPassword, read: read, notice: notice})
+}

@@ -1,0 +1,171 @@
+//go:build unix
+
+package proxy_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"doorward/config"
+	"doorward/proxy/providertest"
+)
+
+// withRules makes a site whose rules are in a file.
+func withRules(t *testing.T, rules string, more ...func(*config.Config)) (*site, folder) {
+	t.Helper()
+	f := newFolder(t, rules)
+	s := newSite(t, func(c *config.Config) {
+		for _, configure := range more {
+			configure(c)
+		}
+		loaded(t, map[string]string{"ACCESS_RULES": "", "ACCESS_RULES_FILE": f.file(), "CLIENT_SECRET": c.ClientSecret, "FORWARD_GROUPS": c.ForwardGroups})(c)
+	})
+	return s, f
+}
+
+// ruledBy turns the rules to others.
+func (s *site) ruledBy(f folder, rules string) {
+	s.t.Helper()
+	f.turn(rules)
+	s.Proxy.Reload()
+}
+
+// answers checks the status of a page that a browser asks for.
+func (s *site) answers(b *browser, path string, status int) {
+	s.t.Helper()
+	if p := b.open(s.URL + path); p.StatusCode != status {
+		s.t.Errorf("%s is %d, not %d: %s", path, p.StatusCode, status, p.Text)
+	}
+}
+
+func TestRulesChange(t *testing.T) {
+	s, f := withRules(t, "/ authenticated")
+	bob := s.signedIn("bob")
+	s.ruledBy(f, "/ authenticated; /admin/ group:Admin; /open/ public")
+	s.answers(bob, "/admin/", http.StatusForbidden)
+	s.answers(s.browser(), "/open/", http.StatusOK)
+	if requests := s.lastRequests(2); requests[0]["rule"] != "/admin/" {
+		t.Errorf("the log says %v", requests)
+	}
+	s.ruledBy(f, "/ authenticated; /admin/ group:Dev; /open/ deny")
+	s.answers(bob, "/admin/", http.StatusOK)
+	s.answers(s.browser(), "/open/", http.StatusForbidden)
+	if told := s.Log.events(t, "config_reloaded"); len(told) != 2 || told[0]["setting"] != "DOORWARD_ACCESS_RULES" {
+		t.Errorf("the log tells of %v", told)
+	}
+}
+
+// Rules that cannot be used change nothing, and are told of with what is wrong with them.
+func TestRulesThatCannotBeUsed(t *testing.T) {
+	for name, bad := range map[string]string{
+		"misspelt": "/ authenticatd", "twice": "/ authenticated; / public", "empty": "", "no text": "/ public\xff", "quoted": `"/ public"`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, f := withRules(t, "/ authenticated; /closed/ deny")
+			s.ruledBy(f, bad)
+			s.Proxy.Reload()
+			s.answers(s.signedIn("bob"), "/closed/", http.StatusForbidden)
+			told := s.Log.events(t, "config_reload_failed")
+			if len(told) != 1 || !strings.HasPrefix(told[0]["setting"].(string), "DOORWARD_ACCESS_RULES") || told[0]["error"] == "" {
+				t.Errorf("the log tells of %v", told)
+			}
+			if got := s.metric("doorward_config_reload_success"); got != 0 {
+				t.Errorf("config_reload_success is %v", got)
+			}
+			s.ruledBy(f, "/ public")
+			s.answers(s.browser(), "/", http.StatusOK)
+			if got := s.metric("doorward_config_reload_success"); got != 1 {
+				t.Errorf("config_reload_success is %v in the end", got)
+			}
+		})
+	}
+}
+
+// A session knows nothing of a claim that no rule compared when it was made: it meets neither a rule that wants it nor one that forbids it.
+// With the next login it does.
+func TestNewRulesAboutAnotherClaim(t *testing.T) {
+	s, f := withRules(t, "/ authenticated")
+	s.Provider.AddUser(providertest.User{Subject: "alice", Email: "alice@example.com", Claims: map[string]any{"department": "audit"}})
+	alice, bob := s.signedIn("alice"), s.signedIn("bob")
+	s.ruledBy(f, "/ authenticated; /audit/ claim:department=audit; /others/ !claim:department=audit")
+	for _, b := range []*browser{alice, bob} {
+		s.answers(b, "/audit/", http.StatusForbidden)
+		s.answers(b, "/others/", http.StatusForbidden)
+	}
+	alice, bob = s.signedIn("alice"), s.signedIn("bob")
+	s.answers(alice, "/audit/", http.StatusOK)
+	s.answers(alice, "/others/", http.StatusForbidden)
+	s.answers(bob, "/audit/", http.StatusForbidden)
+	s.answers(bob, "/others/", http.StatusOK)
+}
+
+func TestNewRulesNameOtherGroups(t *testing.T) {
+	s, f := withRules(t, "/ group:Dev", func(c *config.Config) { c.ForwardGroups = "matched" })
+	alice := s.signedIn("alice")
+	s.ruledBy(f, "/ group:Dev,Admin")
+	s.answers(alice, "/", http.StatusOK)
+	if got := s.Upstream.last(t).Header.Get("X-Forwarded-Groups"); got != "Admin,Dev" {
+		t.Errorf("the upstream is told of %q", got)
+	}
+}
+
+// What goes on is judged by the rules that hold now.
+func TestNewRulesCutWhatTheyRefuse(t *testing.T) {
+	s, f := withRules(t, "/ authenticated; /public/ public")
+	alice, bob := s.signedIn("alice"), s.signedIn("bob")
+	newEndless(s)
+	staying := streams(t, s, alice.clientOf(s, false), "/x")
+	going, public := streams(t, s, bob.clientOf(s, false), "/x"), converses(t, s, bob.clientOf(s, false), "/public/socket")
+	s.ruledBy(f, "/ group:Admin; /public/ group:Admin")
+	isCut(t, "a stream of somebody who may not any more", going)
+	isCut(t, "a WebSocket on a path that is not public any more", public)
+	s.ruledBy(f, "/ group:Admin; /public/ public")
+	select {
+	case err := <-staying:
+		t.Errorf("what may go on was ended: %v", err)
+	default:
+	}
+	s.ruledBy(f, "/ deny")
+	isCut(t, "a stream where nobody may any more", staying)
+}
+
+func TestCookieSecretsChange(t *testing.T) {
+	first, second := config.NewSecret(), config.NewSecret()
+	f := newFolder(t, first)
+	s := newSite(t, loaded(t, map[string]string{"COOKIE_SECRETS": "", "COOKIE_SECRETS_FILE": f.file(), "CLIENT_SECRET": providertest.ClientSecret}))
+	bob := s.signedIn("bob")
+	for _, secrets := range []string{first + "," + second, second + ", " + first} {
+		f.turn(secrets)
+		s.Proxy.Reload()
+		s.answers(bob, "/", http.StatusOK)
+	}
+	if got := s.metric(`doorward_session_key_uses_total{key="2"}`); got == 0 {
+		t.Error("nothing tells that the old secret is in use")
+	}
+	f.turn(second)
+	s.Proxy.Reload()
+	s.answers(bob, "/", http.StatusSeeOther)
+	s.answers(s.signedIn("bob"), "/", http.StatusOK)
+
+	f.turn("c2hvcnQ=")
+	s.Proxy.Reload()
+	s.answers(s.signedIn("alice"), "/", http.StatusOK)
+	if got := s.metric("doorward_config_reload_success"); got != 0 {
+		t.Errorf("config_reload_success is %v", got)
+	}
+}
+
+func TestAdminTokenChanges(t *testing.T) {
+	f := newFolder(t, "the-admin-token-of-before-0123")
+	s := newSite(t, loaded(t, map[string]string{"ADMIN_TOKEN_FILE": f.file(), "CLIENT_SECRET": providertest.ClientSecret}))
+	s.signedIn("bob")
+	f.turn(adminToken)
+	if p := s.revoke("user=bob"); p.StatusCode != http.StatusOK {
+		t.Errorf("the new token gets %d: %s", p.StatusCode, p.Text)
+	}
+	f.turn("the-admin-token-of-before-0123")
+	if p := s.revoke("user=bob"); p.StatusCode != http.StatusUnauthorized {
+		t.Errorf("the old token gets %d: %s", p.StatusCode, p.Text)
+	}
+}
