@@ -67,7 +67,7 @@ type Config struct {
 	AssertionKeys           string        `split_words:"true" kind:"PEM" secret:"true" desc:"Private keys on P-256, in PEM, one after the other. The first signs what upstreams are told of a person (X-Doorward-Assertion, ES256); the public halves of all are at ENDPOINT_PREFIX/jwks. Usually given as ASSERTION_KEYS_FILE, which is read again whenever that file changes."`
 	AllowedOrigins          []string      `split_words:"true" desc:"Further origins whose pages may act for whoever is signed in: open WebSockets, write under CSRF_PROTECTION, and read login_url from doorward's 401s (CORS). An origin is always allowed to itself. http only on loopback, unless INSECURE_PUBLIC_HTTP."`
 	CsrfProtection          string        `split_words:"true" default:"off" values:"off,writes" desc:"For upstreams that do not look themselves. writes: what another site's page asks for with somebody's session is refused, unless it is a GET, HEAD or OPTIONS; its own origin and ALLOWED_ORIGINS may."`
-	TrustedProxies          []string      `split_words:"true" desc:"Servers in front of doorward whose X-Forwarded-For and X-Request-Id are believed: addresses, networks (10.1.0.0/16), or private for all of 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, 127.0.0.0/8, fc00::/7 and ::1. Unset: nobody's are, and the peer is the client."`
+	TrustedProxies          []string      `split_words:"true" desc:"Servers in front of doorward whose X-Forwarded-For, X-Request-Id and traceparent are believed: addresses, networks (10.1.0.0/16), or private for all of 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, 127.0.0.0/8, fc00::/7 and ::1. Unset: nobody's are, and the peer is the client."`
 	ForwardAuth             string        `split_words:"true" values:"nginx,ingress-nginx,traefik,caddy,envoy" desc:"The server in front that takes the requests and asks /oauth2/auth about each of them; it has to be among TRUSTED_PROXIES. It says how the server tells of the request, and what it makes of the answer: doorward check prints how to configure it. Unset: the endpoint is 404."`
 	AuthResponseHeaders     []string      `split_words:"true" desc:"What else an answer of FORWARD_AUTH carries for the application: access-token (X-Auth-Request-Access-Token), authorization (the access token as Authorization: Bearer), assertion (X-Doorward-Assertion, for the origin that browsers use), names of HEADERS."`
 	ListenAddr              string        `split_words:"true" default:":4180" desc:"Address of the public listener, host:port. A socket that systemd hands over for it (deploy/systemd) takes its place; both at once are refused. So it is with METRICS_ADDR."`
@@ -97,6 +97,9 @@ type Config struct {
 	InsecureProviderHTTP    bool          `split_words:"true" default:"false" desc:"Allows plain http for ISSUER_URL and PROVIDER_INTERNAL_URL beyond loopback: tokens and keys travel in the clear."`
 	InsecureUnverifiedEmail bool          `split_words:"true" default:"false" desc:"Believes e-mail addresses that the provider does not vouch for."`
 
+	// Tracing is no setting of ours: OpenTelemetry has its own (otel.go). nil: there is none.
+	Tracing *Tracing `ignored:"true"`
+
 	files map[string]string // that settings were read from, by their names without prefix, and are read again: see follow
 }
 
@@ -111,6 +114,9 @@ func Load() (*Config, error) {
 		return c, append(problems, Problem{Variable: Prefix, Wrong: err.Error()})
 	}
 	c.files = followedFiles()
+	var tracing Problems
+	c.Tracing, _, tracing = readTracing()
+	problems = append(problems, tracing...)
 	unread := problems // a value that could not be read is judged no further
 	for _, p := range c.problems() {
 		if !unread.concern(p.Variable) {

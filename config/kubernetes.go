@@ -29,7 +29,7 @@ func EnvironmentNotes() []string {
 			notes = append(notes, fmt.Sprintf("%[1]s is ignored: Kubernetes sets variables of such names, and no setting bears it; addresses are set by %[2]s_LISTEN_ADDR and %[2]s_METRICS_ADDR", name, Prefix))
 		}
 	}
-	return notes
+	return append(notes, tracingNotes()...)
 }
 
 // ownPort reports a variable that is named like one of Kubernetes with an

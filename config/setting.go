@@ -32,7 +32,7 @@ func settings() []setting {
 	t := reflect.TypeFor[Config]()
 	var all []setting
 	for i := range t.NumField() {
-		if f := t.Field(i); f.IsExported() {
+		if f := t.Field(i); f.IsExported() && f.Tag.Get("ignored") == "" {
 			all = append(all, newSetting(f, i))
 		}
 	}

@@ -25,7 +25,8 @@ func Table(w io.Writer, markdown bool) {
 	}
 }
 
-const closing = "Every variable X can be given as X_FILE: the path of a file that holds its value.\n"
+const closing = "Every variable X can be given as X_FILE: the path of a file that holds its value.\n" +
+	"Traces are set by OpenTelemetry's own variables, OTEL_EXPORTER_OTLP_ENDPOINT and others.\n"
 
 func (s setting) writeRow(w io.Writer) {
 	fmt.Fprintf(w, "| `%s` | %s | %s | %s |\n", s.name, s.typeName(), s.markdownDefault(), escapeCell(s.meaning))

@@ -55,7 +55,7 @@ func (c *client) forwardedFor() string {
 
 // meet finds out where a request comes from beyond its peer, and takes its id where the peer may give one.
 func (p *Proxy) meet(x *exchange, r *http.Request) {
-	if x.client.trusted = p.trusts(r); !x.client.trusted {
+	if !x.client.trusted {
 		p.ignoreForwarded(x, r)
 		return
 	}

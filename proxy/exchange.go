@@ -41,6 +41,8 @@ type exchange struct {
 	taken  time.Duration     // within which an answer of ours is to be taken; 0 for any
 	onHead func(http.Header) // is called once, when the final head is about to be written; may be nil
 
+	trace *trace // nil where there is none
+
 	subject    access.Subject // what rules were last asked about
 	connection connection     // what may end it early, while it is on its way to an upstream
 	forwarded  [4]string      // the values of forwarding headers, in one piece of memory

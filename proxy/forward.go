@@ -349,10 +349,12 @@ func (b *clientBody) giveUp(x *exchange, r *http.Request) {
 
 // RoundTrip asks the upstream, and measures the time to its answer.
 func (d *delivery) RoundTrip(r *http.Request) (*http.Response, error) {
+	d.x.trace.ask(d, r)
 	begin := time.Now()
 	answer, err := d.upstream.transport.RoundTrip(r)
 	d.x.upstreamTime = time.Since(begin)
 	d.upstream.duration.Observe(d.x.upstreamTime.Seconds())
+	d.x.trace.answered(r, answer, err)
 	return answer, err
 }
 

@@ -41,9 +41,12 @@ func (p *Proxy) ignoreForwarded(x *exchange, r *http.Request) {
 			continue
 		}
 		if p.ignored.first(x.client.peer()) {
-			p.log.LogAttrs(r.Context(), slog.LevelWarn, "forwarded_headers_ignored",
-				slog.String("request_id", x.id), slog.String("peer_ip", x.client.peer().String()), slog.String("header", name),
-				slog.String("says", "where this peer is a proxy of yours, name it in "+config.Prefix+"_TRUSTED_PROXIES"))
+			all := []slog.Attr{slog.String("request_id", x.id), slog.String("peer_ip", x.client.peer().String()), slog.String("header", name),
+				slog.String("says", "where this peer is a proxy of yours, name it in "+config.Prefix+"_TRUSTED_PROXIES")}
+			if id := x.traceID(); id != "" {
+				all = append(all, slog.String("trace_id", id))
+			}
+			p.log.LogAttrs(r.Context(), slog.LevelWarn, "forwarded_headers_ignored", all...)
 		}
 		return
 	}

@@ -120,7 +120,7 @@ func (x *exchange) request(all []slog.Attr, r *http.Request) []slog.Attr {
 // attributes appends what every line about an exchange carries.
 func (x *exchange) attributes(all []slog.Attr, r *http.Request) []slog.Attr {
 	all = x.request(all, r)
-	for _, optional := range [...][2]string{{"outcome", x.outcome}, {"reason", x.reason}, {"upstream", x.upstream},
+	for _, optional := range [...][2]string{{"trace_id", x.traceID()}, {"outcome", x.outcome}, {"reason", x.reason}, {"upstream", x.upstream},
 		{"user", cut(x.user)}, {"session", x.sessionHash()}, {"provider_session", x.providerSession}} {
 		if optional[1] != "" {
 			all = append(all, slog.String(optional[0], optional[1]))

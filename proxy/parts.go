@@ -162,7 +162,7 @@ func (p *Proxy) meetProvider() error {
 	}
 	p.providerOrigin = newOrigin(issuer).String()
 	p.follow(func() { o.ClientSecret(); o.ClientKey(); o.CA() })
-	o.NeededClaims, o.OnRequest, o.OnFetch = p.neededClaims, p.metrics.providerAsked, p.providerFetched
+	o.NeededClaims, o.OnRequest, o.OnFetch = p.neededClaims, p.providerAsked, p.providerFetched
 	p.provider, err = provider.New(o)
 	return err
 }

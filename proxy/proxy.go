@@ -57,7 +57,7 @@
 //	pages.go         which page tells a person; what pages look like is proxy/pages
 //
 // Beside the road stand parts.go, which puts a Proxy together, rules.go and reload.go for what changes while it runs, generations.go, connections.go, which ends what its session does not
-// outlive, background.go, log.go with jsonlines.go, metrics.go and admin.go.
+// outlive, background.go, log.go with jsonlines.go, metrics.go, trace.go and admin.go.
 package proxy
 
 import (
@@ -119,6 +119,7 @@ type Proxy struct {
 
 	pages     *pages.Set
 	metrics   *metrics
+	traces    *traces // nil: there is no tracing
 	log       *slog.Logger
 	serverLog *log.Logger // for what the standard library wants to say
 	buffers   buffers
@@ -151,7 +152,7 @@ func New(o Options) (*Proxy, error) {
 		onLogin: o.OnLogin, log: o.Log, metrics: newMetrics(o.Version),
 	}
 	p.serverLog, p.background, p.connections = ServerLog(p.log), newBackground(), newConnections()
-	p.crossSite = http.NewCrossOriginProtection()
+	p.crossSite, p.traces = http.NewCrossOriginProtection(), p.openTraces(o.Version)
 	for _, build := range []func() error{p.readRules, p.readCertificate, p.readPages, p.openUpstreams, p.meetProvider, p.openSessions, p.keepFresh} {
 		if err := build(); err != nil {
 			return nil, err
@@ -166,6 +167,8 @@ func New(o Options) (*Proxy, error) {
 func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := newExchange(w, r)
 	x.rules = p.rules.Load()
+	x.client.trusted = p.trusts(r)
+	r = p.traces.begin(x, r)
 	p.meet(x, r)
 	p.partWith(x, r)
 	x.strict, x.taken = p.strictly(r), p.config.IdleTimeout
@@ -188,6 +191,7 @@ func (p *Proxy) finish(x *exchange, r *http.Request) {
 	}
 	p.cutShort(x, r)
 	p.record(x, r)
+	p.endTrace(x, r)
 	p.metrics.inFlight.Dec()
 	p.connections.end(&x.connection)
 	if cause == http.ErrAbortHandler || x.status == statusClientGone {
@@ -238,7 +242,7 @@ func (p *Proxy) partWith(x *exchange, r *http.Request) {
 const closePatience = 2 * time.Second
 
 // Close ends what is left of requests (WebSockets, of which the server knows nothing), waits a moment for what goes on beside them, and
-// gives back the file of revocations and idle connections to upstreams.
+// gives back the file of revocations and idle connections to upstreams. What is left of spans gets a shorter moment: FlushTraces has sent most.
 func (p *Proxy) Close() {
 	p.connections.close(closePatience)
 	p.background.close(closePatience)
@@ -246,4 +250,5 @@ func (p *Proxy) Close() {
 	for _, u := range p.upstreams {
 		u.transport.CloseIdleConnections()
 	}
+	p.traces.close(closePatience / 4)
 }

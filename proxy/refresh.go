@@ -99,7 +99,7 @@ func (f *refresher) fresh(ctx context.Context, carried *session.Session, by aske
 		running, mine := f.generations.join(s)
 		if mine {
 			request := by.told()
-			f.background.run(func(ctx context.Context) { f.run(ctx, s, request) })
+			f.background.run(func(work context.Context) { f.run(inTraceOf(ctx, work), s, request) })
 		}
 		if running == nil {
 			continue

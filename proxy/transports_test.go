@@ -46,6 +46,7 @@ func TestOverFastTransport(t *testing.T) {
 		"cut before the answer":        TestCutBeforeTheAnswer,
 		"usable after a cut":           TestConnectionsAreUsableAfterACut,
 		"streams that a shutdown ends": TestStreamsEndAtAShutdown,
+		"traces":                       TestRequestIsTraced,
 	} {
 		t.Run(name, test)
 	}

@@ -10,14 +10,15 @@ import (
 	"doorward/config"
 	"doorward/proxy"
 	"doorward/proxy/provider"
+	"doorward/proxy/tracing"
 	"doorward/session"
 )
 
 // liveTimeout bounds everything that `check --live` asks. All are asked at once.
 const liveTimeout = 12 * time.Second
 
-// inspect asks the provider what it offers and whether it knows us, and Redis and each upstream whether they are there; and it looks at what
-// of the configuration depends on them and on the browsers.
+// inspect asks the provider what it offers and whether it knows us, and Redis, each upstream and the collector of traces whether they are
+// there; and it looks at what of the configuration depends on them and on the browsers.
 func inspect(ctx context.Context, c *config.Config) []finding {
 	ctx, cancel := context.WithTimeout(ctx, liveTimeout)
 	defer cancel()
@@ -28,6 +29,9 @@ func inspect(ctx context.Context, c *config.Config) []finding {
 	}
 	if c.UsesRedis() {
 		looks = append(looks, func() []finding { return []finding{inspectRedis(ctx, c)} })
+	}
+	if c.Tracing != nil {
+		looks = append(looks, func() []finding { return []finding{inspectCollector(ctx, c)} })
 	}
 	for _, u := range distinctUpstreams(c) {
 		looks = append(looks, func() []finding { return []finding{inspectUpstream(ctx, u)} })
@@ -90,6 +94,16 @@ func inspectRedis(ctx context.Context, c *config.Config) finding {
 	if _, err := session.PingRedis(ctx, proxy.RedisOptions(c, func(string, error) {})); err != nil {
 		f.Level, f.Says = provider.LevelFail, err.Error()
 		f.Mend = fmt.Sprintf("look at %[1]s_REDIS_URL, %[1]s_REDIS_PASSWORD, %[1]s_REDIS_CA and %[1]s_REDIS_PREFIX, at what Redis lets this user do, and at the network between", config.Prefix)
+	}
+	return f
+}
+
+// inspectCollector sends the collector no spans, which it has to take.
+func inspectCollector(ctx context.Context, c *config.Config) finding {
+	f := finding{ID: "traces.collector", Level: provider.LevelOK, Subject: "traces", Says: "the collector at " + c.TracesTo() + " takes spans"}
+	if err := tracing.Ping(ctx, proxy.TracingOptions(c.Tracing)); err != nil {
+		f.Level, f.Says = provider.LevelFail, err.Error()
+		f.Mend = "look at OTEL_EXPORTER_OTLP_ENDPOINT (OTLP over HTTP, as a rule port 4318) and OTEL_EXPORTER_OTLP_HEADERS, and at the network between; without a collector, unset them"
 	}
 	return f
 }

@@ -16,7 +16,7 @@ const canary = "hunter2-canary"
 func environment(t *testing.T, changes map[string]string) {
 	t.Helper()
 	for _, entry := range os.Environ() {
-		if name, _, _ := strings.Cut(entry, "="); strings.HasPrefix(name, config.Prefix+"_") {
+		if name, _, _ := strings.Cut(entry, "="); strings.HasPrefix(name, config.Prefix+"_") || strings.HasPrefix(name, "OTEL_") {
 			t.Setenv(name, "") // so that it comes back after the test
 			os.Unsetenv(name)
 		}

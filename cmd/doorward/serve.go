@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"time"
 
+	"go.opentelemetry.io/otel"
+
 	"doorward/config"
 	"doorward/proxy"
 )
@@ -46,6 +48,8 @@ func serveConfig(ctx context.Context, c *config.Config, out io.Writer) error {
 	lines := &gatherer{to: out}
 	defer lines.flush()
 	logger := proxy.NewLog(lines, c)
+	// OpenTelemetry's SDK would write to standard error what it does not like about its variables. Our notes say it too.
+	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { logger.Debug("opentelemetry", "says", err.Error()) }))
 	p, err := proxy.New(proxy.Options{Config: c, Log: logger, Version: buildVersion()})
 	if err != nil {
 		return err
@@ -118,7 +122,7 @@ func (s *server) run(ctx context.Context) error {
 func (s *server) logStart() {
 	s.log.Info("start", "version", buildVersion(), "commit", commit(),
 		"listen", s.public.socket.Addr().String(), "metrics", s.metrics.socket.Addr().String(),
-		"public_urls", s.config.PublicURL, "callback_urls", s.config.CallbackURLs())
+		"public_urls", s.config.PublicURL, "callback_urls", s.config.CallbackURLs(), "traces", s.config.TracesTo())
 	for _, note := range append(s.config.Notes(), config.EnvironmentNotes()...) {
 		s.log.Warn("note", "says", note)
 	}
@@ -144,6 +148,7 @@ func (s *server) shutDown() {
 	if err := s.public.server.Shutdown(ctx); errors.Is(err, context.DeadlineExceeded) {
 		s.log.Warn("shutdown_timeout", "says", "requests in flight were cut off")
 	}
+	s.proxy.FlushTraces(ctx)
 	s.public.server.Close()
 	s.metrics.server.Close()
 }

@@ -71,8 +71,8 @@ func servable(t *testing.T, upstream string) {
 }
 
 type logLine struct {
-	Event, Listen, Metrics, Says, Reason string
-	Callbacks                            []string `json:"callback_urls"`
+	Event, Listen, Metrics, Says, Reason, Traces string
+	Callbacks                                    []string `json:"callback_urls"`
 }
 
 // next reads the log up to the event.

@@ -44,7 +44,7 @@ func (c *cached[T]) get(ctx context.Context) (T, error) {
 		defer c.mu.Unlock()
 		return c.value, c.errUnlessGood()
 	}
-	running := c.start()
+	running := c.start(ctx)
 	if !c.fetchedAt.IsZero() && (late <= maxStale || c.err != nil) {
 		defer c.mu.Unlock()
 		return c.value, nil
@@ -61,7 +61,7 @@ func (c *cached[T]) renew(ctx context.Context, reason string, interval time.Dura
 		defer c.mu.Unlock()
 		return c.value, c.errUnlessGood()
 	}
-	running := c.start()
+	running := c.start(ctx)
 	c.mu.Unlock()
 	return c.wait(ctx, running)
 }
@@ -83,18 +83,18 @@ func (c *cached[T]) demand(reason string, interval time.Duration) bool {
 // maxDemands bounds the fetches that different reasons can cause in one interval.
 const maxDemands = 3
 
-// start begins a fetch unless one is under way. The caller holds mu.
-func (c *cached[T]) start() chan struct{} {
+// start begins a fetch unless one is under way. It is told whose doing that is, for a trace, and does not end with them. The caller holds mu.
+func (c *cached[T]) start(ctx context.Context) chan struct{} {
 	if c.running == nil {
 		c.running = make(chan struct{})
-		go c.run(c.running)
+		go c.run(context.WithoutCancel(ctx), c.running)
 	}
 	return c.running
 }
 
-func (c *cached[T]) run(running chan struct{}) {
+func (c *cached[T]) run(ctx context.Context, running chan struct{}) {
 	begun := time.Now()
-	value, fresh, err := c.fetch(context.Background())
+	value, fresh, err := c.fetch(ctx)
 	defer close(running)
 	c.mu.Lock()
 	news := fmt.Sprint(err) != fmt.Sprint(c.err)

@@ -10,6 +10,7 @@ import (
 	"mime"
 	"net"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"sync"
@@ -38,7 +39,7 @@ const (
 // client sends requests to the provider. It uses a bare transport, which knows no redirects and no cookies.
 type client struct {
 	transport http.RoundTripper
-	onRequest func(endpoint, code string, took time.Duration)
+	onRequest func(context.Context, Asked)
 }
 
 func newClient(o Options, a *addresses) (*client, error) {
@@ -51,7 +52,7 @@ func newClient(o Options, a *addresses) (*client, error) {
 	}
 	c := &client{transport: t, onRequest: o.OnRequest}
 	if c.onRequest == nil {
-		c.onRequest = func(string, string, time.Duration) {}
+		c.onRequest = func(context.Context, Asked) {}
 	}
 	return c, nil
 }
@@ -174,7 +175,7 @@ func (c *client) send(req *http.Request, endpoint string, timeout time.Duration)
 	if got != nil {
 		code = strconv.Itoa(got.status)
 	}
-	c.onRequest(endpoint, code, time.Since(began))
+	c.onRequest(ctx, Asked{endpoint, req.Method, &url.URL{Scheme: req.URL.Scheme, Host: req.URL.Host}, code, time.Since(began)})
 	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		return nil, outage{fmt.Errorf("the %s endpoint did not answer in time", endpoint)}
 	}

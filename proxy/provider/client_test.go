@@ -26,11 +26,11 @@ func TestRequestsAreReported(t *testing.T) {
 	var mu sync.Mutex
 	var reported []string
 	p := o.client(t, func(o *Options) {
-		o.OnRequest = func(endpoint, code string, took time.Duration) {
+		o.OnRequest = func(_ context.Context, asked Asked) {
 			mu.Lock()
 			defer mu.Unlock()
-			reported = append(reported, endpoint+" "+code)
-			if took <= 0 {
+			reported = append(reported, asked.Endpoint+" "+asked.Code)
+			if asked.Took <= 0 {
 				t.Error("it took no time")
 			}
 		}

@@ -84,12 +84,23 @@ type Options struct {
 	// AlwaysUserinfo asks userinfo at each login, needed or not. Without a userinfo endpoint, or one that answers, there is no login.
 	AlwaysUserinfo bool
 
-	// OnRequest is told of each request to the provider: endpoint is "discovery", "jwks", "par", "token", "userinfo",
-	// "introspection" or "revocation"; code is the status, or "error" when there was no answer. May be nil.
-	OnRequest func(endpoint, code string, took time.Duration)
+	// OnRequest is told of each request to the provider, with the context of whoever wanted it first. May be nil.
+	OnRequest func(context.Context, Asked)
 	// OnFetch is told when the "metadata" or "keys" cannot be fetched or used, unless that is known already, and with nil when they
 	// can again. Meanwhile those of before serve. May be nil.
 	OnFetch func(document string, err error)
+}
+
+// Asked is a request to the provider that is over, as metrics and traces tell of it.
+type Asked struct {
+	// Endpoint is "discovery", "jwks", "par", "token", "userinfo", "introspection" or "revocation".
+	Endpoint string
+	Method   string
+	// Server is scheme and host of the provider, and nothing else of the address.
+	Server *url.URL
+	// Code is the status, or "error" when there was no answer.
+	Code string
+	Took time.Duration
 }
 
 // Provider is one OpenID provider as seen by one client. It is safe for concurrent use.
