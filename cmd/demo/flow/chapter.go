@@ -2,7 +2,7 @@ package flow
 
 import "net/http"
 
-// chapter is one of the six steps of a login, as the README and doorward's own code count them.
+// chapter is one of the six steps of a login, as the manual and doorward's own code count them.
 type chapter struct {
 	Number int
 	Title  string

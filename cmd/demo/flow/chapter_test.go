@@ -31,16 +31,16 @@ func TestChaptersNameFilesThatExist(t *testing.T) {
 	}
 }
 
-// The page speaks to the person whom the README tells about.
-func TestChaptersAreTheStepsOfTheReadme(t *testing.T) {
-	readme, err := os.ReadFile(filepath.Join(repository, "README.md"))
+// The page speaks to the person whom the manual tells about.
+func TestChaptersAreTheStepsOfTheManual(t *testing.T) {
+	manual, err := os.ReadFile(filepath.Join(repository, "deploy", "manual", "login.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range chapters() {
 		step := "**" + strconv.Itoa(c.Number) + ". " + strings.Replace(c.Title, "you", "the person", 1)
-		if !strings.Contains(string(readme), step) {
-			t.Errorf("the README has no %q", step)
+		if !strings.Contains(string(manual), step) {
+			t.Errorf("the manual has no %q", step)
 		}
 	}
 }
