@@ -112,6 +112,23 @@ func TestNewRulesAboutAnotherClaim(t *testing.T) {
 	s.answers(bob, "/others/", http.StatusOK)
 }
 
+// A refresh that brings no new ID token says nothing of a claim that the one of the login named before anybody asked.
+func TestNewRulesAboutAClaimOfTheLoginAlone(t *testing.T) {
+	f := newFolder(t, "/ authenticated")
+	s := newLivingSite(t, loaded(t, map[string]string{"ACCESS_RULES": "", "ACCESS_RULES_FILE": f.file(), "CLIENT_SECRET": providertest.ClientSecret}),
+		providertest.Mutation{Name: "refresh-without-id-token",
+			IDToken:      func(_ *providertest.Provider, j *providertest.JWT) { j.Claims["contractor"] = true },
+			RefreshReply: func(_ *providertest.Provider, a *providertest.Answer) { delete(a.Members, "id_token") }})
+	b := s.signedIn("alice")
+	s.ruledBy(f, "/ authenticated; /staff/ !claim:contractor=true; /theirs/ claim:contractor=true")
+	for range 2 {
+		b.age(s, untilDue)
+		s.answers(b, "/staff/", http.StatusForbidden)
+		s.answers(b, "/theirs/", http.StatusOK)
+	}
+	s.wantResults(map[string]float64{"ok": 2})
+}
+
 func TestNewRulesNameOtherGroups(t *testing.T) {
 	s, f := withRules(t, "/ group:Dev", func(c *config.Config) { c.ForwardGroups = "matched" })
 	alice := s.signedIn("alice")
