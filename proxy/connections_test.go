@@ -291,6 +291,7 @@ func TestConnectionsOfNobody(t *testing.T) {
 		w := newWatched(t, time.Minute)
 		r := httptest.NewRequest(http.MethodGet, "/", nil)
 		x := newExchange(httptest.NewRecorder(), r)
+		x.rules = w.rules.Load()
 		ctx := w.connections.begin(x, r).Context()
 		_ = w.sessions.RevokeSubject("", "")
 		time.Sleep(100 * time.Hour)

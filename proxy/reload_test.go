@@ -159,6 +159,50 @@ func TestNewRulesCutWhatTheyRefuse(t *testing.T) {
 	isCut(t, "a stream where nobody may any more", staying)
 }
 
+// That holds for those, too, who came without a session or with a token of their own.
+func TestNewRulesCutWhatStrangersMayNotAnyMore(t *testing.T) {
+	const before = "/ authenticated; /public/ public; /own/ upstream-auth; /api/ group:Dev; /one/ public; /two/ public"
+	for name, test := range map[string]struct {
+		path, authorization, rules string
+		stays                      bool
+	}{
+		"a path that is not public any more":          {"/public/ws", "", "/ authenticated; /public/ authenticated", false},
+		"a path that is closed":                       {"/public/ws", "", "/ authenticated; /public/ deny", false},
+		"a path of which no rule is left":             {"/public/ws", "", "/x/ authenticated", false},
+		"a path that is public still":                 {"/public/ws", "", "/ public", true},
+		"an Authorization that counts for nothing":    {"/own/ws", "Basic x", "/ authenticated", false},
+		"an Authorization that the upstream checks":   {"/own/ws", "Basic x", "/ upstream-auth", true},
+		"a token of somebody who is let in no more":   {"/api/ws", "Bearer", "/ group:Admin", false},
+		"a token of somebody who is":                  {"/api/ws", "Bearer", "/ group:Dev,Admin", true},
+		"a token on a path that is not public":        {"/public/ws", "Bearer", "/ group:Dev", false}, // where nobody looked at it
+		"a token on a path that the upstream guards":  {"/api/ws", "Bearer", "/ upstream-auth", true},
+		"a token where everything is open":            {"/api/ws", "Bearer", "/ public", true},
+		"a token where a claim counts that it is not": {"/api/ws", "Bearer", "/ claim:scope=x", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, f := withRules(t, before)
+			newEchoBesideWebSockets(s)
+			header := http.Header{}
+			if header.Set("Authorization", test.authorization); test.authorization == "Bearer" {
+				header.Set("Authorization", "Bearer "+s.Provider.APIToken("bob"))
+			}
+			say, ended := socket(t, s, s.browser().client, test.path, header)
+			one, two := converses(t, s, s.browser().client, "/one/ws"), converses(t, s, s.browser().client, "/two/ws")
+			s.ruledBy(f, test.rules+"; /one/ deny; /two/ public")
+			isCut(t, "what nobody may any more", one)
+			if !test.stays {
+				isCut(t, name, ended)
+				return
+			}
+			s.ruledBy(f, test.rules+"; /two/ deny")
+			isCut(t, "what nobody may in the end", two) // by when all have been judged anew
+			if err := say(); err != nil {
+				t.Errorf("it is cut: %v", err)
+			}
+		})
+	}
+}
+
 func TestCookieSecretsChange(t *testing.T) {
 	first, second := config.NewSecret(), config.NewSecret()
 	f := newFolder(t, first)
