@@ -23,6 +23,7 @@ import (
 //   - What a session was let in with ends within a second of it: at its absolute and its idle limit, when it is revoked, when the
 //     provider refuses to refresh it. On public paths too, where it went along.
 //   - So does what refreshed claims would not be let in with any more. All rules are asked again that let it in, for COPY and MOVE two.
+//   - So does what came with cookies that no secret opens any more, once COOKIE_SECRETS change.
 //   - When the rules change, those that are in use now are asked about everything, whoever came with it.
 //   - That an access token expires ends nothing: the upstream got it when it lived.
 //   - Bytes that pass, either way, are use of the session. Silence is not.
@@ -76,6 +77,7 @@ type connection struct {
 
 	known    *session.Session // the generation that the rules let in, or what a token says; after begin the look's alone, as what follows and the rules above
 	judgedBy *rules
+	seals    any         // the secrets with which the cookies were opened
 	moved    atomic.Bool // bytes have passed since the last look
 	cut      atomic.Pointer[verdict]
 
@@ -303,6 +305,8 @@ func (p *Proxy) judge(c *connection) (v *verdict) {
 	}
 	now, idleEnd := time.Now(), p.sessions.IdleEndsAt(newest)
 	switch {
+	case p.unsealed(c):
+		return &verdict{reason: cutRevoked}
 	case !now.Before(newest.ExpiresAt):
 		return &verdict{reason: cutExpired}
 	case !idleEnd.IsZero() && !now.Before(idleEnd):
@@ -320,6 +324,16 @@ func (p *Proxy) judgeStranger(c *connection) *verdict {
 		return nil
 	}
 	return p.judgeAgain(c)
+}
+
+// unsealed says whether the cookies of a connection opened with a secret that is no more: whoever has that can make such cookies.
+func (p *Proxy) unsealed(c *connection) bool {
+	now := p.sessions.Seals()
+	if now == c.seals {
+		return false
+	}
+	c.seals = now
+	return !p.sessions.Opens(c.in)
 }
 
 // inUse notes that a session is in use.

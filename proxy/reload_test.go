@@ -229,6 +229,31 @@ func TestCookieSecretsChange(t *testing.T) {
 	}
 }
 
+// A secret is dropped when somebody else has it, who can make sessions with it: what goes on with one of them ends as well.
+func TestDroppedSecretsCutWhatTheyOpened(t *testing.T) {
+	first, second := config.NewSecret(), config.NewSecret()
+	f := newFolder(t, first)
+	s := newSite(t, loaded(t, map[string]string{"COOKIE_SECRETS": "", "COOKIE_SECRETS_FILE": f.file(), "CLIENT_SECRET": providertest.ClientSecret}))
+	alice := s.signedIn("alice")
+	newEchoBesideWebSockets(s)
+	going := converses(t, s, alice.client, "/x/ws")
+	f.turn(second + "," + first)
+	s.Proxy.Reload()
+	bob := s.signedIn("bob")
+	say, _ := socket(t, s, bob.client, "/x/ws", nil)
+	isOpen, _ := socket(t, s, alice.client, "/x/ws", nil)
+	if err := isOpen(); err != nil {
+		t.Errorf("with a secret that opens still: %v", err)
+	}
+	f.turn(second)
+	s.Proxy.Reload()
+	isCut(t, "alice's WebSocket", going)
+	becomes(t, "both of alice's are cut", func() bool { return s.metric(`doorward_connections_cut_total{reason="revoked"}`) == 2 })
+	if err := say(); err != nil {
+		t.Errorf("bob's WebSocket: %v", err)
+	}
+}
+
 func TestAdminTokenChanges(t *testing.T) {
 	f := newFolder(t, "the-admin-token-of-before-0123")
 	s := newSite(t, loaded(t, map[string]string{"ADMIN_TOKEN_FILE": f.file(), "CLIENT_SECRET": providertest.ClientSecret}))
