@@ -85,6 +85,7 @@ func noSession(err error) error {
 
 // carriedSession is the session that a request's cookies stand for. A cookie that does not open, whatever the reason, is no session.
 func (p *Proxy) carriedSession(x *exchange, r *http.Request) (*session.Session, error) {
+	x.connection.seals = p.sessions.Seals() // before, or what is opened with a secret that goes meanwhile would be looked at no more
 	s, err := p.sessions.Get(r)
 	p.metrics.sessionLoaded(err, err != nil && p.sessions.Carries(r))
 	if err != nil {

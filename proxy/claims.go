@@ -81,12 +81,9 @@ func (p *Proxy) newSession(person *provider.Person, began time.Time) (*session.S
 	return s, err
 }
 
-// claimsMissing are those that the session would keep if the person had them.
+// claimsMissing are those that the person does not have. Of one that nobody asked about when the session was made that is not known.
 func (p *Proxy) claimsMissing(s *session.Session) []string {
-	missing := slices.DeleteFunc(p.keptClaims(), func(path string) bool {
-		value, asked := s.Claims[path]
-		return asked && !isNoClaim(value)
-	})
+	missing := slices.DeleteFunc(p.keptClaims(), func(path string) bool { return !isNoClaim(s.Claims[path]) })
 	if len(s.Groups) == 0 {
 		missing = append(missing, p.config.GroupsClaim)
 	}

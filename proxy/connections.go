@@ -23,10 +23,12 @@ import (
 //   - What a session was let in with ends within a second of it: at its absolute and its idle limit, when it is revoked, when the
 //     provider refuses to refresh it. On public paths too, where it went along.
 //   - So does what refreshed claims would not be let in with any more. All rules are asked again that let it in, for COPY and MOVE two.
+//   - So does what came with cookies that no secret opens any more, once COOKIE_SECRETS change.
+//   - When the rules change, those that are in use now are asked about everything, whoever came with it.
 //   - That an access token expires ends nothing: the upstream got it when it lived.
 //   - Bytes that pass, either way, are use of the session. Silence is not.
 //   - Where nobody knows any more which sessions count, for Redis is away, none does.
-//   - Who came without a session, or with a token of their own, is not cut.
+//   - Nothing else ends what somebody came for without a session, or with a token of their own.
 //   - What is cut never looks whole: net/http closes the connection, or resets the stream, when a handler gives up. Where no answer
 //     has begun, the client gets the one that it would get if it came now.
 //   - A request pays for a context and two short locks. One look is for all of them, and takes no notice of the short ones.
@@ -73,8 +75,9 @@ type connection struct {
 	writer  http.ResponseWriter
 	cancel  context.CancelFunc
 
-	known    *session.Session // the generation that the rules let in; after begin the look's alone, as what follows and the rules above
+	known    *session.Session // the generation that the rules let in, or what a token says; after begin the look's alone, as what follows and the rules above
 	judgedBy *rules
+	seals    any         // the secrets with which the cookies were opened
 	moved    atomic.Bool // bytes have passed since the last look
 	cut      atomic.Pointer[verdict]
 
@@ -183,7 +186,7 @@ func (c *connections) lasting() []*connection {
 	for one := c.ends.after; one != &c.ends && one.since < c.looks-1; one = one.after {
 		if one.cut.Load() != nil {
 			one.force()
-		} else if one.carried != nil {
+		} else {
 			lasting = append(lasting, one)
 		}
 	}
@@ -283,6 +286,9 @@ func (p *Proxy) judge(c *connection) (v *verdict) {
 			v = &verdict{reason: cutBroken, err: fmt.Errorf("recovering from a panic: %v", cause)}
 		}
 	}()
+	if c.carried == nil {
+		return p.judgeStranger(c)
+	}
 	newest, err := p.refreshes.current(c.carried)
 	switch {
 	case errors.Is(err, errNoSession):
@@ -299,6 +305,8 @@ func (p *Proxy) judge(c *connection) (v *verdict) {
 	}
 	now, idleEnd := time.Now(), p.sessions.IdleEndsAt(newest)
 	switch {
+	case p.unsealed(c):
+		return &verdict{reason: cutRevoked}
 	case !now.Before(newest.ExpiresAt):
 		return &verdict{reason: cutExpired}
 	case !idleEnd.IsZero() && !now.Before(idleEnd):
@@ -308,6 +316,24 @@ func (p *Proxy) judge(c *connection) (v *verdict) {
 		return p.judgeAgain(c)
 	}
 	return nil
+}
+
+// judgeStranger judges who came without a session.
+func (p *Proxy) judgeStranger(c *connection) *verdict {
+	if p.rules.Load() == c.judgedBy {
+		return nil
+	}
+	return p.judgeAgain(c)
+}
+
+// unsealed says whether the cookies of a connection opened with a secret that is no more: whoever has that can make such cookies.
+func (p *Proxy) unsealed(c *connection) bool {
+	now := p.sessions.Seals()
+	if now == c.seals {
+		return false
+	}
+	c.seals = now
+	return !p.sessions.Opens(c.in)
 }
 
 // inUse notes that a session is in use.
@@ -322,7 +348,7 @@ func (p *Proxy) inUse(s *session.Session) {
 	})
 }
 
-// judgeAgain asks the rules that let a session in about its newest generation, and those that are in use now where they changed meanwhile.
+// judgeAgain asks the rules that let somebody in about them, a session's newest generation, and those that are in use now where they changed meanwhile.
 func (p *Proxy) judgeAgain(c *connection) *verdict {
 	now := p.rules.Load()
 	if now != c.judgedBy {
@@ -331,11 +357,14 @@ func (p *Proxy) judgeAgain(c *connection) *verdict {
 			return &verdict{reason: cutDenied, err: p.badPath(err)}
 		}
 	}
-	who := &identity{session: c.known}
+	who := c.who()
 	subject := p.subjectUnder(now, c.of.client.address(), who)
 	for _, route := range c.rules {
 		if route == nil {
 			continue
+		}
+		if who == nil && route.Access() != access.Deny {
+			return &verdict{reason: cutDenied, refused: route, err: signInFirst(errNoSession, p.preferred(route.AtLogin()))}
 		}
 		if refusal := route.Check(&subject); refusal != nil {
 			return &verdict{reason: cutDenied, refused: route, who: who, refusal: refusal}
@@ -344,13 +373,23 @@ func (p *Proxy) judgeAgain(c *connection) *verdict {
 	return nil
 }
 
+// who is whom the rules are asked about; nil for nobody.
+func (c *connection) who() *identity {
+	if c.known == nil {
+		return nil
+	}
+	return &identity{session: c.known, bearer: c.carried == nil}
+}
+
 // reroute finds the rule that decides about a connection now. That of a destination stays what it was: nobody copies for hours.
 func (c *connection) reroute(now *rules) error {
 	route, err := now.policy.Route(c.in.Method, c.of.host, c.of.path)
 	if err != nil {
 		return err
 	}
-	if c.rules[0] = route; route.Access() == access.Public {
+	c.rules[0] = route
+	switch foreign := c.in.Header.Get("Authorization") != ""; {
+	case route.Access() == access.Public, route.Access() == access.UpstreamAuth && foreign:
 		c.rules[0] = nil
 	}
 	return nil

@@ -48,6 +48,7 @@ func (w *watched) open(rules ...*access.Route) (*exchange, context.Context) {
 	r := httptest.NewRequest(http.MethodGet, "/", nil)
 	x := newExchange(httptest.NewRecorder(), r)
 	x.rules = w.rules.Load()
+	x.connection.seals = w.sessions.Seals()
 	x.connection.session(w.session, w.session)
 	for _, route := range rules {
 		x.connection.metBy(route)
@@ -279,6 +280,7 @@ func TestConnectionsThatCannotBeJudged(t *testing.T) {
 		w := newWatched(t, 0)
 		r := httptest.NewRequest(http.MethodGet, "/", nil)
 		x := newExchange(httptest.NewRecorder(), r)
+		x.connection.seals = w.sessions.Seals()
 		x.connection.session(w.session, nil)
 		ctx := w.connections.begin(x, r).Context()
 		w.endsAfter(time.Now(), x, ctx, 0, cutBroken)
@@ -291,6 +293,7 @@ func TestConnectionsOfNobody(t *testing.T) {
 		w := newWatched(t, time.Minute)
 		r := httptest.NewRequest(http.MethodGet, "/", nil)
 		x := newExchange(httptest.NewRecorder(), r)
+		x.rules = w.rules.Load()
 		ctx := w.connections.begin(x, r).Context()
 		_ = w.sessions.RevokeSubject("", "")
 		time.Sleep(100 * time.Hour)

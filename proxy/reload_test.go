@@ -112,6 +112,23 @@ func TestNewRulesAboutAnotherClaim(t *testing.T) {
 	s.answers(bob, "/others/", http.StatusOK)
 }
 
+// A refresh that brings no new ID token says nothing of a claim that the one of the login named before anybody asked.
+func TestNewRulesAboutAClaimOfTheLoginAlone(t *testing.T) {
+	f := newFolder(t, "/ authenticated")
+	s := newLivingSite(t, loaded(t, map[string]string{"ACCESS_RULES": "", "ACCESS_RULES_FILE": f.file(), "CLIENT_SECRET": providertest.ClientSecret}),
+		providertest.Mutation{Name: "refresh-without-id-token",
+			IDToken:      func(_ *providertest.Provider, j *providertest.JWT) { j.Claims["contractor"] = true },
+			RefreshReply: func(_ *providertest.Provider, a *providertest.Answer) { delete(a.Members, "id_token") }})
+	b := s.signedIn("alice")
+	s.ruledBy(f, "/ authenticated; /staff/ !claim:contractor=true; /theirs/ claim:contractor=true")
+	for range 2 {
+		b.age(s, untilDue)
+		s.answers(b, "/staff/", http.StatusForbidden)
+		s.answers(b, "/theirs/", http.StatusOK)
+	}
+	s.wantResults(map[string]float64{"ok": 2})
+}
+
 func TestNewRulesNameOtherGroups(t *testing.T) {
 	s, f := withRules(t, "/ group:Dev", func(c *config.Config) { c.ForwardGroups = "matched" })
 	alice := s.signedIn("alice")
@@ -142,6 +159,50 @@ func TestNewRulesCutWhatTheyRefuse(t *testing.T) {
 	isCut(t, "a stream where nobody may any more", staying)
 }
 
+// That holds for those, too, who came without a session or with a token of their own.
+func TestNewRulesCutWhatStrangersMayNotAnyMore(t *testing.T) {
+	const before = "/ authenticated; /public/ public; /own/ upstream-auth; /api/ group:Dev; /one/ public; /two/ public"
+	for name, test := range map[string]struct {
+		path, authorization, rules string
+		stays                      bool
+	}{
+		"a path that is not public any more":          {"/public/ws", "", "/ authenticated; /public/ authenticated", false},
+		"a path that is closed":                       {"/public/ws", "", "/ authenticated; /public/ deny", false},
+		"a path of which no rule is left":             {"/public/ws", "", "/x/ authenticated", false},
+		"a path that is public still":                 {"/public/ws", "", "/ public", true},
+		"an Authorization that counts for nothing":    {"/own/ws", "Basic x", "/ authenticated", false},
+		"an Authorization that the upstream checks":   {"/own/ws", "Basic x", "/ upstream-auth", true},
+		"a token of somebody who is let in no more":   {"/api/ws", "Bearer", "/ group:Admin", false},
+		"a token of somebody who is":                  {"/api/ws", "Bearer", "/ group:Dev,Admin", true},
+		"a token on a path that is not public":        {"/public/ws", "Bearer", "/ group:Dev", false}, // where nobody looked at it
+		"a token on a path that the upstream guards":  {"/api/ws", "Bearer", "/ upstream-auth", true},
+		"a token where everything is open":            {"/api/ws", "Bearer", "/ public", true},
+		"a token where a claim counts that it is not": {"/api/ws", "Bearer", "/ claim:scope=x", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, f := withRules(t, before)
+			newEchoBesideWebSockets(s)
+			header := http.Header{}
+			if header.Set("Authorization", test.authorization); test.authorization == "Bearer" {
+				header.Set("Authorization", "Bearer "+s.Provider.APIToken("bob"))
+			}
+			say, ended := socket(t, s, s.browser().client, test.path, header)
+			one, two := converses(t, s, s.browser().client, "/one/ws"), converses(t, s, s.browser().client, "/two/ws")
+			s.ruledBy(f, test.rules+"; /one/ deny; /two/ public")
+			isCut(t, "what nobody may any more", one)
+			if !test.stays {
+				isCut(t, name, ended)
+				return
+			}
+			s.ruledBy(f, test.rules+"; /two/ deny")
+			isCut(t, "what nobody may in the end", two) // by when all have been judged anew
+			if err := say(); err != nil {
+				t.Errorf("it is cut: %v", err)
+			}
+		})
+	}
+}
+
 func TestCookieSecretsChange(t *testing.T) {
 	first, second := config.NewSecret(), config.NewSecret()
 	f := newFolder(t, first)
@@ -165,6 +226,31 @@ func TestCookieSecretsChange(t *testing.T) {
 	s.answers(s.signedIn("alice"), "/", http.StatusOK)
 	if got := s.metric("doorward_config_reload_success"); got != 0 {
 		t.Errorf("config_reload_success is %v", got)
+	}
+}
+
+// A secret is dropped when somebody else has it, who can make sessions with it: what goes on with one of them ends as well.
+func TestDroppedSecretsCutWhatTheyOpened(t *testing.T) {
+	first, second := config.NewSecret(), config.NewSecret()
+	f := newFolder(t, first)
+	s := newSite(t, loaded(t, map[string]string{"COOKIE_SECRETS": "", "COOKIE_SECRETS_FILE": f.file(), "CLIENT_SECRET": providertest.ClientSecret}))
+	alice := s.signedIn("alice")
+	newEchoBesideWebSockets(s)
+	going := converses(t, s, alice.client, "/x/ws")
+	f.turn(second + "," + first)
+	s.Proxy.Reload()
+	bob := s.signedIn("bob")
+	say, _ := socket(t, s, bob.client, "/x/ws", nil)
+	isOpen, _ := socket(t, s, alice.client, "/x/ws", nil)
+	if err := isOpen(); err != nil {
+		t.Errorf("with a secret that opens still: %v", err)
+	}
+	f.turn(second)
+	s.Proxy.Reload()
+	isCut(t, "alice's WebSocket", going)
+	becomes(t, "both of alice's are cut", func() bool { return s.metric(`doorward_connections_cut_total{reason="revoked"}`) == 2 })
+	if err := say(); err != nil {
+		t.Errorf("bob's WebSocket: %v", err)
 	}
 }
 

@@ -176,6 +176,12 @@ func (m *Manager) UseSecrets(secrets [][]byte) error {
 	return nil
 }
 
+// Seals tells the secrets that are in use now from those of another time.
+func (m *Manager) Seals() any { return m.sessions.keys.Load() }
+
+// Opens says whether the cookies of a session that a request carries open, with the secrets that are in use now.
+func (m *Manager) Opens(r *http.Request) bool { return m.carried(r.Header["Cookie"]) != nil }
+
 func (m *Manager) sealers() []*sealer {
 	all := []*sealer{m.sessions, m.logins}
 	if m.shared != nil {

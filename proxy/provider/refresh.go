@@ -32,7 +32,7 @@ type Known struct {
 	IDToken      string    // the latest one, which was checked when it came
 	AccessToken  string    // the latest one; checked when it came if there is an audience
 	RefreshToken string
-	Without      []string // claims that are needed and that the session has not: where the ID token names one, it went at an earlier refresh
+	Without      []string // claims that the session knows the person not to have: where the ID token names one, it went at an earlier refresh
 }
 
 // Outcome says what became of a refresh. Its String is a fixed word that suits a metric label.

@@ -203,12 +203,8 @@ type way struct {
 // newWay takes the ends off; a way that no path can go is not possible.
 func newWay(pieces []piece) (w way, possible bool) {
 	for len(pieces) > 0 && (pieces[0].kind == begin || pieces[0].kind == anything) {
-		w.anchored = pieces[0].kind == begin
+		w.anchored = pieces[0].kind == begin // the last one decides: with .* before it, ^ still is the beginning
 		pieces = pieces[1:]
-		if !w.anchored { // .* before the rest: as if nothing anchored it
-			pieces = slices.DeleteFunc(slices.Clone(pieces), func(p piece) bool { return p.kind == begin })
-			break
-		}
 	}
 	w.body, w.open = pieces, true
 	if i := slices.IndexFunc(pieces, func(p piece) bool { return p.kind == end }); i >= 0 {

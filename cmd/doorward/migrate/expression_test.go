@@ -77,7 +77,7 @@ func TestExpressionsThatPatternsCanSay(t *testing.T) {
 
 // Whatever the expression, what becomes public is a part of what it matched; all of it, where that is said.
 func TestPatternsNeverSayMoreThanTheExpression(t *testing.T) {
-	parts := []string{"", "/", "a", "/a", "/a/", "[^/]+", "[^/]*", ".*", ".+", "(a|/b)", "(/.*)?", "(/|$)", "."}
+	parts := []string{"", "/", "a", "/a", "/a/", "[^/]+", "[^/]*", ".*", ".+", "(a|/b)", "(/.*)?", "(/|$)", ".", "^", "(^|/a)", "$", `\b`}
 	var paths []string
 	for _, one := range []string{"/", "/a", "/b", "/ab", "/c", "/a/", "/b/", "/c/"} {
 		for _, two := range []string{"", "a", "b", "ba", "c", "a/", "a/a", "b/c", "c/a/b"} {
