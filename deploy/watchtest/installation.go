@@ -13,6 +13,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -24,6 +25,7 @@ import (
 	"time"
 
 	"doorward/config"
+	"doorward/deploy/certtest"
 	"doorward/deploy/programtest"
 	"doorward/deploy/redistest"
 	"doorward/proxy/providertest"
@@ -79,7 +81,12 @@ func (i *Installation) files() []string {
 	i.t.Helper()
 	folder := i.t.TempDir()
 	certificate, key := filepath.Join(folder, "tls.pem"), filepath.Join(folder, "tls.key")
-	i.roots, i.secret = certify(i.t, i.Addr, certificate, key), filepath.Join(folder, "client-secret")
+	host, _, _ := net.SplitHostPort(i.Addr)
+	authority := certtest.New(i.t)
+	own := authority.Issue(1, time.Now().Add(30*24*time.Hour), host)
+	write(i.t, certificate, own.Certificate)
+	write(i.t, key, own.Key)
+	i.roots, i.secret = authority.Roots(), filepath.Join(folder, "client-secret")
 	write(i.t, i.secret, providertest.ClientSecret)
 	return []string{"TLS_CERT_FILE=" + certificate, "TLS_KEY_FILE=" + key, "CLIENT_SECRET_FILE=" + i.secret}
 }
