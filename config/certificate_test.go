@@ -1,33 +1,21 @@
 package config_test
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
 	"encoding/pem"
-	"math/big"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"doorward/deploy/certtest"
 )
 
 // certificate makes a certificate for app.example.com that ends then, and its key.
 func certificate(t *testing.T, ends time.Time) (cert, key string) {
 	t.Helper()
-	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: ends, DNSNames: []string{"app.example.com"}}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	pkcs8, err := x509.MarshalPKCS8PrivateKey(private)
-	return inPEM("CERTIFICATE", der, err), inPEM("PRIVATE KEY", pkcs8)
+	own := certtest.New(t).Issue(1, ends, "app.example.com")
+	return own.Certificate, own.Key
 }
 
 // file writes a value to a file and gives its path.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"doorward/config"
+	"doorward/deploy/certtest"
 )
 
 func TestWhereSessionsLive(t *testing.T) {
@@ -125,7 +126,7 @@ func TestRedisPasswordCompletesTheURL(t *testing.T) {
 // The system's certificates are trusted in any case; others only mean something where there is TLS.
 func TestRedisCANeedsTLS(t *testing.T) {
 	c := valid()
-	c.RedisCA = testCertificate(t)
+	c.RedisCA = certtest.New(t).PEM
 	for url, good := range map[string]bool{"rediss://redis": true, "redis://redis": false} {
 		c.RedisURL = url
 		if err := c.Validate(); (err == nil) != good {

@@ -2,14 +2,8 @@ package config_test
 
 import (
 	"bytes"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
 	"encoding/base64"
-	"encoding/pem"
 	"errors"
-	"math/big"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -19,6 +13,7 @@ import (
 	"time"
 
 	"doorward/config"
+	"doorward/deploy/certtest"
 )
 
 // valid is a configuration made by hand, as the demo makes its own.
@@ -276,20 +271,10 @@ func TestPolicyKnowsRulesAndUpstreams(t *testing.T) {
 }
 
 func TestProviderCATakesCertificates(t *testing.T) {
-	certificate := testCertificate(t)
+	certificate := certtest.New(t).PEM
 	if c := load(t, map[string]string{"PROVIDER_CA_FILE": writeFile(t, certificate+certificate)}); strings.Count(c.ProviderCA, "BEGIN") != 2 {
 		t.Errorf("ProviderCA = %q", c.ProviderCA)
 	}
-}
-
-func testCertificate(t *testing.T) string {
-	t.Helper()
-	key, _ := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	der, err := x509.CreateCertificate(rand.Reader, &x509.Certificate{SerialNumber: big.NewInt(1)}, &x509.Certificate{SerialNumber: big.NewInt(1)}, &key.PublicKey, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
 }
 
 func TestNotes(t *testing.T) {

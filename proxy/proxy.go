@@ -56,8 +56,19 @@
 //	tell.go          page, JSON or redirect: how a failure is told
 //	pages.go         which page tells a person; what pages look like is proxy/pages
 //
-// Beside the road stand parts.go, which puts a Proxy together, rules.go and reload.go for what changes while it runs, generations.go, connections.go, which ends what its session does not
-// outlive, background.go, log.go with jsonlines.go, metrics.go, trace.go and admin.go.
+// Beside the road stand
+//
+//	parts.go         what a Proxy is put together from
+//	rules.go         the access rules, which may change while it runs
+//	reload.go        and whatever else may
+//	generations.go   the newest form of every session that was refreshed here
+//	connections.go   what goes on for long, and does not outlive its session
+//	background.go    what goes on beside requests
+//	log.go           what is told to the log, and jsonlines.go how
+//	metrics.go       to Prometheus
+//	trace.go         to OpenTelemetry
+//	admin.go         the listener for those who run doorward
+//	cookiesize.go    how large a session's cookies would be, for doorward check
 package proxy
 
 import (

@@ -13,21 +13,23 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"doorward/deploy/certtest"
 )
 
 // A tlsSite is a site whose server speaks TLS with the certificate of two files, as the program's does.
 type tlsSite struct {
 	*site
 	address   string // of that server
-	authority *authority
+	authority *certtest.Authority
 	cert, key folder
 }
 
 func newOwnTLSSite(t *testing.T, changes map[string]string) *tlsSite {
 	t.Helper()
-	a := newAuthority(t)
-	first := a.issue(101, time.Now().Add(90*24*time.Hour))
-	s := &tlsSite{authority: a, cert: newFolder(t, first.certificate), key: newFolder(t, first.key)}
+	a := certtest.New(t)
+	first := a.Issue(101, time.Now().Add(90*24*time.Hour), "app.example.com")
+	s := &tlsSite{authority: a, cert: newFolder(t, first.Certificate), key: newFolder(t, first.Key)}
 	values := map[string]string{
 		"PUBLIC_URL": "https://app.example.com", "ACCESS_RULES": "/ public", "CLIENT_SECRET": "the-client's-secret",
 		"TLS_CERT_FILE": s.cert.file(), "TLS_KEY_FILE": s.key.file(),
@@ -51,7 +53,7 @@ func newOwnTLSSite(t *testing.T, changes map[string]string) *tlsSite {
 // handshake opens a connection, and says which certificate it got, by its serial number.
 func (s *tlsSite) handshake(configure func(*tls.Config)) (*tls.Conn, int64, error) {
 	s.t.Helper()
-	c := &tls.Config{RootCAs: s.authority.roots(), ServerName: "app.example.com"}
+	c := &tls.Config{RootCAs: s.authority.Roots(), ServerName: "app.example.com"}
 	if configure != nil {
 		configure(c)
 	}
@@ -85,12 +87,12 @@ func TestCertificateIsReloaded(t *testing.T) {
 	}
 	s.askSecurely(old)
 	ends := time.Now().Add(60 * 24 * time.Hour)
-	second := s.authority.issue(102, ends)
-	s.cert.turn(second.certificate)
+	second := s.authority.Issue(102, ends, "app.example.com")
+	s.cert.turn(second.Certificate)
 	if got := s.serial(); got != 101 {
 		t.Errorf("between the two files, certificate %d is served", got)
 	}
-	s.key.turn(second.key)
+	s.key.turn(second.Key)
 	if got := s.metric("doorward_tls_certificate_expiry_timestamp_seconds"); got != float64(ends.Unix()) {
 		t.Errorf("the metric says that it expires at %v, not %v", got, ends.Unix())
 	}
@@ -115,11 +117,11 @@ func (s *tlsSite) askSecurely(conn *tls.Conn) {
 
 // A pair that cannot be used leaves the one before in place; that is told once, and when it is mended.
 func TestBrokenCertificateIsNotTaken(t *testing.T) {
-	a := newAuthority(t)
-	stranger := a.issue(9, time.Now().Add(time.Hour))
+	a := certtest.New(t)
+	stranger := a.Issue(9, time.Now().Add(time.Hour), "app.example.com")
 	for name, harm := range map[string]func(s *tlsSite){
-		"half a certificate": func(s *tlsSite) { s.cert.turn(stranger.certificate[:200]) },
-		"another's key":      func(s *tlsSite) { s.key.turn(stranger.key) },
+		"half a certificate": func(s *tlsSite) { s.cert.turn(stranger.Certificate[:200]) },
+		"another's key":      func(s *tlsSite) { s.key.turn(stranger.Key) },
 		"no key":             func(s *tlsSite) { s.key.turn("canary-of-a-key") },
 		"empty":              func(s *tlsSite) { s.cert.turn("\n") },
 		"gone":               func(s *tlsSite) { s.key.do(os.Remove(s.key.file())) },
@@ -138,9 +140,9 @@ func TestBrokenCertificateIsNotTaken(t *testing.T) {
 			if strings.Contains(s.Log.String(), "canary") || strings.Contains(s.Log.String(), "BEGIN") {
 				t.Error("the log holds what the file holds")
 			}
-			mended := s.authority.issue(103, time.Now().Add(time.Hour))
-			s.cert.move(mended.certificate)
-			s.key.move(mended.key)
+			mended := s.authority.Issue(103, time.Now().Add(time.Hour), "app.example.com")
+			s.cert.move(mended.Certificate)
+			s.key.move(mended.Key)
 			if got := s.serial(); got != 103 || s.metric("doorward_config_reload_success") != 1 || len(s.Log.events(t, "config_reloaded")) != 1 {
 				t.Errorf("once mended, certificate %d is served, and config_reload_success is %v", got, s.metric("doorward_config_reload_success"))
 			}

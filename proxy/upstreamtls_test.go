@@ -6,7 +6,6 @@ import (
 	"crypto/tls"
 	"io"
 	"log"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -16,11 +15,12 @@ import (
 	"github.com/coder/websocket"
 
 	"doorward/config"
+	"doorward/deploy/certtest"
 )
 
-// newSecureUpstream is an upstream that the authority vouches for. It asks for a certificate of that authority when mutual, and answers with the serial
+// newSecureUpstream is an upstream at 127.0.0.1 that the authority vouches for, at an address. It asks for a certificate of that authority when mutual, and answers with the serial
 // number of the client's and the version of HTTP.
-func newSecureUpstream(t *testing.T, a *authority, mutual bool) *httptest.Server {
+func newSecureUpstream(t *testing.T, a *certtest.Authority, address string, mutual bool) *httptest.Server {
 	t.Helper()
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Upgrade") != "" {
@@ -36,14 +36,9 @@ func newSecureUpstream(t *testing.T, a *authority, mutual bool) *httptest.Server
 		w.Header().Set("Connection", "close") // or the next request has no handshake
 		_, _ = io.WriteString(w, who+" "+r.Proto)
 	}))
-	own := a.issue(201, time.Now().Add(time.Hour))
-	certificate, err := tls.X509KeyPair([]byte(own.certificate), []byte(own.key))
-	if err != nil {
-		t.Fatal(err)
-	}
-	server.TLS = &tls.Config{Certificates: []tls.Certificate{certificate}}
+	server.TLS = &tls.Config{Certificates: []tls.Certificate{a.Issue(201, time.Now().Add(time.Hour), address).TLS(t)}}
 	if mutual {
-		server.TLS.ClientAuth, server.TLS.ClientCAs = tls.RequireAndVerifyClientCert, a.roots()
+		server.TLS.ClientAuth, server.TLS.ClientCAs = tls.RequireAndVerifyClientCert, a.Roots()
 	}
 	server.EnableHTTP2 = true
 	server.Config.ErrorLog = log.New(io.Discard, "", 0) // of handshakes that fail on purpose
@@ -59,8 +54,8 @@ func before(t *testing.T, server *httptest.Server, options string) *site {
 
 // An upstream's certificate counts when the authority of ca= vouches for it and it is for the entry's host; the system's do not count beside it.
 func TestUpstreamsOwnAuthority(t *testing.T) {
-	a, other := newAuthority(t), newAuthority(t)
-	server := newSecureUpstream(t, a, false)
+	a, other := certtest.New(t), certtest.New(t)
+	server := newSecureUpstream(t, a, "127.0.0.1", false)
 	for name, test := range map[string]struct {
 		ca     string
 		url    string
@@ -88,9 +83,8 @@ func TestUpstreamsOwnAuthority(t *testing.T) {
 
 // A certificate for other addresses is none for this one (an address has no ServerName).
 func TestUpstreamOfAnotherAddress(t *testing.T) {
-	a := newAuthority(t)
-	a.address = net.IPv4(127, 0, 0, 9)
-	s := before(t, newSecureUpstream(t, a, false), "ca="+newFolder(t, a.PEM).file())
+	a := certtest.New(t)
+	s := before(t, newSecureUpstream(t, a, "127.0.0.9", false), "ca="+newFolder(t, a.PEM).file())
 	if p := s.rawGet("/"); p.StatusCode != http.StatusBadGateway || !strings.Contains(s.Log.String(), "127.0.0.9") {
 		t.Errorf("the answer is %d\n%s", p.StatusCode, s.Log)
 	}
@@ -98,10 +92,10 @@ func TestUpstreamOfAnotherAddress(t *testing.T) {
 
 // doorward shows the upstream a certificate, and another one when the files change; what cannot be used leaves the one before in place.
 func TestClientCertificate(t *testing.T) {
-	a := newAuthority(t)
-	server := newSecureUpstream(t, a, true)
-	first, second := a.issue(301, time.Now().Add(time.Hour)), a.issue(302, time.Now().Add(time.Hour))
-	ca, cert, key := newFolder(t, a.PEM), newFolder(t, first.certificate), newFolder(t, first.key)
+	a := certtest.New(t)
+	server := newSecureUpstream(t, a, "127.0.0.1", true)
+	first, second := a.Issue(301, time.Now().Add(time.Hour)), a.Issue(302, time.Now().Add(time.Hour))
+	ca, cert, key := newFolder(t, a.PEM), newFolder(t, first.Certificate), newFolder(t, first.Key)
 	if p := before(t, server, "ca="+ca.file()).rawGet("/"); p.StatusCode != http.StatusBadGateway {
 		t.Errorf("without a certificate the answer is %d", p.StatusCode)
 	}
@@ -118,13 +112,13 @@ func TestClientCertificate(t *testing.T) {
 		}
 	}
 	expect("301", 0, 1)
-	cert.turn(second.certificate)
+	cert.turn(second.Certificate)
 	expect("301", 1, 0)
-	key.turn(second.key)
+	key.turn(second.Key)
 	expect("302", 1, 1)
 	ca.turn("nonsense")
 	expect("302", 2, 0)
-	ca.turn(newAuthority(t).PEM)
+	ca.turn(certtest.New(t).PEM)
 	if p := s.rawGet("/"); p.StatusCode != http.StatusBadGateway {
 		t.Errorf("with another authority the answer is %d", p.StatusCode)
 	}
@@ -132,8 +126,8 @@ func TestClientCertificate(t *testing.T) {
 
 // A WebSocket needs HTTP/1.1, also where the upstream speaks HTTP/2.
 func TestWebSocketToASecureUpstream(t *testing.T) {
-	a := newAuthority(t)
-	s := before(t, newSecureUpstream(t, a, false), "ca="+newFolder(t, a.PEM).file())
+	a := certtest.New(t)
+	s := before(t, newSecureUpstream(t, a, "127.0.0.1", false), "ca="+newFolder(t, a.PEM).file())
 	conn, _, err := websocket.Dial(t.Context(), "ws"+strings.TrimPrefix(s.URL, "http"), nil)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, s.Log)

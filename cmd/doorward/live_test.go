@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"doorward/deploy/certtest"
 	"doorward/deploy/redistest"
 )
 
@@ -29,7 +30,7 @@ func TestCheckLiveAsksRedis(t *testing.T) {
 		{"frozen", map[string]string{"REDIS_URL": frozen.URL()}, "deadline"},
 		{"wrong password", map[string]string{"REDIS_URL": "redis://doorward@" + plain.Addr, "REDIS_PASSWORD": canary}, "WRONGPASS"},
 		{"no password", map[string]string{"REDIS_URL": "redis://" + plain.Addr}, "NOAUTH"},
-		{"another authority", map[string]string{"REDIS_URL": tls.URL(), "REDIS_CA": redistest.NewCA(t)}, "unknown authority"},
+		{"another authority", map[string]string{"REDIS_URL": tls.URL(), "REDIS_CA": certtest.New(t).PEM}, "unknown authority"},
 		{"replica", map[string]string{"REDIS_URL": replica.URL()}, "READONLY"},
 		{"full", map[string]string{"REDIS_URL": full.URL()}, "OOM"},
 		{"no TLS", map[string]string{"REDIS_URL": "rediss://" + plain.Addr}, "deadline"}, // it waits for more of what it does not understand

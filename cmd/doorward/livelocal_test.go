@@ -1,18 +1,13 @@
 package main
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"encoding/pem"
-	"math/big"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"doorward/config"
+	"doorward/deploy/certtest"
 	"doorward/proxy"
 	"doorward/proxy/provider"
 )
@@ -47,8 +42,8 @@ func TestCheckLiveLooksAtWhatIsHere(t *testing.T) {
 		return m
 	}
 	certified := func(left time.Duration, pairs ...string) map[string]string {
-		cert, key := selfSigned(t, time.Now().Add(left))
-		return settings(append(pairs, "TLS_CERT", cert, "TLS_KEY", key)...)
+		own := certtest.New(t).Issue(1, time.Now().Add(left), "app.example.com")
+		return settings(append(pairs, "TLS_CERT", own.Certificate, "TLS_KEY", own.Key)...)
 	}
 	const day = 24 * time.Hour
 	for _, c := range []struct {
@@ -97,9 +92,9 @@ func TestCheckLiveLooksAtWhatIsHere(t *testing.T) {
 
 // The certificate's faults are told once, where they have their level.
 func TestCheckTellsTheCertificateOnce(t *testing.T) {
-	cert, key := selfSigned(t, time.Now().Add(-time.Hour))
+	own := certtest.New(t).Issue(1, time.Now().Add(-time.Hour), "app.example.com")
 	for _, args := range [][]string{{"check"}, {"check", "--live"}} {
-		environment(t, map[string]string{"TLS_CERT": cert, "TLS_KEY": key, "ISSUER_URL": "http://127.0.0.1:1", "UPSTREAMS": "http://127.0.0.1:1"})
+		environment(t, map[string]string{"TLS_CERT": own.Certificate, "TLS_KEY": own.Key, "ISSUER_URL": "http://127.0.0.1:1", "UPSTREAMS": "http://127.0.0.1:1"})
 		if _, out, _ := command(t, args...); strings.Count(out, "expired at") != 1 {
 			t.Errorf("%v:\n%s", args, out)
 		}
@@ -118,26 +113,4 @@ func TestCookieSizeIsMeasured(t *testing.T) {
 	if room < 20 || s.of(room-5) > 4000 || s.of(room+5) <= 4000 { // tokens are random, so that sizes differ by a few bytes
 		t.Errorf("room for %d: %d bytes below, %d above", room, s.of(room-5), s.of(room+5))
 	}
-}
-
-// selfSigned is a certificate for app.example.com that ends then, and its key.
-func selfSigned(t *testing.T, ends time.Time) (cert, key string) {
-	t.Helper()
-	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: ends, DNSNames: []string{"app.example.com"}}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	pkcs8, err := x509.MarshalPKCS8PrivateKey(private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	block := func(kind string, bytes []byte) string {
-		return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: bytes}))
-	}
-	return block("CERTIFICATE", der), block("PRIVATE KEY", pkcs8)
 }

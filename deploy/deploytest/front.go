@@ -96,10 +96,7 @@ func (f *Front) Configuration(name string, pairs ...string) string {
 // Await returns when the server in front listens, and ends the test when it ends first.
 func (f *Front) Await(running context.Context) {
 	f.t.Helper()
-	Await(f.t, "the server in front", func() bool {
-		if running.Err() != nil {
-			f.t.Fatal("the server in front did not start")
-		}
+	programtest.Await(f.t, running, patience, "the server in front to listen", func() bool {
 		conn, err := net.Dial("tcp", "127.0.0.1:"+f.Port)
 		if err == nil {
 			conn.Close()

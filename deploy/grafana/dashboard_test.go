@@ -13,10 +13,11 @@ import (
 	"strings"
 	"testing"
 
+	"doorward/deploy/programtest"
 	"doorward/deploy/watchtest"
 )
 
-func TestMain(m *testing.M) { watchtest.Main(m) }
+func TestMain(m *testing.M) { programtest.Main(m) }
 
 // dashboard is what of Grafana's dashboard model (schema version 42) the tests look at.
 type dashboard struct {

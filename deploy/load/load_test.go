@@ -13,6 +13,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"doorward/deploy/programtest"
 )
 
 // scale is how much there is of everything.
@@ -237,7 +239,7 @@ func (i *installation) awaitRest(before usage) {
 			i.t.Logf("it holds %v", now)
 		}
 	}()
-	await(i.t, "doorward to give back what it held", 4*time.Minute, func() bool {
+	programtest.Await(i.t, i.t.Context(), 4*time.Minute, "doorward to give back what it held", func() bool {
 		now = i.usage()
 		return now.Goroutines <= before.Goroutines+20 && now.Descriptors <= before.Descriptors+20 && now.Heap <= before.Heap+64
 	})

@@ -9,12 +9,9 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -26,28 +23,7 @@ import (
 // patience is how long anything may take that has to come about by itself.
 const patience = 60 * time.Second
 
-// build builds doorward once.
-var build = sync.OnceValues(func() (string, error) {
-	folder, err := os.MkdirTemp("", "doorward-*")
-	if err != nil {
-		return "", err
-	}
-	binary := filepath.Join(folder, "doorward")
-	output, err := exec.Command("go", "build", "-o", binary, "doorward/cmd/doorward").CombinedOutput()
-	if err != nil {
-		err = fmt.Errorf("building doorward: %w\n%s", err, output)
-	}
-	return binary, err
-})
-
-// TestMain removes what was built.
-func TestMain(m *testing.M) {
-	status := m.Run()
-	if binary, _ := build(); binary != "" {
-		os.RemoveAll(filepath.Dir(binary))
-	}
-	os.Exit(status)
-}
+func TestMain(m *testing.M) { programtest.Main(m) }
 
 // installation is a process of doorward between a provider, which it reaches through a door that can be shut, and an application.
 type installation struct {
@@ -62,10 +38,6 @@ type installation struct {
 
 func install(t testing.TB) *installation {
 	t.Helper()
-	binary, err := build()
-	if err != nil {
-		t.Fatal(err)
-	}
 	i := &installation{t: t, Provider: providertest.New(t), Application: httptest.NewServer(application())}
 	t.Cleanup(i.Application.Close)
 	issuer, err := url.Parse(i.Provider.Issuer)
@@ -74,7 +46,7 @@ func install(t testing.TB) *installation {
 	}
 	i.Door = newDoor(t, issuer.Host)
 	i.Addr, i.metrics = "127.0.0.1:"+programtest.FreePort(t), "127.0.0.1:"+programtest.FreePort(t)
-	program := exec.Command(binary)
+	program := exec.Command(programtest.Doorward(t))
 	for _, setting := range []string{
 		"LISTEN_ADDR=" + i.Addr, "METRICS_ADDR=" + i.metrics, "PUBLIC_URL=http://" + i.Addr,
 		"UPSTREAMS=" + i.Application.URL + "; /fault/ " + i.Application.URL + " timeout=2s", "ACCESS_RULES=/ authenticated",
@@ -85,10 +57,7 @@ func install(t testing.TB) *installation {
 		program.Env = append(program.Env, "DOORWARD_"+setting)
 	}
 	running := programtest.Run(t, program)
-	await(t, "doorward to listen", patience, func() bool {
-		if running.Err() != nil {
-			t.Fatal("doorward has ended")
-		}
+	programtest.Await(t, running, patience, "doorward to listen", func() bool {
 		answer, err := http.Get("http://" + i.metrics + "/readyz")
 		if err == nil {
 			answer.Body.Close()
@@ -119,18 +88,4 @@ func (i *installation) usage() usage {
 		}
 	}
 	return usage{int(values["go_goroutines"]), int(values["process_open_fds"]), int(values["go_memstats_heap_alloc_bytes"]) >> 20, int(values["process_resident_memory_bytes"]) >> 20}
-}
-
-// await tries until something has come about, and ends the test when that takes too long.
-func await(t testing.TB, what string, patience time.Duration, try func() bool) {
-	t.Helper()
-	deadline, ticker := time.After(patience), time.NewTicker(100*time.Millisecond)
-	defer ticker.Stop()
-	for !try() {
-		select {
-		case <-deadline:
-			t.Fatalf("waited in vain for %s", what)
-		case <-ticker.C:
-		}
-	}
 }

@@ -12,10 +12,11 @@ import (
 	"strings"
 	"testing"
 
+	"doorward/deploy/programtest"
 	"doorward/deploy/watchtest"
 )
 
-func TestMain(m *testing.M) { watchtest.Main(m) }
+func TestMain(m *testing.M) { programtest.Main(m) }
 
 // rows are the cells of the table under a heading of README.md.
 func rows(t *testing.T, heading string) [][]string {

@@ -12,10 +12,11 @@ import (
 	"strings"
 	"testing"
 
+	"doorward/deploy/programtest"
 	"doorward/deploy/watchtest"
 )
 
-func TestMain(m *testing.M) { watchtest.Main(m) }
+func TestMain(m *testing.M) { programtest.Main(m) }
 
 // rule is an alert as Prometheus has read it.
 type rule struct {

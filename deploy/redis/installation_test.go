@@ -9,44 +9,20 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"doorward/config"
 	"doorward/deploy/deploytest"
+	"doorward/deploy/programtest"
 	"doorward/proxy/providertest"
 )
 
 // patience is how long anything may take that has to come about by itself.
 const patience = 20 * time.Second
 
-// build builds doorward once, as the tests were built: with the race detector, doorward has it, too.
-var build = sync.OnceValues(func() (string, error) {
-	folder, err := os.MkdirTemp("", "doorward-*")
-	if err != nil {
-		return "", err
-	}
-	binary := filepath.Join(folder, "doorward")
-	output, err := exec.Command("go", append(append([]string{"build"}, buildFlags...), "-o", binary, "doorward/cmd/doorward")...).CombinedOutput()
-	if err != nil {
-		err = fmt.Errorf("building doorward: %w\n%s", err, output)
-	}
-	return binary, err
-})
-
-// TestMain removes what was built.
-func TestMain(m *testing.M) {
-	status := m.Run()
-	if binary, _ := build(); binary != "" {
-		os.RemoveAll(filepath.Dir(binary))
-	}
-	os.Exit(status)
-}
+func TestMain(m *testing.M) { programtest.Main(m) }
 
 // An installation is replicas of doorward behind a round-robin, with a provider and an application that shows who is asking.
 type installation struct {
@@ -128,9 +104,7 @@ func (i *installation) awaitRedis(there bool) {
 // await tries until something has come about, and ends the test when that takes too long.
 func await(t testing.TB, what string, try func() bool) {
 	t.Helper()
-	if err := until(patience, func() (bool, error) { return try(), nil }); err != nil {
-		t.Fatalf("waiting for %s: %v", what, err)
-	}
+	programtest.Await(t, t.Context(), patience, what, try)
 }
 
 // until tries until something has come about, within a limit, or cannot any more.

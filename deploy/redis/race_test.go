@@ -2,4 +2,5 @@
 
 package redis
 
+// buildFlags build doorward as the tests were built: with the race detector, where they have it.
 var buildFlags = []string{"-race"}

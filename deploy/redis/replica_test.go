@@ -31,11 +31,7 @@ type process struct {
 
 func newReplica(t testing.TB) *replica {
 	t.Helper()
-	binary, err := build()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &replica{t: t, binary: binary, Addr: programtest.FreeAddr(t), Metrics: programtest.FreeAddr(t)}
+	return &replica{t: t, binary: programtest.Doorward(t, buildFlags...), Addr: programtest.FreeAddr(t), Metrics: programtest.FreeAddr(t)}
 }
 
 // Start starts the process. The test fails when it ends by itself, as it does when the race detector finds something.
@@ -58,12 +54,7 @@ func (r *replica) Start(settings []string) {
 // AwaitReady returns when the process is ready, with Redis and all.
 func (r *replica) AwaitReady() {
 	r.t.Helper()
-	await(r.t, "a replica to be ready", func() bool {
-		if r.running.Err() != nil {
-			r.t.Fatal("a replica has ended")
-		}
-		return r.metrics("/readyz") == http.StatusOK
-	})
+	programtest.Await(r.t, r.running, patience, "a replica to be ready", func() bool { return r.metrics("/readyz") == http.StatusOK })
 }
 
 // Kill ends the process as a crash does, and returns when it is gone.

@@ -28,7 +28,7 @@ func TestSocketActivation(t *testing.T) {
 	for _, variable := range append(u.environment(t), "DOORWARD_METRICS_ADDR=127.0.0.1:"+programtest.FreePort(t), "DOORWARD_UPSTREAMS="+application.URL) {
 		program.Args = append(program.Args, "--setenv="+variable)
 	}
-	program.Args = append(program.Args, doorward(t))
+	program.Args = append(program.Args, programtest.Doorward(t))
 	running := programtest.Run(t, program)
 
 	client := &http.Client{Timeout: patience, Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}

@@ -55,7 +55,7 @@ func hold(t *testing.T, upstream string) *held {
 func (h *held) start() (stop func()) {
 	h.t.Helper()
 	ready := h.listenForReady()
-	program := exec.Command("sh", "-c", `LISTEN_PID=$$ exec "$0"`, doorward(h.t))
+	program := exec.Command("sh", "-c", `LISTEN_PID=$$ exec "$0"`, programtest.Doorward(h.t))
 	program.ExtraFiles = []*os.File{h.socket}
 	program.Env = append(h.env, "NOTIFY_SOCKET="+ready.LocalAddr().String())
 	running := programtest.Run(h.t, program)

@@ -83,7 +83,7 @@ func TestDropInsAreValid(t *testing.T) {
 func install(t *testing.T) (folder string) {
 	t.Helper()
 	find(t, "systemd-analyze")
-	program, folder := doorward(t), t.TempDir()
+	program, folder := programtest.Doorward(t), t.TempDir()
 	for _, name := range []string{"doorward.service", "doorward.socket"} {
 		text, err := os.ReadFile(name)
 		if err != nil {
@@ -186,7 +186,7 @@ func certificate(t *testing.T) (cert, key string) {
 
 // Every setting of the unit is one of doorward's, and the whole of them starts it.
 func TestSettingsOfTheServiceAreAccepted(t *testing.T) {
-	check := exec.Command(doorward(t), "check", "--json")
+	check := exec.Command(programtest.Doorward(t), "check", "--json")
 	check.Env = read(t, "doorward.service").environment(t)
 	output, err := check.Output()
 	var report struct {

@@ -2,9 +2,13 @@
 
 package watchtest
 
-import "testing"
+import (
+	"testing"
 
-func TestMain(m *testing.M) { Main(m) }
+	"doorward/deploy/programtest"
+)
+
+func TestMain(m *testing.M) { programtest.Main(m) }
 
 // A day goes by, and all of it happens as it is meant to.
 func TestDay(t *testing.T) {

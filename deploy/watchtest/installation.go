@@ -13,6 +13,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -24,6 +25,7 @@ import (
 	"time"
 
 	"doorward/config"
+	"doorward/deploy/certtest"
 	"doorward/deploy/programtest"
 	"doorward/deploy/redistest"
 	"doorward/proxy/providertest"
@@ -61,11 +63,7 @@ func New(t testing.TB) *Installation {
 	i.Provider.IssueRefreshTokens()
 	application := httptest.NewServer(application())
 	t.Cleanup(application.Close)
-	binary, err := build()
-	if err != nil {
-		t.Fatal(err)
-	}
-	i.program = exec.Command(binary)
+	i.program = exec.Command(programtest.Doorward(t))
 	i.program.Stdout = &i.log
 	for _, setting := range append(i.files(), i.settings(application.URL)...) {
 		i.program.Env = append(i.program.Env, "DOORWARD_"+setting)
@@ -83,7 +81,12 @@ func (i *Installation) files() []string {
 	i.t.Helper()
 	folder := i.t.TempDir()
 	certificate, key := filepath.Join(folder, "tls.pem"), filepath.Join(folder, "tls.key")
-	i.roots, i.secret = certify(i.t, i.Addr, certificate, key), filepath.Join(folder, "client-secret")
+	host, _, _ := net.SplitHostPort(i.Addr)
+	authority := certtest.New(i.t)
+	own := authority.Issue(1, time.Now().Add(30*24*time.Hour), host)
+	write(i.t, certificate, own.Certificate)
+	write(i.t, key, own.Key)
+	i.roots, i.secret = authority.Roots(), filepath.Join(folder, "client-secret")
 	write(i.t, i.secret, providertest.ClientSecret)
 	return []string{"TLS_CERT_FILE=" + certificate, "TLS_KEY_FILE=" + key, "CLIENT_SECRET_FILE=" + i.secret}
 }
@@ -130,22 +133,7 @@ func (i *Installation) Exposition() string {
 // await tries until something has come about, and ends the test when that takes too long or doorward ends.
 func (i *Installation) await(what string, try func() bool) {
 	i.t.Helper()
-	await(i.t, i.running, what, try)
-}
-
-func await(t testing.TB, running context.Context, what string, try func() bool) {
-	t.Helper()
-	deadline, ticker := time.After(patience), time.NewTicker(50*time.Millisecond)
-	defer ticker.Stop()
-	for !try() {
-		select {
-		case <-running.Done():
-			t.Fatalf("the program ended before %s", what)
-		case <-deadline:
-			t.Fatalf("waited in vain for %s", what)
-		case <-ticker.C:
-		}
-	}
+	programtest.Await(i.t, i.running, patience, what, try)
 }
 
 // client trusts doorward's certificate, keeps no cookies and follows nothing.
@@ -153,26 +141,6 @@ func (i *Installation) client() *http.Client {
 	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: i.roots}}
 	i.t.Cleanup(transport.CloseIdleConnections)
 	return &http.Client{Transport: transport, Timeout: patience, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-}
-
-// build builds doorward once, into a folder that [Main] removes.
-var build = sync.OnceValues(func() (string, error) {
-	binary := filepath.Join(folder(), "doorward")
-	output, err := exec.Command("go", "build", "-o", binary, "doorward/cmd/doorward").CombinedOutput()
-	if err != nil {
-		err = fmt.Errorf("building doorward: %w\n%s", err, output)
-	}
-	return binary, err
-})
-
-// folder is this process's own.
-func folder() string { return filepath.Join(os.TempDir(), fmt.Sprintf("doorward-%d", os.Getpid())) }
-
-// Main runs a package's tests and removes what was built for them.
-func Main(m *testing.M) {
-	status := m.Run()
-	os.RemoveAll(folder())
-	os.Exit(status)
 }
 
 // logBuffer is a log that can be read while it is written.

@@ -49,7 +49,7 @@ func (i *Installation) Prometheus(folder string) *Prometheus {
 	p := &Prometheus{t: i.t, addr: programtest.FreeAddr(i.t)}
 	p.running = programtest.Run(i.t, exec.Command(program, "--config.file="+filepath.Join(own, "prometheus.yml"),
 		"--storage.tsdb.path="+filepath.Join(own, "data"), "--web.listen-address="+p.addr, "--log.level=warn"))
-	await(i.t, p.running, "Prometheus to answer", func() bool {
+	programtest.Await(i.t, p.running, patience, "Prometheus to answer", func() bool {
 		_, err := p.query("vector(1)")
 		return err == nil
 	})
@@ -60,7 +60,7 @@ func (i *Installation) Prometheus(folder string) *Prometheus {
 // Await returns when an expression has a series.
 func (p *Prometheus) Await(expression string) {
 	p.t.Helper()
-	await(p.t, p.running, expression, func() bool { return len(p.Query(expression)) > 0 })
+	programtest.Await(p.t, p.running, patience, expression, func() bool { return len(p.Query(expression)) > 0 })
 }
 
 // A Sample is one series of an answer, at one moment.
@@ -128,5 +128,5 @@ func (p *Prometheus) Scrapes(n int) {
 	p.t.Helper()
 	count := func() float64 { return p.Query(`count_over_time(up{job="doorward"}[1h])`)[0].Value }
 	enough := count() + float64(n)
-	await(p.t, p.running, "further scrapes", func() bool { return count() >= enough })
+	programtest.Await(p.t, p.running, patience, "further scrapes", func() bool { return count() >= enough })
 }

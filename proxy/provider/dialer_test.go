@@ -17,6 +17,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"doorward/deploy/certtest"
 )
 
 // names is a resolver for which every name leads to one address (RFC 1035 4.1, over TCP).
@@ -161,25 +163,25 @@ func (o *op) secure(t *testing.T, certificate tls.Certificate, change func(*tls.
 
 // A provider is who its certificate says, now, in a version of TLS that holds.
 func TestCertificatesOfTheProvider(t *testing.T) {
-	ours, stranger := newAuthority(t), newAuthority(t)
+	ours, stranger := certtest.New(t), certtest.New(t)
 	later := time.Now().Add(time.Hour)
 	tests := map[string]struct {
 		certificate tls.Certificate
 		change      func(*tls.Config)
 		error       string
 	}{
-		"good":              {ours.certify(t, "127.0.0.1", later), nil, ""},
-		"expired":           {ours.certify(t, "127.0.0.1", time.Now().Add(-time.Hour)), nil, "expired"},
-		"of another host":   {ours.certify(t, "idp.example.com", later), nil, "cannot validate"},
-		"of a stranger":     {stranger.certify(t, "127.0.0.1", later), nil, "unknown authority"},
-		"TLS 1.1":           {ours.certify(t, "127.0.0.1", later), func(c *tls.Config) { c.MinVersion, c.MaxVersion = tls.VersionTLS10, tls.VersionTLS11 }, "protocol version"},
-		"TLS 1.2 is enough": {ours.certify(t, "127.0.0.1", later), func(c *tls.Config) { c.MaxVersion = tls.VersionTLS12 }, ""},
+		"good":              {ours.Issue(2, later, "127.0.0.1").TLS(t), nil, ""},
+		"expired":           {ours.Issue(2, time.Now().Add(-time.Hour), "127.0.0.1").TLS(t), nil, "expired"},
+		"of another host":   {ours.Issue(2, later, "idp.example.com").TLS(t), nil, "cannot validate"},
+		"of a stranger":     {stranger.Issue(2, later, "127.0.0.1").TLS(t), nil, "unknown authority"},
+		"TLS 1.1":           {ours.Issue(2, later, "127.0.0.1").TLS(t), func(c *tls.Config) { c.MinVersion, c.MaxVersion = tls.VersionTLS10, tls.VersionTLS11 }, "protocol version"},
+		"TLS 1.2 is enough": {ours.Issue(2, later, "127.0.0.1").TLS(t), func(c *tls.Config) { c.MaxVersion = tls.VersionTLS12 }, ""},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			o := newOP(t, "ES256")
 			o.secure(t, test.certificate, test.change)
-			_, err := o.login(t, o.client(t, func(o *Options) { o.CA = func() string { return string(ours.pem()) } }))
+			_, err := o.login(t, o.client(t, func(o *Options) { o.CA = func() string { return ours.PEM } }))
 			if test.error == "" {
 				if err != nil {
 					t.Error(err)
@@ -219,16 +221,16 @@ func TestCAAddsToTheSystems(t *testing.T) {
 	if !alone(t) {
 		return
 	}
-	system, own := newAuthority(t), newAuthority(t)
+	system, own := certtest.New(t), certtest.New(t)
 	file := t.TempDir() + "/roots.pem"
-	if err := os.WriteFile(file, system.pem(), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte(system.PEM), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	t.Setenv("SSL_CERT_FILE", file)
-	for name, ca := range map[string]*authority{"the system's": system, "the operator's": own} {
+	for name, ca := range map[string]*certtest.Authority{"the system's": system, "the operator's": own} {
 		o := newOP(t, "ES256")
-		o.secure(t, ca.certify(t, "127.0.0.1", time.Now().Add(time.Hour)), nil)
-		if _, err := o.login(t, o.client(t, func(o *Options) { o.CA = func() string { return string(own.pem()) } })); err != nil {
+		o.secure(t, ca.Issue(2, time.Now().Add(time.Hour), "127.0.0.1").TLS(t), nil)
+		if _, err := o.login(t, o.client(t, func(o *Options) { o.CA = func() string { return own.PEM } })); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -236,11 +238,11 @@ func TestCAAddsToTheSystems(t *testing.T) {
 
 // The operator's authority may be replaced while doorward runs.
 func TestAnotherAuthorityCountsAtOnce(t *testing.T) {
-	before, after := newAuthority(t), newAuthority(t)
+	before, after := certtest.New(t), certtest.New(t)
 	o := newOP(t, "ES256")
-	address := o.secure(t, after.certify(t, "127.0.0.1", time.Now().Add(time.Hour)), nil).URL + "/.well-known/openid-configuration"
+	address := o.secure(t, after.Issue(2, time.Now().Add(time.Hour), "127.0.0.1").TLS(t), nil).URL + "/.well-known/openid-configuration"
 	trusted := before
-	p := o.client(t, func(o *Options) { o.CA = func() string { return string(trusted.pem()) } })
+	p := o.client(t, func(o *Options) { o.CA = func() string { return trusted.PEM } })
 	if _, err := p.client.get(t.Context(), "metadata", address); err == nil {
 		t.Error("an authority is trusted that is nobody's")
 	}
@@ -260,15 +262,15 @@ func TestProxyOfTheEnvironment(t *testing.T) {
 	if !alone(t) {
 		return
 	}
-	ca := newAuthority(t)
+	ca := certtest.New(t)
 	o := newOP(t, "ES256")
-	server := o.secure(t, ca.certify(t, "idp.example.com", time.Now().Add(time.Hour)), nil)
+	server := o.secure(t, ca.Issue(2, time.Now().Add(time.Hour), "idp.example.com").TLS(t), nil)
 	o.issuer = "https://idp.example.com"
 	var tunnels atomic.Int32
 	proxy := httptest.NewServer(tunnel(&tunnels, "idp.example.com:443", server.Listener.Addr().String()))
 	defer proxy.Close()
 	t.Setenv("HTTPS_PROXY", proxy.URL)
-	trusting := func(o *Options) { o.CA = func() string { return string(ca.pem()) } }
+	trusting := func(o *Options) { o.CA = func() string { return ca.PEM } }
 
 	if _, err := o.login(t, o.client(t, trusting)); err != nil || tunnels.Load() == 0 {
 		t.Errorf("%d requests took the proxy: %v", tunnels.Load(), err)

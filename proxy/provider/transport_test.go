@@ -3,16 +3,9 @@ package provider
 import (
 	"bufio"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"fmt"
 	"io"
-	"math/big"
 	"net"
 	"net/http"
 	"strings"
@@ -21,6 +14,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"doorward/deploy/certtest"
 )
 
 // pipes is a network of two: whoever dials talks to serve. No time passes in it but synctest's.
@@ -166,54 +161,6 @@ func TestHandshakeThatHangs(t *testing.T) {
 	})
 }
 
-// authority signs certificates for tests.
-type authority struct {
-	certificate *x509.Certificate
-	key         *ecdsa.PrivateKey
-}
-
-func newAuthority(t testing.TB) *authority {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "an authority of tests"},
-		NotBefore: time.Unix(0, 0), NotAfter: time.Now().AddDate(200, 0, 0),
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	certificate, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &authority{certificate, key}
-}
-
-func (a *authority) pem() []byte {
-	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.certificate.Raw})
-}
-
-// certify makes a server's certificate for a name, good until a time.
-func (a *authority) certify(t testing.TB, name string, until time.Time) tls.Certificate {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(2), DNSNames: []string{name}, NotBefore: time.Unix(0, 0), NotAfter: until}
-	if ip := net.ParseIP(name); ip != nil {
-		template.DNSNames, template.IPAddresses = nil, []net.IP{ip}
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, a.certificate, &key.PublicKey, a.key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
-}
-
 // listener hands the far ends of pipes to an http.Server.
 type listener struct {
 	conns  chan net.Conn
@@ -235,17 +182,17 @@ func (l *listener) Addr() net.Addr { return &net.TCPAddr{} }
 // http2 is a client and a server that speak HTTP/2 with one another over pipes, whose far ends are led through a function.
 func http2(t *testing.T, handler http.HandlerFunc, through func(net.Conn) net.Conn) (*client, *pipes) {
 	t.Helper()
-	ca := newAuthority(t)
+	ca := certtest.New(t)
 	l := &listener{make(chan net.Conn), make(chan struct{})}
 	server := &http.Server{Handler: handler, TLSConfig: &tls.Config{
-		Certificates: []tls.Certificate{ca.certify(t, "idp.example.com", time.Now().AddDate(100, 0, 0))}}}
+		Certificates: []tls.Certificate{ca.Issue(2, time.Now().AddDate(100, 0, 0), "idp.example.com").TLS(t)}}}
 	go server.ServeTLS(l, "", "")
 	p := &pipes{serve: func(c net.Conn) {
 		done := make(chan struct{})
 		l.conns <- closing{through(c), done}
 		<-done
 	}}
-	c := p.over(t, Options{Issuer: "https://idp.example.com", CA: func() string { return string(ca.pem()) }})
+	c := p.over(t, Options{Issuer: "https://idp.example.com", CA: func() string { return ca.PEM }})
 	t.Cleanup(func() {
 		close(l.closed)
 		server.Close()

@@ -14,8 +14,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"doorward/config"
 )
 
 // Migration is what became of a configuration of oauth2-proxy.
@@ -93,10 +91,6 @@ func (m *Migration) unread() {
 
 // set writes a setting that comes from the options named.
 func (m *Migration) set(name, value string, from ...string) {
-	if !config.Known(name) {
-		m.lose("%s: this doorward has no %s yet", strings.Join(from, ", "), name)
-		return
-	}
 	m.Settings = append(m.Settings, Setting{Name: name, Value: value, From: m.origin(from)})
 }
 

@@ -152,7 +152,7 @@ func options() []option {
 		{name: "reverse_proxy", kind: boolean, says: "TRUSTED_PROXIES"},
 		{name: "real_client_ip_header", fallback: "X-Real-IP", fate: changed, says: "the client's address is taken from X-Forwarded-For, from TRUSTED_PROXIES alone; let the server in front set that"},
 		{name: "trusted_proxy_ips", flag: "trusted-proxy-ip", kind: list, says: "TRUSTED_PROXIES"},
-		{name: "whitelist_domains", flag: "whitelist-domain", kind: list, fate: changed, says: "a login returns to origins of PUBLIC_URL alone: name each that people are to come back to there"},
+		{name: "whitelist_domains", flag: "whitelist-domain", kind: list, fate: changed, says: "a login returns to origins of PUBLIC_URL, and with COOKIE_DOMAIN to hosts under it that rules or upstreams name: name each that people are to come back to"},
 		{name: "redirect_url", says: "PUBLIC_URL"},
 		{name: "relative_redirect_url", kind: boolean, fate: gone, says: "the callback is always that of PUBLIC_URL"},
 		{name: "force_https", kind: boolean, fate: gone, says: "let the server in front redirect http to https"},
@@ -195,10 +195,10 @@ func options() []option {
 
 		// Pages.
 		{name: "skip_provider_button", kind: boolean, fate: needless},
-		{name: "custom_templates_dir", fate: gone, says: "these templates do not fit doorward's pages"},
-		{name: "custom_sign_in_logo", fate: gone, says: "there is no sign-in page"},
-		{name: "banner", fate: gone, says: "there is no sign-in page"},
-		{name: "footer", fate: gone, says: "there is no sign-in page"},
+		{name: "custom_templates_dir", fate: changed, says: "its templates do not fit doorward's pages; PAGES_DIR is for those that do"},
+		{name: "custom_sign_in_logo", fate: changed, says: "there is no sign-in page; BRAND_LOGO is the path of a logo that all of doorward's pages show"},
+		{name: "banner", fate: gone, says: "there is no sign-in page; all pages bear BRAND_NAME, and PAGES_DIR is for more than that"},
+		{name: "footer", fate: gone, says: "there is no sign-in page; a template in PAGES_DIR may have a footer"},
 		{name: "show_debug_on_error", kind: boolean, fate: gone, says: "causes go to the log alone; pages bear the id under which they are found there"},
 	}
 }

@@ -74,8 +74,11 @@ func (m *Migration) listeners() {
 		m.set("TLS_CERT_FILE", m.text("tls_cert_file"), "tls_cert_file")
 		m.set("TLS_KEY_FILE", m.text("tls_key_file"), "tls_key_file")
 	}
-	if address, ok := hostPort(m.text(option)); ok {
+	text := m.text(option)
+	if address, ok := hostPort(text); ok {
 		m.set("LISTEN_ADDR", address, option)
+	} else if strings.HasPrefix(strings.ToLower(text), "fd:") {
+		m.change("%s: the socket that systemd hands over is told by its name, FileDescriptorName=public in its unit; LISTEN_ADDR stays unset", option)
 	} else {
 		m.fillIn("LISTEN_ADDR", "127.0.0.1:4180", option+" is no host:port; doorward listens on TCP (without it on :4180, for everybody)")
 	}
@@ -90,7 +93,7 @@ func (m *Migration) listeners() {
 	}
 }
 
-// hostPort reads [http://]host:port; a socket, and one that systemd hands over (fd:3), are none.
+// hostPort reads [http://]host:port; a socket, of the file system or handed over (fd:3), is none.
 func hostPort(text string) (address string, ok bool) {
 	text = strings.TrimPrefix(strings.TrimPrefix(strings.ToLower(text), "http://"), "https://")
 	host, port, err := net.SplitHostPort(text)
