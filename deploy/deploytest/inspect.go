@@ -34,3 +34,20 @@ func (s *Site) Inspect(t testing.TB, issuer string, settings func(*config.Config
 	}
 	return gravest
 }
+
+// WantFindings fails the test unless [Site.Inspect] finds what it should, by the id, with several settings, some of which may be nil.
+func (s *Site) WantFindings(t testing.TB, issuer string, want map[string]provider.Level, settings ...func(*config.Config)) {
+	t.Helper()
+	found := s.Inspect(t, issuer, func(c *config.Config) {
+		for _, set := range settings {
+			if set != nil {
+				set(c)
+			}
+		}
+	})
+	for id, level := range want {
+		if found[id].Level != level {
+			t.Errorf("%+v, want %s of %s", found[id], level, id)
+		}
+	}
+}

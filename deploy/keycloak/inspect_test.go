@@ -31,18 +31,7 @@ func (k *keycloak) testInspection(t *testing.T) {
 		{"wrong secret, pushed", here, func(c *config.Config) { c.PAR, c.ClientSecret = "always", "another" }, map[string]provider.Level{"provider.client": fail, "provider.request": fail}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			found := tt.site.Inspect(t, k.issuer, func(c *config.Config) {
-				c.ClientID = id
-				forTheAPI(c)
-				if tt.settings != nil {
-					tt.settings(c)
-				}
-			})
-			for id, level := range tt.want {
-				if found[id].Level != level {
-					t.Errorf("%+v, want %s of %s", found[id], level, id)
-				}
-			}
+			tt.site.WantFindings(t, k.issuer, tt.want, forTheAPI, func(c *config.Config) { c.ClientID = id }, tt.settings)
 		})
 	}
 }

@@ -28,18 +28,6 @@ func TestInspection(t *testing.T) {
 		{"pushed", here, func(c *config.Config) { c.PAR = "always" }, map[string]provider.Level{"provider.client": ok, "provider.redirect-uri": ok, "provider.request": ok}},
 		{"pushed from another origin", elsewhere, func(c *config.Config) { c.PAR = "always" }, map[string]provider.Level{"provider.redirect-uri": fail}},
 	} {
-		t.Run(tt.name, func(t *testing.T) {
-			found := tt.site.Inspect(t, issuer, func(c *config.Config) {
-				forTheAPI(c)
-				if tt.settings != nil {
-					tt.settings(c)
-				}
-			})
-			for id, level := range tt.want {
-				if found[id].Level != level {
-					t.Errorf("%+v, want %s of %s", found[id], level, id)
-				}
-			}
-		})
+		t.Run(tt.name, func(t *testing.T) { tt.site.WantFindings(t, issuer, tt.want, forTheAPI, tt.settings) })
 	}
 }
