@@ -195,10 +195,10 @@ func options() []option {
 
 		// Pages.
 		{name: "skip_provider_button", kind: boolean, fate: needless},
-		{name: "custom_templates_dir", fate: gone, says: "these templates do not fit doorward's pages"},
-		{name: "custom_sign_in_logo", fate: gone, says: "there is no sign-in page"},
-		{name: "banner", fate: gone, says: "there is no sign-in page"},
-		{name: "footer", fate: gone, says: "there is no sign-in page"},
+		{name: "custom_templates_dir", fate: gone, says: "these templates do not fit doorward's pages; PAGES_DIR names a folder of templates that do"},
+		{name: "custom_sign_in_logo", fate: gone, says: "there is no sign-in page; BRAND_LOGO names a logo for the pages that there are"},
+		{name: "banner", fate: gone, says: "there is no sign-in page; BRAND_NAME, or templates in PAGES_DIR, are for the pages that there are"},
+		{name: "footer", fate: gone, says: "there is no sign-in page; BRAND_NAME, or templates in PAGES_DIR, are for the pages that there are"},
 		{name: "show_debug_on_error", kind: boolean, fate: gone, says: "causes go to the log alone; pages bear the id under which they are found there"},
 	}
 }
