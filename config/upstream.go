@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"path"
 	"slices"
@@ -103,6 +104,10 @@ func (c *Config) parseUpstream(entry string) (Upstream, Problems) {
 		u.Pattern, fields = fields[0], fields[1:]
 	}
 	if len(fields) == 0 || !absolute(fields[0]) {
+		if _, _, err := net.SplitHostPort(u.Pattern); err == nil && len(fields) == 0 {
+			v.add(quote(u.Pattern)+" has no scheme", "write http:// before it, or https://")
+			return u, v.problems
+		}
 		v.add("the entry of "+quote(u.Pattern)+" has no URL after the pattern", "write [PATTERN] URL [option…], e.g. /api/ http://127.0.0.1:8080; patterns have no methods here")
 		return u, v.problems
 	}

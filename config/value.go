@@ -154,6 +154,9 @@ func durationMend(text string) string {
 	if _, err := strconv.Atoi(text); err == nil {
 		return fmt.Sprintf("write the unit: %ss, %sm or %sh", text, text, text)
 	}
+	if days, err := strconv.Atoi(strings.TrimSuffix(text, "d")); err == nil && days >= 0 && days <= 10000 {
+		return fmt.Sprintf("write days as hours: %dh", days*24)
+	}
 	return "write a number with its unit, e.g. 30s, 5m or 12h"
 }
 

@@ -16,5 +16,6 @@ const (
 	signIn  fate = "asked to sign in"
 	refused fate = "refused before any rule was asked"
 	nowhere fate = "without an upstream"
+	ours    fate = "answered by doorward itself, whatever the rules say"
 	untold  fate = "" // cannot be told
 )

@@ -48,7 +48,7 @@ func (asked *questions) answer(c *config.Config, policy *access.Policy, out io.W
 			fmt.Fprintln(out)
 		}
 		now := q.answer(c, policy, out)
-		allAllowed = allAllowed && now.fate == allowed
+		allAllowed = allAllowed && (now.fate == allowed || now.fate == ours)
 		if q.logged != nil {
 			changes[q.logged.compare(now, out)]++
 		}
@@ -82,7 +82,7 @@ func (q *question) answer(c *config.Config, policy *access.Policy, out io.Writer
 	}
 	if q.path == c.EndpointPrefix || strings.HasPrefix(q.path, c.EndpointPrefix+"/") {
 		line(out, "verdict", "allowed: doorward itself answers under "+c.EndpointPrefix)
-		return decision{c.EndpointPrefix + "/", allowed}
+		return decision{c.EndpointPrefix + "/", ours}
 	}
 	route, err := policy.Route(q.method, q.host, q.path)
 	if err != nil {

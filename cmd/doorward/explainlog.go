@@ -171,6 +171,9 @@ func (l *accessLine) compare(now decision, out io.Writer) change {
 		}
 		line(out, "changed", "yes: "+text)
 		return changed
+	case now.fate == ours: // a login's callback is no login that a rule asked for
+		line(out, "changed", "no: "+string(ours))
+		return unchanged
 	case then == untold || now.fate == untold:
 		line(out, "changed", "cannot be told; the rule is the same")
 		return unknown

@@ -56,7 +56,7 @@ func general() []string {
 	return []string{
 		"everybody signs in once more: the cookies of oauth2-proxy do not open here, and COOKIE_SECRETS is a fresh secret",
 		"a login always uses PKCE (S256) and a nonce, and the issuer, the audience and the signature of the ID token are always checked",
-		"people without a session are sent to the provider at once (302); there is no sign-in page. What is no navigation of a browser gets 401 with `login_url`",
+		"people without a session are sent to the provider at once (303); there is no sign-in page. What is no navigation of a browser gets 401 with `login_url`",
 		"a session ends when its access token expires and cannot be refreshed (SESSION_WITHOUT_REFRESH=keep lets it go on, without a token); oauth2-proxy never looked unless cookie_refresh was set",
 		"an e-mail is used in rules and forwarded only where the provider says email_verified true, unless INSECURE_UNVERIFIED_EMAIL; oauth2-proxy took one of which nothing was said, as Entra ID does",
 		"the client proves itself by HTTP Basic alone; where it is registered for client_secret_post, set CLIENT_AUTH",
