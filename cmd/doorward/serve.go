@@ -44,7 +44,7 @@ func collectLess() (end func()) {
 		return func() {}
 	}
 	debug.SetGCPercent(200)
-	// How often is a matter of how much is alive, which is little: with this it is every third time. Nobody writes to it, so that it takes no memory.
+	// How often is a matter of how much is alive, which is little; this counts as well, and takes no memory, since nobody writes to it.
 	ballast := make([]byte, 4<<20)
 	return func() { runtime.KeepAlive(ballast) }
 }
