@@ -161,25 +161,25 @@ func (b *Browser) Page() Page {
 	return page
 }
 
+// asItIs is what a page shows, in one look: it may lead on to another by itself, and what belongs to two would be nobody's. A step's own answer may be
+// that of a page which led on by a script.
+const asItIs = `({Status: performance.getEntriesByType("navigation")[0].responseStatus, URL: location.href, Title: document.title, Text: document.body.innerText})`
+
 func (b *Browser) look() (page Page, err error) {
 	ctx, cancel := context.WithTimeout(b.ctx, patience)
 	defer cancel()
-	for _, part := range []struct {
-		into *string
-		from chromedp.Action[string]
-	}{
-		{&page.URL, chromedp.Location()},
-		{&page.Title, chromedp.Title()},
-		{&page.Text, chromedp.Text(chromedp.CSS("body"))},
-	} {
-		if *part.into, err = chromedp.Run(ctx, part.from); err != nil {
+	ticker := time.NewTicker(50 * time.Millisecond)
+	defer ticker.Stop()
+	for {
+		if page, err = chromedp.Run(ctx, chromedp.Evaluate[Page](asItIs)); err == nil {
+			return page, nil
+		}
+		select {
+		case <-ticker.C: // between two pages there is none to look at
+		case <-ctx.Done():
 			return page, err
 		}
 	}
-	// A step's own answer may be that of a page which led on by a script.
-	status := chromedp.Evaluate[int](`performance.getEntriesByType("navigation")[0].responseStatus`)
-	page.Status, err = chromedp.Run(ctx, status)
-	return page, err
 }
 
 func (b *Browser) do(what string, steps ...chromedp.Action[chromedp.Void]) {
