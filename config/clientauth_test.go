@@ -337,6 +337,9 @@ func TestTroubleWithAFileIsToldOnce(t *testing.T) {
 	ask()
 	os.Remove(file)
 	ask()
+	os.Mkdir(file, 0o700)
+	ask()
+	os.Remove(file)
 	overwrite(t, file, "first\n", time.Now())
 	ask()
 	var said []string
@@ -347,8 +350,8 @@ func TestTroubleWithAFileIsToldOnce(t *testing.T) {
 			said = append(said, err.Error())
 		}
 	}
-	for i, want := range []string{"blank or a newline", "the file is empty", "no such file", "well"} {
-		if len(said) != 4 || !strings.Contains(said[i], want) {
+	for i, want := range []string{"blank or a newline", "the file is empty", "no such file", "not a plain file", "well"} {
+		if len(said) != 5 || !strings.Contains(said[i], want) {
 			t.Fatalf("told is %q", said)
 		}
 	}

@@ -53,7 +53,7 @@ func (s setting) lookup() (string, Problems) {
 	case value != "" && path != "":
 		return "", s.problems("is set, and so is "+s.name+fileSuffix, "leave one of them out")
 	case path != "":
-		return s.readFile(path)
+		return s.readFile(path, readBounded)
 	case value == "" && set && s.required:
 		return "", s.problems("is set but empty", s.mendMissing())
 	}
@@ -66,13 +66,13 @@ func fileOf(name string) string {
 }
 
 // readFile returns what the file holds without its final newline.
-func (s setting) readFile(path string) (string, Problems) {
+func (s setting) readFile(path string, read func(path string) (string, error)) (string, Problems) {
 	problem := Problem{Variable: s.name + fileSuffix, Mend: "name a file that holds the value of " + s.name}
 	file := "the file"
 	if !s.secret {
 		file = quote(path)
 	}
-	text, err := readBounded(path)
+	text, err := read(path)
 	if err != nil {
 		problem.Wrong = "reading " + file + ": " + reason(err)
 		return "", Problems{problem}
@@ -83,6 +83,20 @@ func (s setting) readFile(path string) (string, Problems) {
 		return "", Problems{problem}
 	}
 	return text, nil
+}
+
+// readPlain reads a file again that may have become something else: a pipe would block, and a device may have no end.
+func readPlain(path string) (string, error) {
+	if isSpecial(path) {
+		return "", errors.New("it is a folder, a pipe or a device, not a plain file")
+	}
+	return readBounded(path)
+}
+
+// isSpecial tells whether there is something, and no plain file.
+func isSpecial(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && !info.Mode().IsRegular()
 }
 
 func readBounded(path string) (string, error) {

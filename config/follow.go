@@ -11,14 +11,15 @@ import (
 //
 //   - The file is looked at each time, through links, and read when it is another file or was written.
 //   - A new content that cannot be used, and a file that is gone, leave the last good value in place. That is told once.
-//   - Only a plain file is read again: a pipe, such as a shell's <(…), was emptied by the first reading and would block the next.
+//   - Only a plain file is read again: a pipe would block. One that stood there from the start, such as a shell's <(…), was emptied by the
+//     first reading, and its value stays; a plain file that became a pipe, a device or a folder is told of like one that is gone.
 
 // follow returns what gives the value as it is now, once f knows its setting, path (empty: the value stays as it is), text, read
 // and notice. notice is told when another value counts from now on (nil), and when a new content cannot be used (why). It is
 // called in the goroutine that asks.
 func follow[T any](f *followed[T]) func() T {
 	f.value, _ = f.read(f.text)
-	if f.path == "" {
+	if f.path == "" || isSpecial(f.path) {
 		return func() T { return f.value }
 	}
 	return f.current
@@ -58,16 +59,13 @@ func (f *followed[T]) changed() bool {
 		f.seen = nil
 		return true
 	}
-	if !now.Mode().IsRegular() {
-		return false
-	}
 	before, settled := f.seen, f.seen != nil && f.seenAt.Sub(f.seen.ModTime()) > tick
 	f.seen, f.seenAt = now, time.Now()
 	return !settled || !os.SameFile(before, now) || !before.ModTime().Equal(now.ModTime()) || before.Size() != now.Size()
 }
 
 func (f *followed[T]) reread() {
-	text, problems := f.setting.readFile(f.path)
+	text, problems := f.setting.readFile(f.path, readPlain)
 	if problems == nil {
 		text, problems = f.setting.clean(text)
 	}

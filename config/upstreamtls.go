@@ -66,7 +66,7 @@ func (t UpstreamTLS) contents() (files upstreamFiles, err error) {
 		if f.path == "" {
 			continue
 		}
-		if *f.text, err = readBounded(f.path); err != nil {
+		if *f.text, err = readPlain(f.path); err != nil {
 			return files, fmt.Errorf("%s=: reading %s: %s", f.option, quote(f.path), reason(err))
 		}
 	}

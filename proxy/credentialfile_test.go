@@ -175,23 +175,48 @@ func TestUnusableCredentialIsNotTaken(t *testing.T) {
 	}
 }
 
-// A file that is gone, or a pipe that was emptied at the start, holds nobody up.
+// A file that is gone, or has become something that cannot be read like a file, holds nobody up, and is told of once.
 func TestCredentialFileThatCannotBeReadAgain(t *testing.T) {
 	for name, replace := range map[string]func(f folder){
-		"gone":     func(f folder) { f.do(os.Remove(f.file())) },
-		"a folder": func(f folder) { f.do(os.Remove(f.file())); f.do(os.Mkdir(f.file(), 0o700)) },
-		"a pipe":   func(f folder) { f.do(os.Remove(f.file())); f.do(syscall.Mkfifo(f.file(), 0o600)) },
+		"gone":     func(f folder) {},
+		"a folder": func(f folder) { f.do(os.Mkdir(f.file(), 0o700)) },
+		"a pipe":   func(f folder) { f.do(syscall.Mkfifo(f.file(), 0o600)) },
+		"a device": func(f folder) { f.do(os.Symlink(os.DevNull, f.file())) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFolder(t, providertest.ClientSecret)
 			s := newSite(t, loaded(t, map[string]string{"CLIENT_SECRET_FILE": f.file()}))
-			replace(f)
-			s.signedIn("alice")
-			s.signedIn("bob")
-			if n := len(s.Log.events(t, "config_reload_failed")); n > 1 {
-				t.Errorf("the log tells of it %d times", n)
+			expect := func(failed int, success float64) {
+				t.Helper()
+				s.signedIn("alice")
+				s.signedIn("bob")
+				if n, now := len(s.Log.events(t, "config_reload_failed")), s.metric("doorward_config_reload_success"); n != failed || now != success {
+					t.Errorf("the log tells of it %d times, config_reload_success is %v", n, now)
+				}
 			}
+			f.do(os.Remove(f.file()))
+			replace(f)
+			expect(1, 0)
+			f.do(os.RemoveAll(f.file()))
+			f.move(providertest.ClientSecret)
+			expect(1, 1)
 		})
+	}
+}
+
+// A pipe that was emptied at the start, as a shell's <(…), is not read again, and nothing is wrong with it.
+func TestCredentialOfAPipe(t *testing.T) {
+	pipe := filepath.Join(t.TempDir(), "pipe")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	go func() { _ = os.WriteFile(pipe, []byte(providertest.ClientSecret), 0o600) }()
+	s := newSite(t, loaded(t, map[string]string{"CLIENT_SECRET_FILE": pipe}))
+	s.signedIn("alice")
+	s.Proxy.Reload()
+	s.signedIn("bob")
+	if told := s.Log.events(t, "config_reload_failed"); len(told) > 0 {
+		t.Errorf("the log tells of %v", told)
 	}
 }
 

@@ -149,15 +149,30 @@ func TestStepUpAfterTheStop(t *testing.T) {
 func TestStepUpForAnUpstreamMakesNoStop(t *testing.T) {
 	s := newSite(t, nil)
 	b := s.signedIn("alice")
-	s.Upstream.Answer = func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("WWW-Authenticate", `Bearer error="insufficient_user_authentication", acr_values="rare"`)
-		w.WriteHeader(http.StatusUnauthorized)
-	}
+	s.Upstream.Answer = asksForRare
 
 	login := b.request("GET", s.URL+"/deep", browsing(), "")
 
 	if isLogin(t, s, login); login.location().Query().Get("acr_values") != "rare" {
 		t.Errorf("the provider is asked for %s", login.location().RawQuery)
+	}
+}
+
+func asksForRare(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("WWW-Authenticate", `Bearer error="insufficient_user_authentication", acr_values="rare"`)
+	w.WriteHeader(http.StatusUnauthorized)
+}
+
+// What a rule asks for as well, an upstream may ask for with the stop.
+func TestStepUpForAnUpstreamAfterTheStop(t *testing.T) {
+	s := newSite(t, rules("/strong/ acr:rare"))
+	b := s.signedIn("alice")
+	s.Upstream.Answer = asksForRare
+
+	login := b.arrive(s, "/deep", "row-7")
+
+	if got := login.location().Query().Get("acr_values"); got != "rare" {
+		t.Errorf("the provider is asked for acr_values=%q", got)
 	}
 }
 

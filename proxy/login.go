@@ -19,7 +19,7 @@ import (
 //	   sends them to the provider.
 //	2. The provider signs them in, by whatever means it likes, and sends them back to our callback with a code.
 //	3. The callback. callback recognises the browser that began the login.
-//	4. The token request. The code is exchanged for tokens, directly with the provider (provider/tokenrequest.go).
+//	4. The token request. redeem exchanges the code for tokens, directly with the provider (provider/tokenrequest.go).
 //	5. The checks. Only when everything about the tokens is right (provider/idtoken.go, accesstoken.go, userinfo.go),
 //	6. the session. welcome makes it, and the person goes where they wanted to.
 //
@@ -90,30 +90,10 @@ func (p *Proxy) callback(x *exchange, r *http.Request) error {
 	}
 	p.sessions.EndLogin(x.Header(), login)
 
-	// Steps 4 and 5 are a conversation with the provider: provider.Complete looks at iss and error, exchanges the code, and
-	// checks both tokens. What comes back is a person of whom every claim has been verified.
-	asks := askedFor(login)
-	began := time.Now()
-	created, err := p.sessions.Now(r.Context())
+	person, s, err := p.redeem(r, login, answer)
 	if err != nil {
-		return p.sessionFailure(err, login.ReturnTo)
+		return err
 	}
-	person, err := p.provider.Complete(r.Context(), provider.Request{
-		State:       login.State,
-		Nonce:       login.Nonce,
-		Verifier:    login.Verifier,
-		RedirectURI: login.RedirectURI,
-		ACR:         asks.ACR,
-		MaxAge:      asks.MaxAge,
-	}, answer)
-	if err != nil {
-		return loginAskedFor(login, p.loginFailure(err, login.ReturnTo))
-	}
-	s, err := p.newSession(person, began)
-	if err != nil {
-		return p.loginFailed("unusable_claims", login.ReturnTo, unusableClaims(err))
-	}
-	s.CreatedAt = created
 	x.user = s.User
 	x.ofProvider(s.Issuer, s.ProviderSession)
 	return p.welcome(x, r, login, person, s)
@@ -166,6 +146,34 @@ func readForm(x *exchange, r *http.Request) (url.Values, error) {
 		return nil, badRequest("the form does not parse")
 	}
 	return form, nil
+}
+
+// redeem is steps 4 and 5, a conversation with the provider: provider.Complete looks at iss and error, exchanges the code, and checks
+// both tokens. What comes back is a person of whom every claim has been verified, and their session, which has not begun yet.
+func (p *Proxy) redeem(r *http.Request, login *session.Login, answer provider.Answer) (*provider.Person, *session.Session, error) {
+	asks := askedFor(login)
+	began := time.Now()
+	created, err := p.sessions.Now(r.Context())
+	if err != nil {
+		return nil, nil, p.sessionFailure(err, login.ReturnTo)
+	}
+	person, err := p.provider.Complete(r.Context(), provider.Request{
+		State:       login.State,
+		Nonce:       login.Nonce,
+		Verifier:    login.Verifier,
+		RedirectURI: login.RedirectURI,
+		ACR:         asks.ACR,
+		MaxAge:      asks.MaxAge,
+	}, answer)
+	if err != nil {
+		return nil, nil, loginAskedFor(login, p.loginFailure(err, login.ReturnTo))
+	}
+	s, err := p.newSession(person, began)
+	if err != nil {
+		return nil, nil, p.loginFailed("unusable_claims", login.ReturnTo, unusableClaims(err))
+	}
+	s.CreatedAt = created
+	return person, s, nil
 }
 
 // welcome is step 6: it begins the session of a person who has logged in, and sends them where they wanted to go.

@@ -96,8 +96,14 @@ func newMetrics(version string) *metrics {
 	return m
 }
 
-// start makes the series whose labels are known, once the Proxy they are about is complete.
+// start makes what could not be made before the Proxy that it is about was complete.
 func (m *metrics) start(p *Proxy) {
+	m.startSeries(p.upstreams)
+	m.startGauges(p)
+}
+
+// startSeries makes the series whose labels are known.
+func (m *metrics) startSeries(upstreams []*upstream) {
 	results := []string{"ok", "no_login_state", "unusable_claims", "session_too_large", "redis_unavailable", "internal_error"}
 	for _, kind := range provider.Kinds() {
 		results = append(results, kind.String())
@@ -108,45 +114,41 @@ func (m *metrics) start(p *Proxy) {
 	touch(m.bearerTokens, bearerResults()...)
 	touch(m.connectionsCut, cutReasons()...)
 	touch(m.sessionLoads, "ok", "none", "invalid", "expired", "revoked", "unavailable")
-	for _, u := range p.upstreams {
+	for _, u := range upstreams {
 		for _, reason := range failureReasons() {
 			m.upstreamErrors.WithLabelValues(u.name, reason)
 		}
 	}
-	of := promauto.With(m.registry)
-	of.NewGaugeFunc(prometheus.GaugeOpts{Namespace: namespace, Name: "provider_up",
-		Help: "1 when the provider answered last time it was asked."}, func() float64 {
-		if p.provider.Up() {
-			return 1
-		}
-		return 0
-	})
-	if p.config.RedisURL != "" {
-		of.NewGaugeFunc(prometheus.GaugeOpts{Namespace: namespace, Name: "redis_up",
-			Help: "1 while Redis answers. Without Redis there is no such series."}, func() float64 {
-			if p.sessions.Reachable() {
-				return 1
-			}
-			return 0
-		})
-	}
-	if p.config.MaxConnections > 0 {
-		of.NewGauge(prometheus.GaugeOpts{Namespace: namespace, Name: "max_connections",
-			Help: "How many connections of clients may be open. Without MAX_CONNECTIONS there is no such series."}).Set(float64(p.config.MaxConnections))
-	}
-	if p.config.ServesTLS() {
-		of.NewGaugeFunc(prometheus.GaugeOpts{Namespace: namespace, Name: "tls_certificate_expiry_timestamp_seconds",
-			Help: "When the public listener's certificate expires. Without TLS_CERT there is no such series."}, func() float64 {
-			return float64(p.certificate().Leaf.NotAfter.Unix())
-		})
-	}
-	of.NewGaugeFunc(prometheus.GaugeOpts{Namespace: namespace, Name: "jwks_last_success_timestamp_seconds",
-		Help: "When the provider's keys were last read; 0 for never."}, func() float64 {
+}
+
+// startGauges makes those that are read off the Proxy whenever somebody asks. Some are there only where the settings have use for them.
+func (m *metrics) startGauges(p *Proxy) {
+	of := family{promauto.With(m.registry)}
+	of.gaugeOf("provider_up", "1 when the provider answered last time it was asked.", func() float64 { return oneIf(p.provider.Up()) })
+	of.gaugeOf("jwks_last_success_timestamp_seconds", "When the provider's keys were last read; 0 for never.", func() float64 {
 		if at := p.provider.KeysFetchedAt(); !at.IsZero() {
 			return float64(at.Unix())
 		}
 		return 0
 	})
+	if p.config.RedisURL != "" {
+		of.gaugeOf("redis_up", "1 while Redis answers. Without Redis there is no such series.", func() float64 { return oneIf(p.sessions.Reachable()) })
+	}
+	if most := p.config.MaxConnections; most > 0 {
+		of.gaugeOf("max_connections", "How many connections of clients may be open. Without MAX_CONNECTIONS there is no such series.",
+			func() float64 { return float64(most) })
+	}
+	if p.config.ServesTLS() {
+		of.gaugeOf("tls_certificate_expiry_timestamp_seconds", "When the public listener's certificate expires. Without TLS_CERT there is no such series.",
+			func() float64 { return float64(p.certificate().Leaf.NotAfter.Unix()) })
+	}
+}
+
+func oneIf(so bool) float64 {
+	if so {
+		return 1
+	}
+	return 0
 }
 
 func touch(v *prometheus.CounterVec, values ...string) {
@@ -229,6 +231,11 @@ func (f family) counters(name, help string, labels ...string) *prometheus.Counte
 
 func (f family) gauges(name, help string, labels ...string) *prometheus.GaugeVec {
 	return f.NewGaugeVec(prometheus.GaugeOpts{Namespace: namespace, Name: name, Help: help}, labels)
+}
+
+// gaugeOf is a gauge that is read when somebody asks.
+func (f family) gaugeOf(name, help string, value func() float64) {
+	f.NewGaugeFunc(prometheus.GaugeOpts{Namespace: namespace, Name: name, Help: help}, value)
 }
 
 func (f family) histograms(name, help string, labels ...string) *prometheus.HistogramVec {

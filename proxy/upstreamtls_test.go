@@ -8,7 +8,9 @@ import (
 	"log"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -118,7 +120,12 @@ func TestClientCertificate(t *testing.T) {
 	expect("302", 1, 1)
 	ca.turn("nonsense")
 	expect("302", 2, 0)
-	ca.turn(certtest.New(t).PEM)
+	ca.do(os.Remove(ca.file()))
+	ca.do(syscall.Mkfifo(ca.file(), 0o600)) // which nobody writes to
+	expect("302", 3, 0)
+	ca.move(a.PEM)
+	expect("302", 3, 1)
+	ca.move(certtest.New(t).PEM)
 	if p := s.rawGet("/"); p.StatusCode != http.StatusBadGateway {
 		t.Errorf("with another authority the answer is %d", p.StatusCode)
 	}

@@ -30,6 +30,8 @@ func (w *writes) so() []string {
 	return w.all
 }
 
+func (w *writes) String() string { return strings.Join(w.so(), "") }
+
 func TestRequestsAreLoggedTogether(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &writes{}
@@ -77,7 +79,7 @@ func TestWhatIsGatheredIsBounded(t *testing.T) {
 		t.Errorf("%d writes, and room for %d bytes", len(w.so()), cap(g.waiting))
 	}
 	g.flush()
-	if n := strings.Count(strings.Join(w.so(), ""), "\n"); n != 3*gatherMax/100 {
+	if n := strings.Count(w.String(), "\n"); n != 3*gatherMax/100 {
 		t.Errorf("%d lines", n)
 	}
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
 	"html"
 	"io"
@@ -10,7 +9,6 @@ import (
 	"net/http/httptest"
 	"regexp"
 	"strings"
-	"sync"
 	"testing"
 
 	"doorward/config"
@@ -89,7 +87,7 @@ type forRules struct {
 	url    string
 	client *http.Client
 	proxy  *proxy.Proxy
-	log    *lockedBuffer
+	log    *writes
 }
 
 func startForRules(t *testing.T, rules string) *forRules {
@@ -98,7 +96,7 @@ func startForRules(t *testing.T, rules string) *forRules {
 	p.SignIn("bob")
 	server := httptest.NewUnstartedServer(nil)
 	t.Cleanup(server.Close)
-	s := &forRules{url: "http://" + server.Listener.Addr().String(), log: new(lockedBuffer)}
+	s := &forRules{url: "http://" + server.Listener.Addr().String(), log: new(writes)}
 	environment(t, map[string]string{
 		"PUBLIC_URL": s.url, "UPSTREAMS": aServer(t), "ACCESS_RULES": rules,
 		"ISSUER_URL": p.Issuer, "CLIENT_ID": providertest.ClientID, "CLIENT_SECRET": providertest.ClientSecret,
@@ -186,22 +184,4 @@ func found(t *testing.T, pattern, text string) string {
 		t.Fatalf("%s is not in\n%s", pattern, text)
 	}
 	return match[1]
-}
-
-// lockedBuffer is a log that is written and read at once.
-type lockedBuffer struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.String()
 }

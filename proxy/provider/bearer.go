@@ -15,8 +15,8 @@ import (
 //
 //   - A JWT keeps every rule of an access token of a login that does not compare it with the ID token (accesstoken.go).
 //   - It is an access token and no other kind. at+jwt says so. Providers that do not write it would let any JWT of theirs in, so
-//     then what marks an ID token, a refresh token or a logout token is refused; and where ID tokens are for the same audience, because
-//     it is the client itself, at+jwt must be there.
+//     then what marks an ID token, a refresh token or a logout token is refused; what is also for the client that asked for it, as every
+//     ID token is, must bear a scope; and where ID tokens are for the same audience, because it is the client itself, at+jwt must be there.
 //   - A token that is bound to a key (cnf: DPoP, mutual TLS) is not for whoever bears it, and nobody here asks for the key.
 //   - The person is named as in a session: by the ID token's sub, wherever the access token has that.
 //   - What it says is all that counts: userinfo is not asked.
@@ -74,6 +74,7 @@ func (p *Provider) verifyBearer(ctx context.Context, raw string) (*Person, error
 	}, p.issuedForAPI(ctx, t), []rule{
 		{"RFC 9068 2.1, 4 (1)", func() (string, error) { return "", p.checkDeclared(t) }},
 		{"RFC 8725 3.12", func() (string, error) { return "", t.checkNoOtherKind() }},
+		{"OIDC Core 2, RFC 9068 2.2.3", func() (string, error) { return "", p.checkForAPI(t) }},
 		{"RFC 9449 7.2, RFC 8705 3", func() (string, error) { return "", t.checkUnbound() }},
 		{"RFC 9068 2.2, 5", func() (string, error) { return "", p.checkNamed(t) }},
 		{"RFC 9068 2.2.1", func() (string, error) { return "", t.checkAuthentication() }},
@@ -122,6 +123,31 @@ func (t *token) checkNoOtherKind() error {
 		}
 	}
 	return t.claims.checkPayloadType()
+}
+
+// checkForAPI: every ID token is for the client that it was issued to, and some (Zitadel's) are for the API besides. Access tokens seldom are
+// for their client; those that are (Keycloak's, where a mapper has it so) say what they permit, which no ID token does.
+func (p *Provider) checkForAPI(t *token) error {
+	if t.header.typ == "at+jwt" || t.claims.has("scope") || t.claims.has("scp") {
+		return nil
+	}
+	audience, err := t.claims.audience()
+	if err != nil {
+		return err
+	}
+	clients := []string{p.options.ClientID}
+	for _, name := range []string{"client_id", "azp", "cid"} {
+		client, err := t.claims.text(name)
+		if err != nil {
+			return err
+		}
+		clients = append(clients, client)
+	}
+	if slices.ContainsFunc(audience, func(one string) bool { return slices.Contains(clients, one) }) {
+		return errors.New("aud names the client beside the API, as in an ID token, and there is neither a scope nor the typ at+jwt; " +
+			"have the provider mark access tokens as at+jwt, or issue them for the API alone")
+	}
+	return nil
 }
 
 // checkPayloadType looks at the member typ of the payload, in which Keycloak says what kind of token it is.

@@ -111,6 +111,11 @@ func TestBearersThatAreRefused(t *testing.T) {
 		"undeclared, typ id":         undeclared(set("typ", "id")),
 		"undeclared, typ a number":   undeclared(set("typ", 1)),
 		"undeclared, Typ ID":         undeclared(set("Typ", "ID")),
+		"undeclared, for us too":     undeclared(set("aud", []string{testClient, "api"})),
+		"undeclared, for its azp":    undeclared(changes(without("client_id"), set("azp", "robot"), set("aud", []string{"robot", "api"}))),
+		"undeclared, for its client": undeclared(set("aud", []string{"robot", "api"})),
+		"undeclared, for its cid":    undeclared(changes(without("client_id"), set("cid", "robot"), set("aud", []string{"robot", "api"}))),
+		"undeclared, azp a number":   undeclared(set("azp", 1)),
 	}
 	for name, spoil := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -152,6 +157,10 @@ func TestBearersThatAreAccepted(t *testing.T) {
 			o.accessClaims = changes(in("iat", leeway-5*time.Second), in("nbf", leeway-5*time.Second))
 		},
 		"acr and auth_time":       func(o *op) { o.accessClaims = changes(set("acr", "mfa"), in("auth_time", -time.Minute)) },
+		"for its client too":      func(o *op) { o.accessClaims = set("aud", []string{testClient, "robot", "api"}) },
+		"for us too, with scope":  undeclared(changes(set("aud", []string{testClient, "api"}), set("scope", ""))),
+		"for itself, with scp":    undeclared(changes(set("aud", []string{"robot", "api"}), set("scp", "read"))),
+		"for another client too":  undeclared(set("aud", []string{"another", "api"})),
 		"padding in another part": func(o *op) { o.accessClaims = set("x", "==") },
 	}
 	for name, change := range tests {
@@ -224,6 +233,22 @@ func TestIDTokenIsNoBearer(t *testing.T) {
 		}
 		_, _, err = p.Bearer(t.Context(), person.IDToken)
 		o.wantKind(t, err, KindInvalidAccessToken)
+	}
+}
+
+// Zitadel's ID tokens are for the client and for its project, which is our audience. One without nonce and at_hash is still no access token;
+// nor is another client's of the project.
+func TestIDTokenForClientAndAPIIsNoBearer(t *testing.T) {
+	for _, client := range []string{testClient, "another"} {
+		o := newOP(t, "ES256")
+		o.accessHeader = set("typ", "JWT")
+		o.accessClaims = changes(set("aud", []string{testClient, "another", "api"}), set("azp", client), set("client_id", client),
+			without("jti"), in("auth_time", -time.Minute), set("amr", []string{"pwd"}), set("sid", "session-1"))
+		_, _, err := o.api(t, nil).Bearer(t.Context(), o.bearer())
+		o.wantKind(t, err, KindInvalidAccessToken)
+		if err == nil || !strings.Contains(err.Error(), "aud names the client") {
+			t.Errorf("of %s: %v", client, err)
+		}
 	}
 }
 

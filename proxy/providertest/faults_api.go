@@ -35,6 +35,10 @@ func APITokenFaults() []Mutation {
 		undeclared("id-token", "an ID token", idClaim("nonce", "n")),
 		undeclared("at-hash", "an ID token with at_hash", idClaim("at_hash", "h")),
 		undeclared("c-hash", "an ID token with c_hash", idClaim("c_hash", "h")),
+		undeclared("for-both", "an ID token for its client and the API, as Zitadel does", func(p *Provider, j *JWT) {
+			idWithout("scope", "jti")(p, j)
+			j.Claims["aud"], j.Claims["azp"] = []string{APIClient, Audience}, APIClient
+		}),
 		undeclared("logout-token", "a logout token", idClaim("events", map[string]any{})),
 		undeclared("typ-id", "an ID token, as Keycloak marks it", idClaim("typ", "ID")),
 		undeclared("typ-refresh", "a refresh token, as Keycloak marks it", idClaim("typ", "Refresh")),
