@@ -31,7 +31,8 @@ import (
 //   - Nothing else ends what somebody came for without a session, or with a token of their own.
 //   - What is cut never looks whole: net/http closes the connection, or resets the stream, when a handler gives up. Where no answer
 //     has begun, the client gets the one that it would get if it came now.
-//   - A request pays for a context and two short locks. One look is for all of them, and takes no notice of the short ones.
+//   - A request pays for a context and two short locks. One look is for all of them, and takes no notice of the short ones. It ends what waits
+//     too long for an upstream as well (patience.go).
 
 // lookEvery is the time between two looks. A connection is cut in the second one after its session's end at the latest, and what does
 // not give way to that, because its client takes nothing, in the third.
@@ -75,6 +76,7 @@ type connection struct {
 	writer  http.ResponseWriter
 	cancel  context.CancelFunc
 
+	patience patience
 	known    *session.Session // the generation that the rules let in, or what a token says; after begin the look's alone, as what follows and the rules above
 	judgedBy *rules
 	seals    any         // the secrets with which the cookies were opened
@@ -176,8 +178,8 @@ func (c *connections) look(judge func(*connection) *verdict) {
 	judges.Wait()
 }
 
-// lasting are the connections to look at. What was cut and is still there is not among them: it is blocked by a client that takes
-// nothing, and is freed by force.
+// lasting are the connections to look at; those of them that have waited too long for their upstream give up. What was cut and is still
+// there is not among them: it is blocked by a client that takes nothing, and is freed by force.
 func (c *connections) lasting() []*connection {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -186,9 +188,12 @@ func (c *connections) lasting() []*connection {
 	for one := c.ends.after; one != &c.ends && one.since < c.looks-1; one = one.after {
 		if one.cut.Load() != nil {
 			one.force()
-		} else {
-			lasting = append(lasting, one)
+			continue
 		}
+		if one.patience.ends() {
+			one.cancel()
+		}
+		lasting = append(lasting, one)
 	}
 	return lasting
 }

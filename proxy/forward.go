@@ -54,7 +54,6 @@ func newUpstream(entry config.Upstream, fast bool, notice func(setting string, e
 		DisableCompression:     true,
 		TLSClientConfig:        entry.TLSConfig(notice),
 		TLSHandshakeTimeout:    5 * time.Second,
-		ResponseHeaderTimeout:  entry.Timeout,
 		ExpectContinueTimeout:  time.Second,
 		MaxIdleConnsPerHost:    512, // the default of 2 opens a connection for every other request under load
 		IdleConnTimeout:        90 * time.Second,
@@ -106,6 +105,7 @@ func (p *Proxy) forward(x *exchange, r *http.Request, route *access.Route, who *
 	} else if !isASCII(r.Header.Get("Upgrade")) {
 		return badRequest("its Upgrade header is not ASCII")
 	}
+	x.connection.patience.from, x.connection.patience.limit = x.start, u.Timeout
 	in := p.connections.begin(x, r)
 	in.Body = &d.body // of a copy: net/http looks at its own request's body when it answers
 	d.proxy = p.reverseProxy(d)
@@ -281,6 +281,8 @@ func failureReason(r *http.Request, err error) string {
 	var network net.Error
 	var operation *net.OpError
 	switch {
+	case errors.Is(err, errOverdue):
+		return "timeout"
 	case r.Context().Err() != nil:
 		return "client_gone"
 	case isTooLarge(err):
@@ -328,6 +330,7 @@ func (b *clientBody) Read(p []byte) (int, error) {
 	case nil:
 	case io.EOF:
 		b.ended.Store(true)
+		b.connection.patience.begin()
 	default:
 		b.broken.Store(true)
 	}
@@ -351,11 +354,27 @@ func (b *clientBody) giveUp(x *exchange, r *http.Request) {
 func (d *delivery) RoundTrip(r *http.Request) (*http.Response, error) {
 	d.x.trace.ask(d, r)
 	begin := time.Now()
-	answer, err := d.upstream.transport.RoundTrip(r)
+	answer, err := d.ask(r)
 	d.x.upstreamTime = time.Since(begin)
 	d.upstream.duration.Observe(d.x.upstreamTime.Seconds())
 	d.x.trace.answered(r, answer, err)
 	return answer, err
+}
+
+// ask waits for the head of the answer for so long as the upstream may take.
+func (d *delivery) ask(r *http.Request) (*http.Response, error) {
+	patience := &d.x.connection.patience
+	if r.Body == nil {
+		patience.begin() // else at its end
+	}
+	answer, err := d.upstream.transport.RoundTrip(r)
+	if patience.met() {
+		return answer, err
+	}
+	if err == nil {
+		_ = answer.Body.Close()
+	}
+	return nil, errOverdue
 }
 
 // answerFilter cleans informational answers (103 Early Hints), which ReverseProxy passes on without asking

@@ -15,6 +15,7 @@
 //	crosssite.go     did a page of another site ask for this?
 //	refresh.go       is their access token still good?
 //	forward.go       to the upstream and back
+//	patience.go      and how long to wait there
 //	strict.go        that browsers come by https
 //	headers.go       what the upstream learns of the person, and what it must not believe
 //	assertion.go     the same, signed

@@ -1,0 +1,81 @@
+package proxy
+
+import (
+	"context"
+	"io"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// waiting is an exchange that was let in, whose upstream may take a second to the head of its answer.
+func waiting(w *watched) (*exchange, context.Context) {
+	x, ctx := w.open()
+	x.connection.patience.from, x.connection.patience.limit = x.start, time.Second
+	return x, ctx
+}
+
+// givesUpWithin waits until an exchange gives up, which it is to do so long from now or half a second later.
+func givesUpWithin(t *testing.T, ctx context.Context, want time.Duration) {
+	t.Helper()
+	began := time.Now()
+	select {
+	case <-ctx.Done():
+	case <-time.After(time.Hour):
+	}
+	if took := time.Since(began); took < want || took > want+2*lookEvery {
+		t.Errorf("it gives up after %v, want %v", took, want)
+	}
+}
+
+func TestUpstreamThatDoesNotAnswerIsGivenUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x, ctx := waiting(newWatched(t, 0))
+		p := &x.connection.patience
+		p.begin()
+		givesUpWithin(t, ctx, time.Second)
+		if p.met() {
+			t.Error("an answer that comes now is said to be in time")
+		}
+	})
+}
+
+// An upload may take as long as it likes: what counts is the time from its end.
+func TestUpstreamIsWaitedForFromTheEndOfTheRequest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x, ctx := waiting(newWatched(t, 0))
+		body := &clientBody{ReadCloser: io.NopCloser(strings.NewReader("x")), connection: &x.connection}
+		time.Sleep(time.Minute)
+		if ctx.Err() != nil {
+			t.Error("it gives up while the request is being sent")
+		}
+		if _, err := io.Copy(io.Discard, body); err != nil {
+			t.Fatal(err)
+		}
+		givesUpWithin(t, ctx, time.Second)
+	})
+}
+
+func TestAnswerInTimeIsNotGivenUp(t *testing.T) {
+	for name, begins := range map[string]func(*patience){
+		"after its request":          func(p *patience) { p.begin(); p.met() },
+		"before its request's end":   func(p *patience) { p.met(); p.begin() },
+		"without a limit, and never": func(p *patience) { p.limit = 0; p.begin() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				x, ctx := waiting(newWatched(t, 0))
+				p := &x.connection.patience
+				begins(p)
+				time.Sleep(time.Minute)
+				if ctx.Err() != nil {
+					t.Error("it gives up")
+				}
+				if !p.met() {
+					t.Error("the answer is said to be late")
+				}
+			})
+		})
+	}
+}
