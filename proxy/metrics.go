@@ -40,9 +40,9 @@ type metrics struct {
 	bearerTokens     *prometheus.CounterVec
 	providerRequests *prometheus.HistogramVec
 	configReload     prometheus.Gauge
-	sessionLoads     *prometheus.CounterVec
+	sessionLoads     map[string]prometheus.Counter // by result: finding a series costs more than counting
 	sessionKeyUses   *prometheus.CounterVec
-	sessionsFound    prometheus.Counter // of sessionLoads
+	firstKeyUses     prometheus.Counter // of sessionKeyUses
 	sessionBytes     prometheus.Histogram
 	connections      prometheus.Gauge
 	webSockets       prometheus.Gauge
@@ -84,9 +84,10 @@ func newMetrics(version string) *metrics {
 	m.providerRequests = of.histograms("provider_request_duration_seconds", "Requests to the provider.", "endpoint", "code")
 	m.configReload = of.gauges("config_reload_success", "0 while a setting that was read again from its file cannot be used, and the last good value is.").WithLabelValues()
 	m.configReload.Set(1)
-	m.sessionLoads = of.counters("session_loads_total", "Looks for a session, by result.", "result")
-	m.sessionsFound = m.sessionLoads.WithLabelValues("ok")
+	m.sessionLoads = series(of.counters("session_loads_total", "Looks for a session, by result.", "result"),
+		"ok", "none", "invalid", "expired", "revoked", "unavailable")
 	m.sessionKeyUses = of.counters("session_key_uses_total", "Sessions opened, by the place of their secret in DOORWARD_COOKIE_SECRETS.", "key")
+	m.firstKeyUses = m.sessionKeyUses.WithLabelValues("1")
 	m.sessionBytes = of.NewHistogram(prometheus.HistogramOpts{Namespace: namespace, Name: "session_cookie_bytes",
 		Help: "Bytes of a session's cookies, names and values.", Buckets: []float64{512, 1024, 2048, 3072, 4096, 6144, 8192, 16384, 32768}})
 	connections := of.gauges("open_connections", "Open connections of clients, by kind.", "kind")
@@ -113,7 +114,6 @@ func (m *metrics) startSeries(upstreams []*upstream) {
 	touch(m.logouts, logoutHere, logoutAtProvider, logoutEverywhere, logoutBackChannel, logoutFrontChannel, logoutByAdmin)
 	touch(m.bearerTokens, bearerResults()...)
 	touch(m.connectionsCut, cutReasons()...)
-	touch(m.sessionLoads, "ok", "none", "invalid", "expired", "revoked", "unavailable")
 	for _, u := range upstreams {
 		for _, reason := range failureReasons() {
 			m.upstreamErrors.WithLabelValues(u.name, reason)
@@ -157,6 +157,15 @@ func touch(v *prometheus.CounterVec, values ...string) {
 	}
 }
 
+// series gives the counters of label values.
+func series(v *prometheus.CounterVec, values ...string) map[string]prometheus.Counter {
+	all := map[string]prometheus.Counter{}
+	for _, value := range values {
+		all[value] = v.WithLabelValues(value)
+	}
+	return all
+}
+
 // requestDone counts a finished exchange.
 func (m *metrics) requestDone(x *exchange, method string, took time.Duration) {
 	series := m.seriesOf(requestLabels{x.rule, knownMethod(method), x.outcome, x.status})
@@ -191,6 +200,10 @@ func knownMethod(method string) string {
 }
 
 func (m *metrics) sessionOpened(key int) {
+	if key == 0 {
+		m.firstKeyUses.Inc()
+		return
+	}
 	m.sessionKeyUses.WithLabelValues(strconv.Itoa(key + 1)).Inc()
 }
 
@@ -205,8 +218,7 @@ func (m *metrics) sessionLoaded(err error, carried bool) {
 	result := "none"
 	switch {
 	case err == nil:
-		m.sessionsFound.Inc()
-		return
+		result = "ok"
 	case errors.Is(err, session.ErrExpired):
 		result = "expired"
 	case errors.Is(err, session.ErrRevoked):
@@ -216,7 +228,7 @@ func (m *metrics) sessionLoaded(err error, carried bool) {
 	case carried:
 		result = "invalid"
 	}
-	m.sessionLoads.WithLabelValues(result).Inc()
+	m.sessionLoads[result].Inc()
 }
 
 // namespace begins the names of all metrics.
