@@ -2,6 +2,7 @@ package proxy_test
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"io"
 	"net"
@@ -100,7 +101,9 @@ func (s *site) repeat(b *testing.B, to http.Handler, target string, header http.
 	for b.Loop() {
 		s.Log.reset()
 		w := &nobody{header: http.Header{}}
-		to.ServeHTTP(w, r.Clone(r.Context()))
+		ctx, cancel := context.WithCancel(b.Context()) // as net/http's server does
+		to.ServeHTTP(w, r.Clone(ctx))
+		cancel()
 		if w.status != status {
 			b.Fatalf("the answer is %d", w.status)
 		}

@@ -20,7 +20,7 @@ import (
 type client struct {
 	// hops are the addresses that it came through, from right to left: the peer's first, and at last the client's.
 	hops []netip.Addr
-	// trusted says that the peer is one of TRUSTED_PROXIES.
+	// trusted says that the peer is one of TRUSTED_PROXIES, so that its forwarding headers are believed.
 	trusted bool
 
 	peerText string // once somebody has asked for it
@@ -70,9 +70,6 @@ func (p *Proxy) meet(x *exchange, r *http.Request) {
 		x.id = ids[0]
 	}
 }
-
-// trusts says whether a request comes straight from one of TRUSTED_PROXIES, so that its forwarding headers are believed.
-func (p *Proxy) trusts(r *http.Request) bool { return p.isTrusted(peerOf(r)) }
 
 func (p *Proxy) isTrusted(address netip.Addr) bool {
 	return slices.ContainsFunc(p.trusted, func(n netip.Prefix) bool { return n.Contains(address) })

@@ -170,12 +170,13 @@ func headerText(text string) string {
 // rewriteHeaders makes the outgoing request's headers. ReverseProxy has removed the hop-by-hop ones already, so that
 // what is set here stays.
 func (p *Proxy) rewriteHeaders(pr *httputil.ProxyRequest, d *delivery) {
-	out := pr.Out.Header
-	for name := range out {
-		if p.untrusted(name) {
-			delete(out, name)
+	out := make(http.Header, len(pr.Out.Header)+maxSet) // a map that has to grow costs more than a new one
+	for name, values := range pr.Out.Header {
+		if !p.untrusted(name) {
+			out[name] = values
 		}
 	}
+	pr.Out.Header = out
 	if cookies := p.sessions.Strip(pr.In.Header["Cookie"]); len(cookies) > 0 {
 		out["Cookie"] = cookies
 	} else {
@@ -195,6 +196,9 @@ func (p *Proxy) rewriteHeaders(pr *httputil.ProxyRequest, d *delivery) {
 		out.Del("Connection")
 	}
 }
+
+// maxSet is about how many headers are set here.
+const maxSet = 12
 
 func copyHeader(to, from http.Header, name string) {
 	if values := from[name]; len(values) > 0 {

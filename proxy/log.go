@@ -80,13 +80,12 @@ func (p *Proxy) record(x *exchange, r *http.Request) {
 		slog.Float64("duration_ms", milliseconds(took)),
 		slog.Float64("upstream_ms", milliseconds(x.upstreamTime)),
 		slog.Int64("bytes", x.bytes))
-	p.logRequest(r.Context(), attributes)
+	p.logRequest(r.Context(), x.start.Add(took), attributes)
 }
 
 // logRequest writes a line of the access log. slog.Logger would look for the caller, whom nobody wants to know.
-func (p *Proxy) logRequest(ctx context.Context, attributes []slog.Attr) {
+func (p *Proxy) logRequest(ctx context.Context, now time.Time, attributes []slog.Attr) {
 	const event = "request"
-	now := time.Now()
 	if lines, ok := p.log.Handler().(*jsonLines); ok {
 		if easy, _ := lines.line(now, slog.LevelInfo, event, attributes); easy {
 			return

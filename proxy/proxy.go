@@ -179,7 +179,7 @@ func New(o Options) (*Proxy, error) {
 func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := newExchange(w, r)
 	x.rules = p.rules.Load()
-	x.client.trusted = p.trusts(r)
+	x.client.trusted = p.isTrusted(x.client.peer())
 	r = p.traces.begin(x, r)
 	p.meet(x, r)
 	p.partWith(x, r)

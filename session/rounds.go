@@ -3,7 +3,6 @@ package session
 import (
 	"crypto/rand"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 )
@@ -47,12 +46,11 @@ func (m *Manager) Rounds(r *http.Request, returnTo string) (rounds int) {
 
 // ForgetRounds clears the notes that a request carries.
 func (m *Manager) ForgetRounds(h http.Header, r *http.Request) {
-	if !slices.ContainsFunc(r.Header["Cookie"], func(header string) bool { return strings.Contains(header, m.names.round) }) {
-		return // as nearly always
-	}
-	for _, c := range m.names.scan(r.Header["Cookie"]).logins {
-		if strings.HasPrefix(c.name, m.names.round) {
-			m.clear(h, c.name)
+	cleared := 0
+	for name := range pairs(r.Header["Cookie"]) {
+		if strings.HasPrefix(name, m.names.round) && cleared < maxLogins {
+			m.clear(h, name)
+			cleared++
 		}
 	}
 }
