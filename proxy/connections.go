@@ -76,12 +76,14 @@ type connection struct {
 	writer  http.ResponseWriter
 	cancel  context.CancelFunc
 
-	patience patience
 	known    *session.Session // the generation that the rules let in, or what a token says; after begin the look's alone, as what follows and the rules above
 	judgedBy *rules
 	seals    any         // the secrets with which the cookies were opened
 	moved    atomic.Bool // bytes have passed since the last look
 	cut      atomic.Pointer[verdict]
+
+	patience time.Duration // with the upstream, until its answer begins; 0 for ever
+	answerBy atomic.Int64  // as a time.Duration from the exchange's start, or one of the values in patience.go
 
 	all     *connections // nil before begin
 	endless bool         // guarded by all.mu, as all that follows
@@ -190,7 +192,7 @@ func (c *connections) lasting() []*connection {
 			one.force()
 			continue
 		}
-		if one.patience.ends() {
+		if one.becomesOverdue() {
 			one.cancel()
 		}
 		lasting = append(lasting, one)

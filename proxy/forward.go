@@ -105,7 +105,7 @@ func (p *Proxy) forward(x *exchange, r *http.Request, route *access.Route, who *
 	} else if !isASCII(r.Header.Get("Upgrade")) {
 		return badRequest("its Upgrade header is not ASCII")
 	}
-	x.connection.patience.from, x.connection.patience.limit = x.start, u.Timeout
+	x.connection.patience = u.Timeout
 	in := p.connections.begin(x, r)
 	in.Body = &d.body // of a copy: net/http looks at its own request's body when it answers
 	d.proxy = p.reverseProxy(d)
@@ -330,7 +330,7 @@ func (b *clientBody) Read(p []byte) (int, error) {
 	case nil:
 	case io.EOF:
 		b.ended.Store(true)
-		b.connection.patience.begin()
+		b.connection.awaitAnswer()
 	default:
 		b.broken.Store(true)
 	}
@@ -363,12 +363,11 @@ func (d *delivery) RoundTrip(r *http.Request) (*http.Response, error) {
 
 // ask waits for the head of the answer for so long as the upstream may take.
 func (d *delivery) ask(r *http.Request) (*http.Response, error) {
-	patience := &d.x.connection.patience
 	if r.Body == nil {
-		patience.begin() // else at its end
+		d.x.connection.awaitAnswer() // else at its end
 	}
 	answer, err := d.upstream.transport.RoundTrip(r)
-	if patience.met() {
+	if d.x.connection.answeredInTime() {
 		return answer, err
 	}
 	if err == nil {

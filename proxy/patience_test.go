@@ -12,7 +12,7 @@ import (
 // waiting is an exchange that was let in, whose upstream may take a second to the head of its answer.
 func waiting(w *watched) (*exchange, context.Context) {
 	x, ctx := w.open()
-	x.connection.patience.from, x.connection.patience.limit = x.start, time.Second
+	x.connection.patience = time.Second
 	return x, ctx
 }
 
@@ -32,10 +32,9 @@ func givesUpWithin(t *testing.T, ctx context.Context, want time.Duration) {
 func TestUpstreamThatDoesNotAnswerIsGivenUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		x, ctx := waiting(newWatched(t, 0))
-		p := &x.connection.patience
-		p.begin()
+		x.connection.awaitAnswer()
 		givesUpWithin(t, ctx, time.Second)
-		if p.met() {
+		if x.connection.answeredInTime() {
 			t.Error("an answer that comes now is said to be in time")
 		}
 	})
@@ -58,21 +57,20 @@ func TestUpstreamIsWaitedForFromTheEndOfTheRequest(t *testing.T) {
 }
 
 func TestAnswerInTimeIsNotGivenUp(t *testing.T) {
-	for name, begins := range map[string]func(*patience){
-		"after its request":          func(p *patience) { p.begin(); p.met() },
-		"before its request's end":   func(p *patience) { p.met(); p.begin() },
-		"without a limit, and never": func(p *patience) { p.limit = 0; p.begin() },
+	for name, begins := range map[string]func(*connection){
+		"after its request":          func(c *connection) { c.awaitAnswer(); c.answeredInTime() },
+		"before its request's end":   func(c *connection) { c.answeredInTime(); c.awaitAnswer() },
+		"without a limit, and never": func(c *connection) { c.patience = 0; c.awaitAnswer() },
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				x, ctx := waiting(newWatched(t, 0))
-				p := &x.connection.patience
-				begins(p)
+				begins(&x.connection)
 				time.Sleep(time.Minute)
 				if ctx.Err() != nil {
 					t.Error("it gives up")
 				}
-				if !p.met() {
+				if !x.connection.answeredInTime() {
 					t.Error("the answer is said to be late")
 				}
 			})
