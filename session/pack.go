@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// What is sealed begins with the version of its format and with how it is stored, and goes on with the signatures of tokens and then with
-// fields in a fixed order, each preceded by its length. The fields of sessions are deflated where that makes them smaller: browsers and
+// What is sealed begins with the version of its format and with how it is stored, and goes on with the signatures of tokens, with how much
+// memory the texts take, and then with fields in a fixed order, each preceded by its length. The fields of sessions are deflated where that makes them smaller: browsers and
 // proxies bound cookies, and the two tokens say much the same. Signatures do not deflate, and the rest deflates worse beside
 // them, and inflates more slowly. All of a session comes from the provider, nothing from a request, so that nobody learns of its secrets by
 // trying what compresses well beside them.
@@ -76,7 +76,7 @@ func (l *Login) layout(c coder) {
 
 // Size is about how many bytes a session takes in memory, with what leads to it, and what is derived from it.
 func (s *Session) Size() int {
-	c := &counter{bytes: 2<<10 + len(s.AccessToken)}
+	c := &counter{bytes: 3<<9 + len(s.AccessToken)}
 	s.layout(c)
 	return c.bytes
 }
@@ -101,12 +101,9 @@ func (c *packing) pack(s *Session) ([]byte, error) {
 }
 
 func (c *packing) unpack(plain []byte) (*Session, error) {
-	if len(plain) < 2 || plain[0] != format {
-		return nil, errFormat
-	}
-	s, u := &Session{}, &unpacker{rest: plain[2:]}
-	u.signatures = u.bytes()
-	switch plain[1] {
+	u, how := unpackHead(plain)
+	s := &Session{}
+	switch how {
 	case stored:
 		return s, u.read(u.rest, s.layout)
 	case deflated:
@@ -122,25 +119,26 @@ func packLogin(l *Login) []byte {
 }
 
 func unpackLogin(plain []byte) (*Login, error) {
-	body, ok := bytes.CutPrefix(plain, []byte{format, stored, 0})
-	if !ok {
+	u, how := unpackHead(plain)
+	if how != stored {
 		return nil, errFormat
 	}
 	l := &Login{}
-	return l, (&unpacker{}).read(body, l.layout)
+	return l, u.read(u.rest, l.layout)
 }
 
 // packer appends fields.
 type packer struct {
 	buf        []byte
 	signatures []byte // of tokens, each preceded by its length
+	memory     int    // bytes that the texts will take
 	err        error
 }
 
 // head is what stands before the fields.
 func (p *packer) head(how byte) []byte {
 	head := binary.AppendUvarint([]byte{format, how}, uint64(len(p.signatures)))
-	return append(head, p.signatures...)
+	return binary.AppendUvarint(append(head, p.signatures...), uint64(p.memory))
 }
 
 // plain is all of it, as it is.
@@ -163,7 +161,10 @@ func (p *packer) flag(set *bool) {
 	p.number(0)
 }
 
-func (p *packer) text(s *string) { p.bytes([]byte(*s)) }
+func (p *packer) text(s *string) {
+	p.memory += len(*s)
+	p.bytes([]byte(*s))
+}
 
 func (p *packer) texts(list *[]string) {
 	p.number(len(*list))
@@ -187,6 +188,7 @@ func (p *packer) token(s *string) {
 		p.text(s)
 		return
 	}
+	p.memory += len(*s)
 	p.bytes(segments[0])
 	p.bytes(segments[1])
 	p.signatures = binary.AppendUvarint(p.signatures, uint64(len(segments[2])))
@@ -208,15 +210,27 @@ func (p *packer) claims(c *map[string]any) {
 type unpacker struct {
 	rest       []byte
 	signatures []byte
-	memory     strings.Builder // of all texts, in one piece, which garbage collection looks at once
+	memory     strings.Builder // of all texts: one piece, which garbage collection looks at once
 	err        error
+}
+
+// unpackHead reads what stands before the fields, and how they are stored.
+func unpackHead(plain []byte) (u *unpacker, how byte) {
+	u = &unpacker{}
+	if len(plain) < 2 || plain[0] != format {
+		u.fail()
+		return u, stored
+	}
+	u.rest = plain[2:]
+	u.signatures = u.bytes()
+	u.memory.Grow(u.number(2 * maxPacked))
+	return u, plain[1]
 }
 
 // read reads a layout, to the last byte.
 func (u *unpacker) read(body []byte, layout func(coder)) error {
 	u.rest = body
 	if u.err == nil {
-		u.memory.Grow(base64.RawURLEncoding.EncodedLen(len(u.rest) + len(u.signatures)))
 		layout(u)
 	}
 	if u.err == nil && len(u.rest)+len(u.signatures) > 0 {
@@ -301,13 +315,9 @@ func (u *unpacker) token(s *string) {
 
 // signature takes the next one.
 func (u *unpacker) signature() []byte {
-	n, size := binary.Uvarint(u.signatures)
-	if size <= 0 || n > uint64(len(u.signatures)-size) {
-		u.fail()
-		return nil
-	}
-	signature := u.signatures[size:][:n]
-	u.signatures = u.signatures[size:][n:]
+	u.rest, u.signatures = u.signatures, u.rest
+	signature := u.bytes()
+	u.rest, u.signatures = u.signatures, u.rest
 	return signature
 }
 
