@@ -66,7 +66,7 @@ type chunks struct {
 
 // binding is what the sealed value is bound to, beside what its cookies are for.
 func (c chunks) binding(bound string) string {
-	return fmt.Sprintf("%s|%s|%d", bound, c.mark, c.count)
+	return bound + "|" + c.mark + "|" + strconv.Itoa(c.count)
 }
 
 // size is the length of each part but the last.

@@ -2,23 +2,29 @@ package session
 
 import (
 	"container/list"
+	"hash/maphash"
 	"strings"
 	"sync"
 	"sync/atomic"
 )
 
-// Opening what is sealed costs as much as all else that is done for a request, and a browser sends the same cookies with hundreds of them.
+// Opening what is sealed costs a fifth of all else that is done for a request, and a browser sends the same cookies with hundreds of them.
 // So sealed values that were opened here are remembered with what was in them: what browsers carry, and what is in Redis, for the time
 // too when that is away.
 //
 //   - A value is the same when every byte of it is. What was never opened as it stands is never found, and what does not open is not kept.
 //   - What is found is what opening would give again, with the same keys. Whether it still counts, for its age or for a revocation, is asked
 //     each time.
-//   - They are bounded in bytes. What was not asked for goes first.
+//   - They are bounded in bytes. What was not asked for goes first, and for what is asked for a second time alone: who goes through more
+//     sessions than there is room for, each once, drops none of those that people use.
 
 // maxOpened bounds the sessions that are held open, in bytes: some five thousand. A process may take three times as much, for garbage is
 // collected only then.
 const maxOpened = 32 << 20
+
+// maxTurnedAway is how many sessions that found no room are remembered, by their hashes: about as many as there is room for. Of as many that
+// are asked for in turn, a third is then found the next time, so that those of today take the place of those of yesterday.
+const maxTurnedAway = 4096
 
 // openedSessions are safe for concurrent use.
 type openedSessions struct {
@@ -28,6 +34,9 @@ type openedSessions struct {
 	known map[string]*openedSession
 	order list.List // of *openedSession, the one to look at first when there are too many at the front
 	bytes int
+
+	seed       maphash.Seed
+	turnedAway [maxTurnedAway]uint64 // hashes of names, each in a place of its own that the next one takes
 }
 
 // openedSession is a sealed value and what was in it. It does not change, and neither does its session.
@@ -44,7 +53,7 @@ type openedSession struct {
 }
 
 func newOpenedSessions(limit int) *openedSessions {
-	return &openedSessions{limit: limit, known: map[string]*openedSession{}}
+	return &openedSessions{limit: limit, known: map[string]*openedSession{}, seed: maphash.MakeSeed()}
 }
 
 // of gives what is known by a name, and was opened with those keys; nil for nothing.
@@ -61,17 +70,39 @@ func (o *openedSessions) of(name string, by *keys) *openedSession {
 	return one
 }
 
-// put notes what was in a value. Its strings are copied, or they would keep whole requests in memory.
-func (o *openedSessions) put(one *openedSession) {
-	one.name, one.value = strings.Clone(one.name), strings.Clone(one.value)
-	one.bytes = len(one.name) + len(one.value) + one.session.Size()
+// offer notes what was in a value, where there is room or it was offered before.
+func (o *openedSessions) offer(one *openedSession) { o.note(one, false) }
+
+// put notes what was in a value.
+func (o *openedSessions) put(one *openedSession) { o.note(one, true) }
+
+// note prepares a session for being asked about, and takes it in. Its strings are copied, or they would keep whole requests in memory.
+func (o *openedSessions) note(one *openedSession, anyway bool) {
 	one.session.memo = &memo{of: one.session, hash: one.session.Hash()}
+	one.bytes = len(one.name) + len(one.value) + one.session.Size()
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.drop(o.known[one.name])
+	before := o.known[one.name]
+	if before == nil && !anyway && !o.admits(one) {
+		return
+	}
+	o.drop(before)
+	one.name, one.value = strings.Clone(one.name), strings.Clone(one.value)
 	o.known[one.name], o.bytes = one, o.bytes+one.bytes
 	one.place = o.order.PushBack(one)
 	o.makeRoom()
+}
+
+// admits says whether there is room for a session, or whether to make it. The caller holds mu.
+func (o *openedSessions) admits(one *openedSession) bool {
+	if o.bytes+one.bytes <= o.limit {
+		return true
+	}
+	hash := maphash.String(o.seed, one.name)
+	place := &o.turnedAway[hash%maxTurnedAway]
+	again := *place == hash
+	*place = hash
+	return again && one.bytes <= o.limit
 }
 
 // makeRoom drops what was not asked for since it was last looked at. The caller holds mu.

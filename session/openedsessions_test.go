@@ -181,22 +181,79 @@ func TestDerivedIsOfOneSession(t *testing.T) {
 }
 
 func TestOpenedSessionsAreBounded(t *testing.T) {
+	for how, note := range map[string]func(*openedSessions, *openedSession){
+		"put": (*openedSessions).put,
+		"offered twice": func(o *openedSessions, one *openedSession) {
+			o.offer(one)
+			o.offer(one)
+		},
+	} {
+		t.Run(how, func(t *testing.T) {
+			o := newOpenedSessions(100_000)
+			for i := range 200 {
+				note(o, opened(i))
+				o.of("0", nil)
+			}
+			if o.bytes > 100_000 || len(o.known) != o.order.Len() || len(o.known) < 5 {
+				t.Errorf("%d bytes, %d sessions, %d in order", o.bytes, len(o.known), o.order.Len())
+			}
+			if o.of("0", nil) == nil || o.of("1", nil) != nil || o.of("199", nil) == nil {
+				t.Error("it is not what was asked for that stays")
+			}
+			for i := range 200 {
+				o.forget(fmt.Sprint(i))
+			}
+			if o.bytes != 0 || o.order.Len() != 0 {
+				t.Errorf("%d bytes are left", o.bytes)
+			}
+		})
+	}
+}
+
+// opened is a session that was found by a number.
+func opened(i int) *openedSession {
+	return &openedSession{name: fmt.Sprint(i), value: strings.Repeat("x", 2000), session: &Session{}}
+}
+
+// However many sessions are asked for once, those that were held before are held afterwards.
+func TestWhatIsAskedForOnceDropsNothing(t *testing.T) {
+	o := newOpenedSessions(100_000)
+	for i := range 10 {
+		o.offer(opened(i))
+	}
+	for i := range 100_000 {
+		o.offer(opened(1000 + i))
+	}
+	for i := range 10 {
+		if o.of(fmt.Sprint(i), nil) == nil {
+			t.Errorf("session %d was dropped", i)
+		}
+	}
+}
+
+// What takes the place of a value that is held is held at once, or the older one would be.
+func TestAnotherValueIsHeldAtOnce(t *testing.T) {
 	o := newOpenedSessions(100_000)
 	for i := range 200 {
-		o.put(&openedSession{name: fmt.Sprint(i), value: strings.Repeat("x", 2000), session: &Session{}})
-		o.of("0", nil)
+		o.offer(opened(i))
 	}
-	if o.bytes > 100_000 || len(o.known) != o.order.Len() || len(o.known) < 5 {
-		t.Errorf("%d bytes, %d sessions, %d in order", o.bytes, len(o.known), o.order.Len())
+	next := opened(0)
+	o.offer(next)
+	if o.of("0", nil) != next {
+		t.Error("the one before is held")
 	}
-	if o.of("0", nil) == nil || o.of("1", nil) != nil || o.of("199", nil) == nil {
-		t.Error("it is not what was asked for that stays")
-	}
-	for i := range 200 {
-		o.forget(fmt.Sprint(i))
-	}
-	if o.bytes != 0 || o.order.Len() != 0 {
-		t.Errorf("%d bytes are left", o.bytes)
+}
+
+// A session that is larger than all that may be held drops nothing.
+func TestWhatIsTooLargeIsNotHeld(t *testing.T) {
+	o := newOpenedSessions(10_000)
+	o.offer(opened(0))
+	large := opened(1)
+	large.value = strings.Repeat("x", 10_000)
+	o.offer(large)
+	o.offer(large)
+	if o.of("0", nil) == nil || o.of("1", nil) != nil {
+		t.Error("it is held")
 	}
 }
 

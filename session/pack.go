@@ -12,14 +12,15 @@ import (
 	"time"
 )
 
-// What is sealed begins with the version of its format and with how it is stored, and goes on with fields in a fixed order,
-// each preceded by its length. Sessions are deflated where that makes them smaller: browsers and proxies bound cookies, and
-// the two tokens say much the same. All of a session comes from the provider, nothing from a request, so that nobody learns
-// of its secrets by trying what compresses well beside them.
+// What is sealed begins with the version of its format and with how it is stored, and goes on with the signatures of tokens, with how much
+// memory the texts take, and then with fields in a fixed order, each preceded by its length. The fields of sessions are deflated where that makes them smaller: browsers and
+// proxies bound cookies, and the two tokens say much the same. Signatures do not deflate, and the rest deflates worse beside
+// them, and inflates more slowly. All of a session comes from the provider, nothing from a request, so that nobody learns of its secrets by
+// trying what compresses well beside them.
 
 const (
 	// format is the version of the layouts below. What has another one does not open.
-	format = 2
+	format = 3
 
 	stored   = 0
 	deflated = 1
@@ -75,7 +76,7 @@ func (l *Login) layout(c coder) {
 
 // Size is about how many bytes a session takes in memory, with what leads to it, and what is derived from it.
 func (s *Session) Size() int {
-	c := &counter{bytes: 2<<10 + len(s.AccessToken)}
+	c := &counter{bytes: 3<<9 + len(s.AccessToken)}
 	s.layout(c)
 	return c.bytes
 }
@@ -84,70 +85,64 @@ func (s *Session) Size() int {
 type packing struct{ deflater deflater }
 
 func (c *packing) pack(s *Session) ([]byte, error) {
-	p := &packer{buf: []byte{format, stored}}
+	p := &packer{}
 	s.layout(p)
 	if p.err != nil {
 		return nil, fmt.Errorf("sealing session: %w", p.err)
 	}
+	plain := p.plain()
 	if len(p.buf) > maxPacked {
-		return p.buf, nil
+		return plain, nil
 	}
-	small := c.deflater.deflate([]byte{format, deflated}, p.buf[2:])
-	if len(small) < len(p.buf) {
+	if small := c.deflater.deflate(p.head(deflated), p.buf); len(small) < len(plain) {
 		return small, nil
 	}
-	return p.buf, nil
+	return plain, nil
 }
 
 func (c *packing) unpack(plain []byte) (*Session, error) {
-	if len(plain) < 2 || plain[0] != format {
-		return nil, errFormat
-	}
-	body := plain[2:]
-	switch plain[1] {
-	case stored:
-	case deflated:
-		var err error
-		if body, err = c.deflater.inflate(body, maxPacked); err != nil {
-			return nil, err
-		}
-	default:
-		return nil, errFormat
-	}
+	u, how := unpackHead(plain)
 	s := &Session{}
-	return s, unpack(body, s.layout)
+	switch how {
+	case stored:
+		return s, u.read(u.rest, s.layout)
+	case deflated:
+		return s, c.deflater.inflate(u.rest, maxPacked, func(body []byte) error { return u.read(body, s.layout) })
+	}
+	return nil, errFormat
 }
 
 func packLogin(l *Login) []byte {
-	p := &packer{buf: append(make([]byte, 0, 320), format, stored)}
+	p := &packer{}
 	l.layout(p)
-	return p.buf
+	return p.plain()
 }
 
 func unpackLogin(plain []byte) (*Login, error) {
-	body, ok := bytes.CutPrefix(plain, []byte{format, stored})
-	if !ok {
+	u, how := unpackHead(plain)
+	if how != stored {
 		return nil, errFormat
 	}
 	l := &Login{}
-	return l, unpack(body, l.layout)
-}
-
-// unpack reads a layout, to the last byte.
-func unpack(body []byte, layout func(coder)) error {
-	u := &unpacker{rest: body}
-	layout(u)
-	if u.err == nil && len(u.rest) > 0 {
-		u.err = errFormat
-	}
-	return u.err
+	return l, u.read(u.rest, l.layout)
 }
 
 // packer appends fields.
 type packer struct {
-	buf []byte
-	err error
+	buf        []byte
+	signatures []byte // of tokens, each preceded by its length
+	memory     int    // bytes that the texts will take
+	err        error
 }
+
+// head is what stands before the fields.
+func (p *packer) head(how byte) []byte {
+	head := binary.AppendUvarint([]byte{format, how}, uint64(len(p.signatures)))
+	return binary.AppendUvarint(append(head, p.signatures...), uint64(p.memory))
+}
+
+// plain is all of it, as it is.
+func (p *packer) plain() []byte { return append(p.head(stored), p.buf...) }
 
 func (p *packer) number(n int) { p.buf = binary.AppendUvarint(p.buf, uint64(n)) }
 
@@ -166,7 +161,10 @@ func (p *packer) flag(set *bool) {
 	p.number(0)
 }
 
-func (p *packer) text(s *string) { p.bytes([]byte(*s)) }
+func (p *packer) text(s *string) {
+	p.memory += len(*s)
+	p.bytes([]byte(*s))
+}
 
 func (p *packer) texts(list *[]string) {
 	p.number(len(*list))
@@ -182,16 +180,19 @@ func (p *packer) moment(t *time.Time) {
 }
 
 // token appends a JWT by its decoded segments, where encoding them again yields the same token: base64 hides from deflate
-// that tokens are JSON, and that they repeat each other. Any other token is one segment of text.
+// that tokens are JSON, and that they repeat each other. Any other token is text.
 func (p *packer) token(s *string) {
 	segments := decodeJWT(*s)
 	p.number(len(segments))
 	if segments == nil {
 		p.text(s)
+		return
 	}
-	for _, segment := range segments {
-		p.bytes(segment)
-	}
+	p.memory += len(*s)
+	p.bytes(segments[0])
+	p.bytes(segments[1])
+	p.signatures = binary.AppendUvarint(p.signatures, uint64(len(segments[2])))
+	p.signatures = append(p.signatures, segments[2]...)
 }
 
 // claims appends JSON; nothing for no claims.
@@ -207,12 +208,39 @@ func (p *packer) claims(c *map[string]any) {
 
 // unpacker reads what packer appended. After its first error it yields zero values.
 type unpacker struct {
-	rest []byte
-	err  error
+	rest       []byte
+	signatures []byte
+	memory     strings.Builder // of all texts: one piece, which garbage collection looks at once
+	err        error
+}
+
+// unpackHead reads what stands before the fields, and how they are stored.
+func unpackHead(plain []byte) (u *unpacker, how byte) {
+	u = &unpacker{}
+	if len(plain) < 2 || plain[0] != format {
+		u.fail()
+		return u, stored
+	}
+	u.rest = plain[2:]
+	u.signatures = u.bytes()
+	u.memory.Grow(u.number(2 * maxPacked))
+	return u, plain[1]
+}
+
+// read reads a layout, to the last byte.
+func (u *unpacker) read(body []byte, layout func(coder)) error {
+	u.rest = body
+	if u.err == nil {
+		layout(u)
+	}
+	if u.err == nil && len(u.rest)+len(u.signatures) > 0 {
+		u.err = errFormat
+	}
+	return u.err
 }
 
 func (u *unpacker) fail() {
-	u.rest, u.err = nil, errFormat
+	u.rest, u.signatures, u.err = nil, nil, errFormat
 }
 
 // number reads a length or a count. None can exceed the bytes that are left, but for nanoseconds.
@@ -241,7 +269,11 @@ func (u *unpacker) count(n *int) { *n = u.number(math.MaxInt32) }
 
 func (u *unpacker) flag(set *bool) { *set = u.number(1) == 1 }
 
-func (u *unpacker) text(s *string) { *s = string(u.bytes()) }
+func (u *unpacker) text(s *string) {
+	from := u.memory.Len()
+	u.memory.Write(u.bytes())
+	*s = u.memory.String()[from:]
+}
 
 func (u *unpacker) texts(list *[]string) {
 	n := u.number(len(u.rest))
@@ -265,19 +297,39 @@ func (u *unpacker) moment(t *time.Time) {
 }
 
 func (u *unpacker) token(s *string) {
-	n := u.number(3)
-	if n == 0 {
+	switch u.number(3) {
+	case 0:
 		u.text(s)
-		return
+	case 3:
+		from := u.memory.Len()
+		u.segment(u.bytes())
+		u.memory.WriteByte('.')
+		u.segment(u.bytes())
+		u.memory.WriteByte('.')
+		u.segment(u.signature())
+		*s = u.memory.String()[from:]
+	default:
+		u.fail()
 	}
-	token := make([]byte, 0, base64.RawURLEncoding.EncodedLen(len(u.rest))+n)
-	for i := range n {
-		if i > 0 {
-			token = append(token, '.')
-		}
-		token = base64.RawURLEncoding.AppendEncode(token, u.bytes())
+}
+
+// signature takes the next one.
+func (u *unpacker) signature() []byte {
+	u.rest, u.signatures = u.signatures, u.rest
+	signature := u.bytes()
+	u.rest, u.signatures = u.signatures, u.rest
+	return signature
+}
+
+// segment spells a segment of a JWT.
+func (u *unpacker) segment(segment []byte) {
+	var spelled [1024]byte
+	for len(segment) > 0 {
+		n := min(len(segment), base64.RawURLEncoding.DecodedLen(len(spelled)))
+		base64.RawURLEncoding.Encode(spelled[:], segment[:n])
+		u.memory.Write(spelled[:base64.RawURLEncoding.EncodedLen(n)])
+		segment = segment[n:]
 	}
-	*s = string(token)
 }
 
 func (u *unpacker) claims(c *map[string]any) {

@@ -11,17 +11,18 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/gorilla/securecookie"
 )
 
-// Sizes inside a sealed value, in bytes: the time of sealing, the initialisation vector of AES-CTR, the HMAC-SHA-256.
+// Sizes inside a sealed value, in bytes: the time of sealing, the HMAC-SHA-256, the initialisation vector of AES-CTR.
 const (
 	sealTimeSize = 8
-	sealIVSize   = 16
 	sealMACSize  = sha256.Size
+	sealIVSize   = 16
 )
 
 // wire is how sealed values travel. Strict, because a lenient decoder lets the last character change and the value stay.
@@ -36,7 +37,13 @@ type sealer struct {
 }
 
 // keys are a sealer's at one time, in the secrets' order: the first seals, all open.
-type keys struct{ codecs []*securecookie.SecureCookie }
+type keys struct {
+	codecs  []*securecookie.SecureCookie
+	buffers sync.Pool // of *sealBuffers
+}
+
+// sealBuffers are what a value goes through before securecookie takes it.
+type sealBuffers struct{ head, outer, whole []byte }
 
 func newSealer(o Options, purpose string, age time.Duration) (*sealer, error) {
 	s := &sealer{audience: o.Audience, purpose: purpose, age: age}
@@ -75,7 +82,12 @@ func (s *sealer) open(name, value string) (plain []byte, key int, ok bool) {
 }
 
 func (k *keys) open(name, value string) (plain []byte, key int, ok bool) {
-	value, ok = restore(value)
+	b, _ := k.buffers.Get().(*sealBuffers)
+	if b == nil {
+		b = &sealBuffers{}
+	}
+	value, ok = b.restore(value)
+	k.buffers.Put(b)
 	if !ok {
 		return nil, 0, false
 	}
@@ -85,45 +97,44 @@ func (k *keys) open(name, value string) (plain []byte, key int, ok bool) {
 	return plain, key, key >= 0
 }
 
-// shrink writes what securecookie sealed, base64("time|base64(ciphertext)|mac"), as base64(time, ciphertext, mac): the same
-// bytes in three quarters of the room.
+// shrink writes what securecookie sealed, base64("time|base64(ciphertext)|mac"), as base64(time, mac) and base64(ciphertext), one after the
+// other: the same in three quarters of the room. The ciphertext is spelled as securecookie spells it, for that spelling is under the MAC.
 func shrink(value string) (string, error) {
 	outer, err := base64.URLEncoding.DecodeString(value)
 	seconds, rest, timed := bytes.Cut(outer, []byte("|"))
 	ciphertext, mac, macked := bytes.Cut(rest, []byte("|"))
-	if err != nil || !timed || !macked {
+	if err != nil || !timed || !macked || len(mac) != sealMACSize {
 		return "", errors.New("sealing cookie: securecookie changed its format")
 	}
 	sealedAt, err := strconv.ParseUint(string(seconds), 10, 64)
 	if err != nil {
 		return "", errors.New("sealing cookie: the clock is before 1970")
 	}
-	raw := binary.BigEndian.AppendUint64(make([]byte, 0, len(outer)), sealedAt)
-	if raw, err = base64.URLEncoding.AppendDecode(raw, ciphertext); err != nil {
-		return "", errors.New("sealing cookie: securecookie changed its format")
-	}
-	return wire.EncodeToString(append(raw, mac...)), nil
+	head := binary.BigEndian.AppendUint64(make([]byte, 0, sealTimeSize+sealMACSize), sealedAt)
+	return wire.EncodeToString(append(head, mac...)) + strings.TrimRight(string(ciphertext), "="), nil
 }
 
-// restore undoes shrink. One value has one spelling: what decodes at all is what shrink wrote.
-func restore(value string) (string, bool) {
-	if strings.ContainsAny(value, "\r\n") { // encoding/base64 would skip them, strict or not
+// restore undoes shrink, into its buffers. One value has one spelling: what securecookie opens afterwards is what shrink wrote.
+func (b *sealBuffers) restore(value string) (string, bool) {
+	headLen := sealedLen(0) - wire.EncodedLen(sealIVSize)
+	if len(value) < headLen || strings.HasSuffix(value, "=") { // shrink leaves out what is appended below
 		return "", false
 	}
-	raw, err := wire.DecodeString(value)
-	if err != nil || len(raw) < sealTimeSize+sealIVSize+sealMACSize {
+	head, err := wire.AppendDecode(b.head[:0], []byte(value[:headLen]))
+	if err != nil || len(head) != sealTimeSize+sealMACSize { // encoding/base64 skips line breaks, strict or not
 		return "", false
 	}
-	ciphertext, mac := raw[sealTimeSize:len(raw)-sealMACSize], raw[len(raw)-sealMACSize:]
-	outer := make([]byte, 0, 2*len(raw))
-	outer = strconv.AppendUint(outer, binary.BigEndian.Uint64(raw), 10)
-	outer = append(outer, '|')
-	outer = base64.URLEncoding.AppendEncode(outer, ciphertext)
-	outer = append(append(outer, '|'), mac...)
-	return base64.URLEncoding.EncodeToString(outer), true
+	b.head = head
+	ciphertext := value[headLen:]
+	outer := strconv.AppendUint(b.outer[:0], binary.BigEndian.Uint64(head), 10)
+	outer = append(append(outer, '|'), ciphertext...)
+	outer = append(outer, "==="[:-len(ciphertext)&3]...)
+	b.outer = append(append(outer, '|'), head[sealTimeSize:]...)
+	b.whole = base64.URLEncoding.AppendEncode(b.whole[:0], b.outer)
+	return string(b.whole), true
 }
 
 // sealedLen is the length of a sealed value whose plain text has n bytes.
 func sealedLen(n int) int {
-	return wire.EncodedLen(sealTimeSize + sealIVSize + n + sealMACSize)
+	return wire.EncodedLen(sealTimeSize+sealMACSize) + wire.EncodedLen(sealIVSize+n)
 }

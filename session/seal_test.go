@@ -122,6 +122,27 @@ func TestSealedLenIsExact(t *testing.T) {
 	}
 }
 
+// What a lenient decoder of base64 skips, or takes for nothing, is not to be added.
+func TestASealHasOneSpelling(t *testing.T) {
+	s := newManager(t).sessions
+	for n := range 3 {
+		value, err := s.seal("name", make([]byte, 10+n))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, _, ok := s.open("name", value); !ok {
+			t.Errorf("%d bytes: it does not open as it is", n)
+		}
+		for _, more := range []string{"=", "==", "===", "\n", "\r", "\r\n", strings.Repeat("\n", 54), "|", "A", "AAAA"} {
+			for at := range len(value) + 1 {
+				if _, _, ok := s.open("name", value[:at]+more+value[at:]); ok {
+					t.Errorf("%d bytes: it opens with %q at %d", n, more, at)
+				}
+			}
+		}
+	}
+}
+
 // FuzzOpen edits a sealed value: cut bytes at a place, put others there.
 func FuzzOpen(f *testing.F) {
 	m := newManager(f)

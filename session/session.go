@@ -285,7 +285,7 @@ func (m *Manager) carried(cookieHeaders []string) *openedSession {
 		return nil
 	}
 	opened := &openedSession{name: j.session[0], value: strings.Join(j.session[1:c.count], ";"), keys: now, secret: secret, session: told}
-	m.opened.put(opened)
+	m.opened.offer(opened)
 	return opened
 }
 

@@ -122,7 +122,7 @@ func (c *sharedSessions) recall(ctx context.Context, id string) (*Session, error
 	if err != nil {
 		return nil, err
 	}
-	c.opened.put(&openedSession{name: id, value: value, keys: now, session: s})
+	c.opened.offer(&openedSession{name: id, value: value, keys: now, session: s})
 	return s, nil
 }
 
