@@ -138,11 +138,14 @@ func (l *lab) sealSessions(secret string, like *contender, n, inARow int) (scrip
 	return script, os.WriteFile(script, fmt.Appendf(nil, luaScript, file, inARow), 0o644)
 }
 
-const luaScript = `local cookies, at = {}, 0
-for line in io.lines(%q) do cookies[#cookies + 1] = { ["Cookie"] = line } end
+// luaScript goes on from anywhere, or the first ones would be asked for in every round, and the others never.
+const luaScript = `local cookies = {}
+for line in io.lines(%[1]q) do cookies[#cookies + 1] = { ["Cookie"] = line } end
+math.randomseed(os.time())
+local at = math.random(#cookies) * %[2]d
 function request()
   at = at + 1
-  return wrk.format("GET", nil, cookies[math.floor(at / %d) %% #cookies + 1])
+  return wrk.format("GET", nil, cookies[math.floor(at / %[2]d) %% #cookies + 1])
 end
 `
 
