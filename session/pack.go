@@ -12,11 +12,11 @@ import (
 	"time"
 )
 
-// What is sealed begins with the version of its format and with how it is stored, and goes on with the signatures of tokens, with how much
-// memory the texts take, and then with fields in a fixed order, each preceded by its length. The fields of sessions are deflated where that makes them smaller: browsers and
-// proxies bound cookies, and the two tokens say much the same. Signatures do not deflate, and the rest deflates worse beside
-// them, and inflates more slowly. All of a session comes from the provider, nothing from a request, so that nobody learns of its secrets by
-// trying what compresses well beside them.
+// What is sealed begins with the version of its format and with how it is stored, goes on with the signatures of tokens and with how much
+// memory the texts take, and then with fields in a fixed order, each preceded by its length. The fields of sessions are deflated where that
+// makes them smaller: browsers and proxies bound cookies, and the two tokens say much the same. Signatures do not deflate, and the rest
+// deflates worse beside them, and inflates more slowly. All of a session comes from the provider, nothing from a request, so that nobody
+// learns of its secrets by trying what compresses well beside them.
 
 const (
 	// format is the version of the layouts below. What has another one does not open.
