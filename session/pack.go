@@ -113,7 +113,7 @@ func (c *packing) unpack(plain []byte) (*Session, error) {
 }
 
 func packLogin(l *Login) []byte {
-	p := &packer{}
+	p := &packer{buf: make([]byte, 0, 320)}
 	l.layout(p)
 	return p.plain()
 }
@@ -137,7 +137,8 @@ type packer struct {
 
 // head is what stands before the fields.
 func (p *packer) head(how byte) []byte {
-	head := binary.AppendUvarint([]byte{format, how}, uint64(len(p.signatures)))
+	head := append(make([]byte, 0, 16+len(p.signatures)+len(p.buf)), format, how)
+	head = binary.AppendUvarint(head, uint64(len(p.signatures)))
 	return binary.AppendUvarint(append(head, p.signatures...), uint64(p.memory))
 }
 
