@@ -8,7 +8,7 @@ import (
 	"sync/atomic"
 )
 
-// Opening what is sealed costs a fifth of all else that is done for a request, and a browser sends the same cookies with hundreds of them.
+// Opening what is sealed costs up to half as much as all else that is done for a request, and a browser sends the same cookies with hundreds of them.
 // So sealed values that were opened here are remembered with what was in them: what browsers carry, and what is in Redis, for the time
 // too when that is away.
 //
