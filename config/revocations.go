@@ -16,7 +16,7 @@ func checkRevocationsPath(c *Config) Problems {
 		return nil
 	}
 	folder := filepath.Dir(c.RevocationsPath)
-	if info, err := os.Stat(c.RevocationsPath); err == nil && !info.Mode().IsRegular() {
+	if isSpecial(c.RevocationsPath) {
 		v.add(quote(c.RevocationsPath)+" is no file", "write the path of a file, e.g. /var/lib/doorward/revocations")
 	} else if err := tryFolder(folder); err != nil {
 		v.add(fmt.Sprintf("no file can be made in %s: %v", quote(folder), err), "make the folder, and let doorward's user write in it")

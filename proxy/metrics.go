@@ -42,7 +42,7 @@ type metrics struct {
 	configReload     prometheus.Gauge
 	sessionLoads     map[string]prometheus.Counter // by result: finding a series costs more than counting
 	sessionKeyUses   *prometheus.CounterVec
-	firstKeyUses     prometheus.Counter // of sessionKeyUses
+	firstKeyUses     prometheus.Counter // of sessionKeyUses: nearly all
 	sessionBytes     prometheus.Histogram
 	connections      prometheus.Gauge
 	webSockets       prometheus.Gauge
@@ -84,7 +84,7 @@ func newMetrics(version string) *metrics {
 	m.providerRequests = of.histograms("provider_request_duration_seconds", "Requests to the provider.", "endpoint", "code")
 	m.configReload = of.gauges("config_reload_success", "0 while a setting that was read again from its file cannot be used, and the last good value is.").WithLabelValues()
 	m.configReload.Set(1)
-	m.sessionLoads = series(of.counters("session_loads_total", "Looks for a session, by result.", "result"),
+	m.sessionLoads = touch(of.counters("session_loads_total", "Looks for a session, by result.", "result"),
 		"ok", "none", "invalid", "expired", "revoked", "unavailable")
 	m.sessionKeyUses = of.counters("session_key_uses_total", "Sessions opened, by the place of their secret in DOORWARD_COOKIE_SECRETS.", "key")
 	m.firstKeyUses = m.sessionKeyUses.WithLabelValues("1")
@@ -151,14 +151,8 @@ func oneIf(so bool) float64 {
 	return 0
 }
 
-func touch(v *prometheus.CounterVec, values ...string) {
-	for _, value := range values {
-		v.WithLabelValues(value)
-	}
-}
-
-// series gives the counters of label values.
-func series(v *prometheus.CounterVec, values ...string) map[string]prometheus.Counter {
+// touch makes the series of label values, and gives what counts in them.
+func touch(v *prometheus.CounterVec, values ...string) map[string]prometheus.Counter {
 	all := map[string]prometheus.Counter{}
 	for _, value := range values {
 		all[value] = v.WithLabelValues(value)

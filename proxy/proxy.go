@@ -134,7 +134,7 @@ type Proxy struct {
 	traces    *traces // nil: there is no tracing
 	log       *slog.Logger
 	serverLog *log.Logger // for what the standard library wants to say
-	buffers   buffers
+	buffers   *buffers
 	crossSite *http.CrossOriginProtection
 	onLogin   func(*http.Request, *provider.Person)
 	draining  atomic.Bool
@@ -161,7 +161,7 @@ func New(o Options) (*Proxy, error) {
 	}
 	p := &Proxy{
 		config: c, loops: newLoops(), logoutTokens: newUsedTokens(), seen: newSeenSessions(),
-		onLogin: o.OnLogin, log: o.Log, metrics: newMetrics(o.Version),
+		onLogin: o.OnLogin, log: o.Log, metrics: newMetrics(o.Version), buffers: newBuffers(),
 	}
 	p.serverLog, p.background, p.connections = ServerLog(p.log), newBackground(), newConnections()
 	p.crossSite, p.traces = http.NewCrossOriginProtection(), p.openTraces(o.Version)

@@ -116,7 +116,7 @@ func shrink(value string) (string, error) {
 
 // restore undoes shrink, into its buffers. One value has one spelling: what securecookie opens afterwards is what shrink wrote.
 func (b *sealBuffers) restore(value string) (string, bool) {
-	headLen := sealedLen(0) - wire.EncodedLen(sealIVSize)
+	headLen := wire.EncodedLen(sealTimeSize + sealMACSize)
 	if len(value) < headLen || strings.HasSuffix(value, "=") { // shrink leaves out what is appended below
 		return "", false
 	}

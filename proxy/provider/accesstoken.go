@@ -108,11 +108,13 @@ func (t *token) checkIssuedBefore() (string, error) {
 	return "iat is not in the future", nil
 }
 
-// checkClient: a token that says which client it was issued to was issued to this one. Okta calls the claim cid, Entra and others
-// azp.
+// clientClaims are the claims that say which client a token was issued to: Okta calls it cid, Entra and others azp.
+func clientClaims() []string { return []string{"client_id", "azp", "cid"} }
+
+// checkClient: a token that says which client it was issued to was issued to this one.
 func (t *token) checkClient(clientID string) (string, error) {
 	found := ""
-	for _, name := range []string{"client_id", "azp", "cid"} {
+	for _, name := range clientClaims() {
 		if !t.claims.has(name) {
 			continue
 		}

@@ -136,7 +136,7 @@ func (p *Provider) checkForAPI(t *token) error {
 		return err
 	}
 	clients := []string{p.options.ClientID}
-	for _, name := range []string{"client_id", "azp", "cid"} {
+	for _, name := range clientClaims() {
 		client, err := t.claims.text(name)
 		if err != nil {
 			return err
