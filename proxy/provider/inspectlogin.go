@@ -78,11 +78,11 @@ func (p *Provider) try(ctx context.Context, m *metadata, redirectURI string, sil
 	ctx, cancel := context.WithTimeout(ctx, tryTimeout)
 	defer cancel()
 	r := NewRequest(redirectURI)
-	parameters, err := p.tryParameters(ctx, m, r, silent)
+	query, err := p.tryQuery(ctx, m, r, silent)
 	if err != nil {
 		return attempt{err: err}
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, withQuery(p.addresses.reach(m.AuthURL), parameters), nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, withQuery(p.addresses.reach(m.AuthURL), query), nil)
 	if err != nil {
 		return attempt{err: errors.New("the endpoint's address is malformed")}
 	}
@@ -94,16 +94,16 @@ func (p *Provider) try(ctx context.Context, m *metadata, redirectURI string, sil
 	return p.readAttempt(m, r, got)
 }
 
-// tryParameters are those of a login, pushed first where logins do that.
-func (p *Provider) tryParameters(ctx context.Context, m *metadata, r Request, silent bool) (url.Values, error) {
-	parameters := p.authorizationParameters(r)
+// tryQuery is that of a login, pushed first where logins do that.
+func (p *Provider) tryQuery(ctx context.Context, m *metadata, r Request, silent bool) (string, error) {
+	parameters := p.parameters.form(p.parametersOf(r))
 	parameters.Del("response_mode") // an answer in the address is one that can be read
 	if silent {
 		parameters.Set("prompt", "none")
 	}
 	push, err := p.mustPush(m)
 	if err != nil || !push {
-		return parameters, err
+		return parameters.Encode(), err
 	}
 	return p.push(ctx, m, parameters)
 }

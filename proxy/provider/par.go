@@ -28,20 +28,20 @@ func (p *Provider) mustPush(m *metadata) (bool, error) {
 	return p.options.AlwaysPush || m.demandsPush, nil
 }
 
-// push leaves the parameters with the provider and gives those that the browser carries in their place.
-func (p *Provider) push(ctx context.Context, m *metadata, parameters url.Values) (url.Values, error) {
+// push leaves the parameters with the provider and gives the query that the browser carries in their place.
+func (p *Provider) push(ctx context.Context, m *metadata, parameters url.Values) (query string, err error) {
 	got, err := p.ask(ctx, "par", m.pushURL, parameters)
 	if err != nil {
-		return nil, &Error{Kind: KindPARFailed, cause: err}
+		return "", &Error{Kind: KindPARFailed, cause: err}
 	}
 	if err := got.is(http.StatusCreated); err != nil {
-		return nil, refusal(KindPARFailed, "par", got, err)
+		return "", refusal(KindPARFailed, "par", got, err)
 	}
 	reference, err := readPushed(got)
 	if err != nil {
-		return nil, err
+		return "", err
 	}
-	return url.Values{"client_id": {p.options.ClientID}, "request_uri": {reference}}, nil
+	return url.Values{"client_id": {p.options.ClientID}, "request_uri": {reference}}.Encode(), nil
 }
 
 // readPushed reads a success.

@@ -35,7 +35,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"maps"
 	"net/url"
 	"slices"
 	"strconv"
@@ -105,12 +104,13 @@ type Asked struct {
 
 // Provider is one OpenID provider as seen by one client. It is safe for concurrent use.
 type Provider struct {
-	options   Options
-	addresses *addresses
-	client    *client
-	metadata  *cached[*metadata]
-	keys      *keyring
-	signedBy  algorithms // that ID tokens were signed by
+	options    Options
+	addresses  *addresses
+	client     *client
+	parameters *parameters // of every authorization request
+	metadata   *cached[*metadata]
+	keys       *keyring
+	signedBy   algorithms // that ID tokens were signed by
 
 	bearers       *memory // of JWTs that API clients brought
 	introspection *introspection
@@ -145,6 +145,7 @@ func New(o Options) (*Provider, error) {
 	if err := p.readAuthParams(o.AuthParams); err != nil {
 		return nil, err
 	}
+	p.parameters = newParameters(o)
 	p.metadata = &cached[*metadata]{fetch: p.fetchMetadata, pause: failurePause, told: p.tell("metadata")}
 	p.keys = &keyring{&cached[keySet]{fetch: p.fetchKeys, pause: failurePause, told: p.tell("keys")}}
 	return p, nil
@@ -218,47 +219,26 @@ func (p *Provider) AuthorizationURL(ctx context.Context, r Request) (string, err
 	if err != nil {
 		return "", asError(err)
 	}
-	parameters := p.authorizationParameters(r)
 	push, err := p.mustPush(m)
-	if err == nil && push {
-		parameters, err = p.push(ctx, m, parameters)
-	}
 	if err != nil {
 		return "", err
 	}
-	return withQuery(p.addresses.publish(m.AuthURL), parameters), nil
+	own := p.parametersOf(r)
+	query := p.parameters.query(own)
+	if push {
+		if query, err = p.push(ctx, m, p.parameters.form(own)); err != nil {
+			return "", err
+		}
+	}
+	return withQuery(p.addresses.publish(m.AuthURL), query), nil
 }
 
-// authorizationParameters are those of one login, whichever way they go to the provider.
-func (p *Provider) authorizationParameters(r Request) url.Values {
-	fixed := [...][2]string{
-		{"response_type", "code"},
-		{"client_id", p.options.ClientID},
-		{"redirect_uri", r.RedirectURI},
-		{"scope", strings.Join(p.options.Scopes, " ")},
-		{"state", r.State},
-		{"nonce", r.Nonce},
-		{"code_challenge", oauth2.S256ChallengeFromVerifier(r.Verifier)},
-		{"code_challenge_method", "S256"},
-	}
-	parameters := make(url.Values, len(fixed))
-	for i := range fixed {
-		parameters[fixed[i][0]] = fixed[i][1:2:2] // in one piece of memory
-	}
-	if p.options.ResponseMode != "" {
-		parameters.Set("response_mode", p.options.ResponseMode)
-	}
-	maps.Copy(parameters, p.furtherParams(r))
-	return parameters
-}
-
-// withQuery adds parameters to an address, which may have some of its own that stay (RFC 6749 3.1).
-func withQuery(address string, parameters url.Values) string {
-	mark := "?"
+// withQuery adds a query to an address, which may have one of its own that stays (RFC 6749 3.1).
+func withQuery(address, query string) string {
 	if strings.Contains(address, "?") {
-		mark = "&"
+		return address + "&" + query
 	}
-	return address + mark + parameters.Encode()
+	return address + "?" + query
 }
 
 // Complete finishes a login: it checks the answer, exchanges the code, checks the tokens, and asks userinfo when it must. Its

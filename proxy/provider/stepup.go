@@ -3,11 +3,7 @@ package provider
 import (
 	"errors"
 	"fmt"
-	"maps"
-	"net/url"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 )
 
@@ -33,22 +29,6 @@ func (p *Provider) longest(r Request) *time.Duration {
 		return p.maxAge
 	}
 	return r.MaxAge
-}
-
-// furtherParams are AuthParams, with what this login asks for in their place.
-func (p *Provider) furtherParams(r Request) url.Values {
-	params := url.Values{}
-	maps.Copy(params, p.options.AuthParams)
-	if len(r.ACR) > 0 {
-		params.Set("acr_values", strings.Join(r.ACR, " "))
-	}
-	if age := p.longest(r); age != nil {
-		params.Set("max_age", strconv.Itoa(int(age.Seconds())))
-	}
-	if r.LoginHint != "" {
-		params.Set("login_hint", r.LoginHint)
-	}
-	return params
 }
 
 // checkContext: when acr_values were asked for, acr is one of them.
