@@ -3,6 +3,7 @@ package session
 import (
 	"crypto/rand"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 )
@@ -44,10 +45,13 @@ func (m *Manager) Rounds(r *http.Request, returnTo string) (rounds int) {
 	return rounds
 }
 
-// ForgetRounds clears the notes that a request carries.
+// ForgetRounds clears the notes that a request carries. Hardly any does, and all are asked.
 func (m *Manager) ForgetRounds(h http.Header, r *http.Request) {
-	cleared := 0
-	for name := range pairs(r.Header["Cookie"]) {
+	cookies, cleared := r.Header["Cookie"], 0
+	if !slices.ContainsFunc(cookies, func(header string) bool { return strings.Contains(header, m.names.round) }) {
+		return
+	}
+	for name := range pairs(cookies) {
 		if strings.HasPrefix(name, m.names.round) && cleared < maxLogins {
 			m.clear(h, name)
 			cleared++
