@@ -19,7 +19,7 @@ import (
 // Everybody is measured, for a moment. How fast they are is not for a test to say.
 func TestEverybodyIsMeasured(t *testing.T) {
 	needs(t, "wrk", "redis-server", "nginx", "/usr/sbin/apache2", "/usr/lib/apache2/modules/mod_auth_openidc.so")
-	out := measured(t, "-rounds", "1", "-duration", "1s")
+	out := measured(t, "-rounds", "2", "-starts", "2", "-duration", "1s")
 	for _, name := range []string{bareProxy, bareLarge, "doorward", "doorward, redirect to the login", "doorward, 1 MiB", "doorward, sessions in Redis",
 		"doorward, FAST_TRANSPORT", "doorward, forward-auth", "nginx, proxy_pass", "Apache, mod_auth_openidc"} {
 		if !strings.Contains(out, "\n| "+name+" | ") {
@@ -136,7 +136,7 @@ func TestATwinsTimeIsTheUnit(t *testing.T) {
 }
 
 func TestOptionsThatMakeNoSenseAreRefused(t *testing.T) {
-	for _, args := range []string{"-rounds 0", "-duration 500ms", "-duration 1500ms", "more", "-unknown", "-write -only nginx"} {
+	for _, args := range []string{"-rounds 0", "-starts 0", "-duration 500ms", "-duration 1500ms", "more", "-unknown", "-write -only nginx"} {
 		if _, err := parse(strings.Fields(args), io.Discard); err == nil {
 			t.Errorf("%s is taken", args)
 		}

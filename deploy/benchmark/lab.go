@@ -29,7 +29,9 @@ type lab struct {
 	upstream  string // its URL
 	issuer    string
 	origins   []string // of whoever may send people to the provider
+	taken     int      // of them
 	processes []*process
+	lasting   int // of them: who serves those that are measured
 	provider  *http.Server
 }
 
@@ -50,7 +52,17 @@ func newLab(ctx context.Context, o options, out io.Writer) (l *lab, err error) {
 			return nil, err
 		}
 	}
+	l.lasting = len(l.processes)
 	return l, nil
+}
+
+// clear ends whoever is measured, and takes their addresses back.
+func (l *lab) clear() {
+	for _, p := range l.processes[l.lasting:] {
+		p.stop()
+	}
+	http.DefaultClient.CloseIdleConnections()
+	l.processes, l.taken = l.processes[:l.lasting], 0
 }
 
 // close ends all processes and removes the folder.
@@ -131,9 +143,8 @@ const maxOrigins = 32
 
 // origin takes one of the addresses that the provider knows.
 func (l *lab) origin() string {
-	first := l.origins[0]
-	l.origins = l.origins[1:]
-	return first
+	l.taken++
+	return l.origins[l.taken-1]
 }
 
 // freeAddr is an address on loopback where nobody listens.

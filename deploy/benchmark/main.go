@@ -6,6 +6,7 @@
 //
 //   - Whoever is measured answers for real: before the first round everybody has served the upstream's own answer, and doorward has
 //     told the upstream who is asking.
+//   - Everybody is started several times: no ratio is the luck of one process.
 //   - Rounds are interleaved, and every ratio is one of the same round: what disturbs the machine disturbs all of them.
 //   - What is counted is the CPU time of the process, as the kernel accounts for it, and not how fast the client was.
 //   - All of it is on loopback and bounded in time, and every process that it started ends with it.
@@ -28,6 +29,7 @@ import (
 type options struct {
 	doorward string
 	rounds   int
+	starts   int
 	duration time.Duration
 	only     string
 	scaling  bool
@@ -68,6 +70,7 @@ func parse(args []string, out io.Writer) (options, error) {
 	f.SetOutput(out)
 	f.StringVar(&o.doorward, "doorward", "", "measure this binary; without it doorward is built from the sources here")
 	f.IntVar(&o.rounds, "rounds", 20, "rounds; the table has their medians")
+	f.IntVar(&o.starts, "starts", 5, "how often everybody is started anew, at most once for a round")
 	f.DurationVar(&o.duration, "duration", time.Second, "how long each contender is under load in a round")
 	f.StringVar(&o.only, "only", "", "measure those alone whose name contains this, beside the bare proxy")
 	f.BoolVar(&o.scaling, "scaling", false, "measure instead what many rules, sessions and groups cost")
@@ -75,8 +78,9 @@ func parse(args []string, out io.Writer) (options, error) {
 	if err := f.Parse(args); err != nil {
 		return o, err
 	}
-	if f.NArg() > 0 || o.rounds < 1 || o.duration < time.Second || o.duration%time.Second != 0 {
-		return o, errors.New("takes flags alone, at least one round, and whole seconds as -duration; -help lists them")
+	o.starts = min(o.starts, o.rounds)
+	if f.NArg() > 0 || o.starts < 1 || o.duration < time.Second || o.duration%time.Second != 0 {
+		return o, errors.New("takes flags alone, at least one round and one start, and whole seconds as -duration; -help lists them")
 	}
 	if o.write && o.only != "" {
 		return o, errors.New("-write is for the whole table, and -only makes a part of it")
@@ -91,11 +95,7 @@ func measure(ctx context.Context, o options, out io.Writer) error {
 		return err
 	}
 	defer lab.close()
-	contenders, err := lab.contenders()
-	if err != nil {
-		return err
-	}
-	results, err := lab.race(contenders)
+	contenders, results, err := lab.compete()
 	if err != nil {
 		return err
 	}

@@ -26,20 +26,44 @@ type sample struct {
 	mallocs  float64 // allocations for a request; 0 for who does not tell
 }
 
-// race lets everybody run in every round, in turn, and another one first in each. Before the first round each has warmed up.
-func (l *lab) race(contenders []*contender) (map[*contender][]sample, error) {
-	began, total := time.Now(), (l.options.rounds+1)*len(contenders)
+// compete lets everybody run, several times as new processes: one and the same program is a few hundredths faster or slower from one start to
+// the next, for as long as it lives.
+func (l *lab) compete() (contenders []*contender, results map[*contender][]sample, err error) {
+	results = map[*contender][]sample{}
+	for start := range l.options.starts {
+		l.clear()
+		started, err := l.contenders()
+		if err != nil {
+			return nil, nil, err
+		}
+		if start == 0 {
+			contenders = started
+		}
+		some, err := l.race(started, start*l.options.rounds/l.options.starts, (start+1)*l.options.rounds/l.options.starts)
+		if err != nil {
+			return nil, nil, err
+		}
+		for i, c := range contenders {
+			results[c] = append(results[c], some[started[i]]...)
+		}
+	}
+	return contenders, results, nil
+}
+
+// race lets everybody run in every round from one to another, in turn, and another one first in each. Before, each has warmed up.
+func (l *lab) race(contenders []*contender, from, to int) (map[*contender][]sample, error) {
+	began, total := time.Now(), (l.options.rounds-from+1)*len(contenders)
 	results := map[*contender][]sample{}
-	for round := range l.options.rounds + 1 {
+	for round := from; round <= to; round++ {
 		for i := range contenders {
 			c := contenders[(i+round)%len(contenders)]
 			s, err := l.run(c)
 			if err != nil {
 				return nil, err
 			}
-			done := round*len(contenders) + i + 1
+			done := (round-from)*len(contenders) + i + 1
 			left := time.Duration(float64(time.Since(began)) / float64(done) * float64(total-done)).Round(time.Second)
-			if round == 0 {
+			if round == from {
 				l.say("warming up: %s, %.0f requests/s; %s left", c.name, s.rate, left)
 				continue
 			}
