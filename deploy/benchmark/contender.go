@@ -182,7 +182,7 @@ http {
 
 // apache is Apache with mod_auth_openidc, with its defaults: sessions in its shared memory. What the upstream is told, and of whom it is
 // kept away from /admin/, is as with doorward. It neither starts processes nor ends them under way, which would lose connections, and the
-// time that they have used.
+// time that they have used. Each has more threads than there are clients: one that is at its end closes connections that others want to use.
 func (l *lab) apache() ([]*contender, error) {
 	program, modules := "/usr/sbin/apache2", "/usr/lib/apache2/modules"
 	for _, file := range []string{program, modules + "/mod_auth_openidc.so"} {
@@ -230,9 +230,10 @@ LogFormat "%%h %%l %%u %%t \"%%r\" %%>s %%b" common
 CustomLog %[1]s/apache-access.log common
 StartServers 4
 ServerLimit 4
-ThreadsPerChild 64
-MaxRequestWorkers 256
-MaxSpareThreads 256
+ThreadLimit 128
+ThreadsPerChild 128
+MaxRequestWorkers 512
+MaxSpareThreads 512
 MaxConnectionsPerChild 0
 KeepAlive On
 MaxKeepAliveRequests 0
