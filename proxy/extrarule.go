@@ -17,7 +17,7 @@ type extraRule struct{ policy *access.Policy }
 
 // extraRule reads the question's parameters, nil where there are none. Envoy's are those of the request.
 func (p *Proxy) extraRule(r *http.Request) (*extraRule, error) {
-	if r.URL.RawQuery == "" || len(p.front.Headers()) == 0 {
+	if r.URL.RawQuery == "" || len(p.front.asking) == 0 {
 		return nil, nil
 	}
 	query, err := url.ParseQuery(r.URL.RawQuery)

@@ -2,11 +2,13 @@ package proxy
 
 import (
 	"errors"
-	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
+
+	"doorward/config"
 )
 
 // Forward-auth: another server takes the requests, and asks here about each of them (FORWARD_AUTH). Rules that this file keeps:
@@ -18,10 +20,28 @@ import (
 //   - A yes has all headers that may name a person, empty where there is nothing to say, so that a server that copies what is there
 //     leaves nothing of what its client sent (CVE-2026-30851).
 
+// front is the server in front.
+type front struct {
+	*config.Front
+	asking, naming []string // the headers that tell of its client's request, and those of a yes that name the person
+}
+
+func newFront(c *config.Config) *front {
+	f := c.FrontServer()
+	if f == nil {
+		return nil
+	}
+	naming := c.AuthHeaders()
+	for i, name := range naming {
+		naming[i] = http.CanonicalHeaderKey(name)
+	}
+	return &front{f, f.Headers(), naming}
+}
+
 // isQuestion says whether a path is that of the endpoint. Envoy puts the path of the request behind it.
 func (p *Proxy) isQuestion(path string) bool {
 	rest, ours := strings.CutPrefix(path, p.config.EndpointPrefix+"/auth")
-	return ours && (rest == "" || rest[0] == '/' && (p.front == nil || len(p.front.Headers()) == 0))
+	return ours && (rest == "" || rest[0] == '/' && (p.front == nil || len(p.front.asking) == 0))
 }
 
 // forwardAuth answers whether a request that the server in front has may pass.
@@ -75,13 +95,13 @@ func (p *Proxy) askedAbout(x *exchange, r *http.Request) (*http.Request, error) 
 
 // told is what the server in front tells of the request: its method, its host, and its path with the query.
 func (p *Proxy) told(x *exchange, r *http.Request) (method, host, address string, err error) {
-	if len(p.front.Headers()) == 0 {
+	if len(p.front.asking) == 0 {
 		return r.Method, r.Host, strings.TrimPrefix(requested(x, r), p.config.EndpointPrefix+"/auth"), nil
 	}
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		return "", "", "", errors.New("the question is no GET")
 	}
-	for _, name := range p.front.Headers() {
+	for _, name := range p.front.asking {
 		if values := r.Header[name]; len(values) != 1 || values[0] == "" {
 			return "", "", "", errors.New(name + " is not there exactly once; DOORWARD_FORWARD_AUTH says who sets it")
 		}
@@ -135,53 +155,63 @@ func (p *Proxy) consent(x *exchange, asked *http.Request, extra *extraRule) (err
 
 // nameWho sets the headers that are for the application, or none: a refusal may go to the client.
 func (p *Proxy) nameWho(x *exchange, asked *http.Request, who *identity) (err error) {
-	named, given, token := http.Header{}, http.Header{}, ""
+	told, assertion := &description{}, ""
 	if who != nil {
-		told, err := p.description(who.session, x.rules)
+		if told, err = p.description(who.session, x.rules); err == nil {
+			assertion, err = p.assertionFor(x, asked, who)
+		}
 		if err != nil {
 			return err
 		}
-		told.set(given)
-		token = who.session.LivingToken()
 	}
-	for _, name := range p.config.AuthHeaders() {
-		value := given.Get(name)
-		switch rest, ours := strings.CutPrefix(name, "X-Auth-Request-"); {
-		case name == "Authorization":
-			value = authorizationFor(asked, who, token)
+	h, nothing := x.Header(), []string{""}
+	for _, name := range p.front.naming {
+		values := told.values(name, who)
+		switch {
 		case name == "X-Doorward-Assertion":
-			value, err = p.assertionFor(x, asked, who)
-		case rest == "Access-Token":
-			value = token
-		case ours:
-			value = given.Get("X-Forwarded-" + rest)
+			values = []string{assertion}
+		case name == "Authorization" && who == nil: // the application's own business
+			values = []string{asked.Header.Get(name)}
+		case values == nil:
+			values = nothing
 		}
-		if err != nil {
-			return err
-		}
-		named.Set(name, value)
+		h[name] = values
 	}
-	maps.Copy(x.Header(), named)
 	return nil
+}
+
+// values are those of a header that names the person to a server in front; none where there is nothing to say.
+func (d *description) values(name string, who *identity) []string {
+	rest, ours := strings.CutPrefix(name, "X-Auth-Request-")
+	if name == "Authorization" || rest == "Access-Token" {
+		return d.tokenFor(name, who)
+	}
+	if ours {
+		name = "X-Forwarded-" + rest
+	}
+	if i := slices.IndexFunc(d.headers, func(h header) bool { return h.name == name }); i >= 0 {
+		return d.headers[i].values
+	}
+	return nil
+}
+
+// tokenFor is the access token as a header holds it, while it lives.
+func (d *description) tokenFor(name string, who *identity) []string {
+	switch {
+	case who == nil || who.session.LivingToken() == "":
+		return nil
+	case name == "Authorization":
+		return d.bearer
+	}
+	return d.token
 }
 
 // assertionFor signs who is asking for whoever serves the origin that browsers ask: which server that is, is not known here.
 func (p *Proxy) assertionFor(x *exchange, asked *http.Request, who *identity) (string, error) {
-	if who == nil {
+	if !slices.Contains(p.front.naming, "X-Doorward-Assertion") {
 		return "", nil
 	}
 	return p.assertion(who.session, x.rules, p.publicOrigin(x, asked).String())
-}
-
-// authorizationFor is the Authorization that the application gets: its own business where nobody is named to it.
-func authorizationFor(asked *http.Request, who *identity, token string) string {
-	switch {
-	case who == nil:
-		return asked.Header.Get("Authorization")
-	case token == "":
-		return ""
-	}
-	return "Bearer " + token
 }
 
 // sayYes lets the request pass. Envoy takes 200 for a yes, and nothing else.

@@ -18,7 +18,7 @@ func (p *Proxy) readRules() (err error) {
 	p.readOrigins()
 	p.allowed = p.config.AllowedOriginNames()
 	p.trusted = p.config.TrustedNetworks()
-	p.front = p.config.FrontServer()
+	p.front = newFront(p.config)
 	if p.headers, err = p.config.IdentityHeaders(); err != nil {
 		return err
 	}

@@ -112,7 +112,7 @@ type Proxy struct {
 	allowed    []string       // further origins, as in an Origin header
 	trusted    []netip.Prefix // TRUSTED_PROXIES
 	ignored    ignoredPeers   // that are not among them
-	front      *config.Front  // that asks about requests; nil: they come here themselves
+	front      *front         // that asks about requests; nil: they come here themselves
 	rules      atomic.Pointer[rules]
 	aliases    aliases  // GROUP_ALIASES
 	usualACR   []string // that every login is asked for
