@@ -26,7 +26,7 @@ type sample struct {
 	mallocs  float64 // allocations for a request; 0 for who does not tell
 }
 
-// compete lets everybody run, several times as new processes: one and the same program is a few hundredths faster or slower from one start to
+// compete lets everybody run, several times as new processes: one and the same program is some hundredths faster or slower from one start to
 // the next, for as long as it lives.
 func (l *lab) compete() (contenders []*contender, results map[*contender][]sample, err error) {
 	results = map[*contender][]sample{}
