@@ -39,7 +39,7 @@ func (l *lab) compete() (contenders []*contender, results map[*contender][]sampl
 		if start == 0 {
 			contenders = started
 		}
-		some, err := l.race(started, start*l.options.rounds/l.options.starts, (start+1)*l.options.rounds/l.options.starts)
+		some, err := l.race(started, start)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -50,9 +50,11 @@ func (l *lab) compete() (contenders []*contender, results map[*contender][]sampl
 	return contenders, results, nil
 }
 
-// race lets everybody run in every round from one to another, in turn, and another one first in each. Before, each has warmed up.
-func (l *lab) race(contenders []*contender, from, to int) (map[*contender][]sample, error) {
-	began, total := time.Now(), (l.options.rounds-from+1)*len(contenders)
+// race lets everybody run in every round of a start, in turn, and another one first in each. Before, each has warmed up.
+func (l *lab) race(contenders []*contender, start int) (map[*contender][]sample, error) {
+	rounds, starts := l.options.rounds, l.options.starts
+	from, to := start*rounds/starts, (start+1)*rounds/starts
+	began, total := time.Now(), (rounds-from+starts-start)*len(contenders) // with the warming up of this start and of those to come
 	results := map[*contender][]sample{}
 	for round := from; round <= to; round++ {
 		for i := range contenders {
@@ -68,7 +70,7 @@ func (l *lab) race(contenders []*contender, from, to int) (map[*contender][]samp
 				continue
 			}
 			results[c] = append(results[c], s)
-			l.say("round %d of %d: %-32s %.4f CPU s per 1,000 requests, %6.0f requests/s; %s left", round, l.options.rounds, c.name, s.cpu, s.rate, left)
+			l.say("round %d of %d: %-32s %.4f CPU s per 1,000 requests, %6.0f requests/s; %s left", round, rounds, c.name, s.cpu, s.rate, left)
 		}
 	}
 	return results, nil

@@ -21,10 +21,8 @@ type parameters struct {
 type parameter struct{ name, value string }
 
 func newParameters(o Options) *parameters {
-	values := maps.Clone(o.AuthParams)
-	if values == nil {
-		values = url.Values{}
-	}
+	values := url.Values{}
+	maps.Copy(values, o.AuthParams)
 	for _, name := range []string{"acr_values", "max_age", "login_hint"} { // parametersOf has them
 		values.Del(name)
 	}

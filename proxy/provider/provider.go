@@ -219,18 +219,24 @@ func (p *Provider) AuthorizationURL(ctx context.Context, r Request) (string, err
 	if err != nil {
 		return "", asError(err)
 	}
+	query, err := p.authorizationQuery(ctx, m, r)
+	if err != nil {
+		return "", err
+	}
+	return withQuery(p.addresses.publish(m.AuthURL), query), nil
+}
+
+// authorizationQuery is what the browser carries to the provider: the parameters of a login, or what stands for them once they are pushed.
+func (p *Provider) authorizationQuery(ctx context.Context, m *metadata, r Request) (string, error) {
 	push, err := p.mustPush(m)
 	if err != nil {
 		return "", err
 	}
 	own := p.parametersOf(r)
-	query := p.parameters.query(own)
 	if push {
-		if query, err = p.push(ctx, m, p.parameters.form(own)); err != nil {
-			return "", err
-		}
+		return p.push(ctx, m, p.parameters.form(own))
 	}
-	return withQuery(p.addresses.publish(m.AuthURL), query), nil
+	return p.parameters.query(own), nil
 }
 
 // withQuery adds a query to an address, which may have one of its own that stays (RFC 6749 3.1).
