@@ -108,6 +108,7 @@ func (p *Proxy) forward(x *exchange, r *http.Request, route *access.Route, who *
 	x.connection.patience = u.Timeout
 	in := p.connections.begin(x, r)
 	in.Body = &d.body // of a copy: net/http looks at its own request's body when it answers
+	in.Header = decisive(r)
 	d.proxy = p.reverseProxy(d)
 	d.answer = answerFilter{d, x, p, r.ProtoAtLeast(1, 1)}
 	d.proxy.ServeHTTP(&d.answer, in)

@@ -3,6 +3,7 @@ package proxy
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httputil"
 	"slices"
@@ -167,34 +168,47 @@ func headerText(text string) string {
 	return text
 }
 
-// rewriteHeaders makes the outgoing request's headers. ReverseProxy has removed the hop-by-hop ones already, so that
-// what is set here stays.
+// decisive are what ReverseProxy is shown of a request's headers: what it decides by. The others it would copy, and look for what ends here,
+// both of which rewriteHeaders does in any case.
+func decisive(r *http.Request) http.Header {
+	te, webSocket := r.Header["Te"], isWebSocket(r)
+	if te == nil && !webSocket {
+		return nil
+	}
+	shown := http.Header{"Te": te}
+	if webSocket {
+		shown["Connection"], shown["Upgrade"] = r.Header["Connection"], r.Header["Upgrade"]
+	}
+	return shown
+}
+
+// rewriteHeaders makes the outgoing request's headers: the client's, but for those that end here or that nobody is to believe, and then ours,
+// which no Connection header of the client's can take away.
 func (p *Proxy) rewriteHeaders(pr *httputil.ProxyRequest, d *delivery) {
-	out := make(http.Header, len(pr.Out.Header)+maxSet) // a map that has to grow costs more than a new one
-	for name, values := range pr.Out.Header {
-		if !p.untrusted(name) {
+	in := d.in.Header
+	out := make(http.Header, len(in)+maxSet) // a map that has to grow costs more than a new one
+	for name, values := range in {
+		if !isHop(name) && !p.untrusted(name) {
 			out[name] = values
 		}
 	}
-	pr.Out.Header = out
-	if cookies := p.sessions.Strip(pr.In.Header["Cookie"]); len(cookies) > 0 {
+	removeNamed(out, in["Connection"])
+	maps.Copy(out, pr.Out.Header) // what goes on of those that end here
+	pr.Out.Header, pr.Out.Trailer = out, nil
+	if cookies := p.sessions.Strip(in["Cookie"]); len(cookies) > 0 {
 		out["Cookie"] = cookies
 	} else {
-		out.Del("Cookie")
+		delete(out, "Cookie")
 	}
 	// What a decision rested on is sent, though the client's Connection header may have named it.
-	copyHeader(out, pr.In.Header, "Destination")
-	copyHeader(out, pr.In.Header, "Authorization")
-	if d.who != nil {
-		out.Del("Authorization") // the client's own; what the upstream is to get comes next
+	copyHeader(out, in, "Destination")
+	if d.who == nil {
+		copyHeader(out, in, "Authorization")
+	} else {
+		delete(out, "Authorization") // the client's own; what the upstream is to get comes next
 	}
 	d.identify(out)
-	p.setForwarded(out, pr.In, d.x)
-	pr.Out.Trailer = nil
-	if !isWebSocket(pr.In) {
-		out.Del("Upgrade")
-		out.Del("Connection")
-	}
+	p.setForwarded(out, d.in, d.x)
 }
 
 // maxSet is about how many headers are set here.
@@ -254,15 +268,26 @@ func (p *Proxy) cleanAnswer(h http.Header) {
 	h["Set-Cookie"] = kept
 }
 
-// removeHops removes what an upstream tells its next hop alone (RFC 9110 7.6.1). ReverseProxy does so in final answers only
-// (golang/go#81319).
+// removeHops removes what an upstream tells its next hop alone. ReverseProxy does so in final answers only (golang/go#81319).
 func removeHops(h http.Header) {
-	for _, line := range h["Connection"] {
+	removeNamed(h, h["Connection"])
+	maps.DeleteFunc(h, func(name string, _ []string) bool { return isHop(name) })
+}
+
+// removeNamed removes what Connection headers name.
+func removeNamed(h http.Header, connection []string) {
+	for _, line := range connection {
 		for name := range strings.SplitSeq(line, ",") {
 			h.Del(strings.TrimSpace(name))
 		}
 	}
-	for _, name := range []string{"Connection", "Keep-Alive", "Proxy-Connection", "Te", "Trailer", "Transfer-Encoding", "Upgrade"} {
-		h.Del(name)
+}
+
+// isHop says whether a header ends at the next hop without being named (RFC 9110 7.6.1), or is between a client and its proxy (11.7).
+func isHop(name string) bool {
+	switch name {
+	case "Connection", "Keep-Alive", "Proxy-Authenticate", "Proxy-Authorization", "Proxy-Connection", "Te", "Trailer", "Transfer-Encoding", "Upgrade":
+		return true
 	}
+	return false
 }

@@ -3,7 +3,6 @@ package session
 import (
 	"crypto/rand"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 )
@@ -47,14 +46,25 @@ func (m *Manager) Rounds(r *http.Request, returnTo string) (rounds int) {
 
 // ForgetRounds clears the notes that a request carries. Hardly any does, and all are asked.
 func (m *Manager) ForgetRounds(h http.Header, r *http.Request) {
-	cookies, cleared := r.Header["Cookie"], 0
-	if !slices.ContainsFunc(cookies, func(header string) bool { return strings.Contains(header, m.names.round) }) {
+	if !m.names.noteRounds(r.Header["Cookie"]) {
 		return
 	}
-	for name := range pairs(cookies) {
+	cleared := 0
+	for name := range pairs(r.Header["Cookie"]) {
 		if strings.HasPrefix(name, m.names.round) && cleared < maxLogins {
 			m.clear(h, name)
 			cleared++
 		}
 	}
+}
+
+// noteRounds says whether a note is among cookies. Looking for its name anywhere in a header would stop at every character of a sealed value
+// that is the name's first one, and take five times as long.
+func (n names) noteRounds(cookieHeaders []string) bool {
+	for name := range pairs(cookieHeaders) {
+		if strings.HasPrefix(name, n.round) {
+			return true
+		}
+	}
+	return false
 }
