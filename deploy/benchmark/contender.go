@@ -116,11 +116,11 @@ func (c *contender) ask(address string) (*http.Response, string, error) {
 
 // bare is what the others are compared with.
 func (l *lab) bare() ([]*contender, error) {
-	addr, err := freeAddr()
+	addr, err := l.freeAddr()
 	if err != nil {
 		return nil, err
 	}
-	metrics, err := freeAddr()
+	metrics, err := l.freeAddr()
 	if err != nil {
 		return nil, err
 	}
@@ -143,7 +143,7 @@ func (l *lab) nginx() ([]*contender, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: nginx is not installed (apt-get install nginx-light)", errMissing)
 	}
-	addr, err := freeAddr()
+	addr, err := l.freeAddr()
 	if err != nil {
 		return nil, err
 	}

@@ -17,7 +17,7 @@ const rules = "/ authenticated; /admin/ group:Admin; GET /status public"
 // startDoorward starts doorward with its defaults, and what settings changes.
 func (l *lab) startDoorward(name string, settings ...string) (origin string, p *process, err error) {
 	origin = l.origin()
-	metrics, err := freeAddr()
+	metrics, err := l.freeAddr()
 	if err != nil {
 		return "", nil, err
 	}
@@ -79,7 +79,7 @@ func (l *lab) redisStore() ([]*contender, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: doorward over Redis, since redis-server is not installed", errMissing)
 	}
-	addr, err := freeAddr()
+	addr, err := l.freeAddr()
 	if err != nil {
 		return nil, err
 	}

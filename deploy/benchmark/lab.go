@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"doorward/cmd/demo/provider"
@@ -30,6 +31,7 @@ type lab struct {
 	issuer    string
 	origins   []string // of whoever may send people to the provider
 	taken     int      // of them
+	given     []string // addresses, to anybody
 	processes []*process
 	lasting   int // of them: who serves those that are measured
 	provider  *http.Server
@@ -95,7 +97,7 @@ func (l *lab) build() (err error) {
 func (l *lab) say(format string, values ...any) { fmt.Fprintf(l.out, format+"\n", values...) }
 
 func (l *lab) startUpstream() error {
-	addr, err := freeAddr()
+	addr, err := l.freeAddr()
 	if err != nil {
 		return err
 	}
@@ -111,7 +113,7 @@ func (l *lab) startUpstream() error {
 func (l *lab) startProvider() error {
 	slog.SetLogLoggerLevel(slog.LevelWarn) // it tells of every route that it registers
 	for range maxOrigins {
-		addr, err := freeAddr()
+		addr, err := l.freeAddr()
 		if err != nil {
 			return err
 		}
@@ -147,14 +149,20 @@ func (l *lab) origin() string {
 	return l.origins[l.taken-1]
 }
 
-// freeAddr is an address on loopback where nobody listens.
-func freeAddr() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
+// freeAddr is an address on loopback where nobody listens, and which was given to nobody: some wait long for whoever is to listen there.
+func (l *lab) freeAddr() (string, error) {
+	for {
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return "", err
+		}
+		addr := listener.Addr().String()
+		listener.Close()
+		if !slices.Contains(l.given, addr) {
+			l.given = append(l.given, addr)
+			return addr, nil
+		}
 	}
-	defer l.Close()
-	return l.Addr().String(), nil
 }
 
 func listens(addr string) bool {
