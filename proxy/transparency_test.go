@@ -405,7 +405,7 @@ func (e *trial) requestHeaders() []string {
 			"Depth", "Max-Forwards", "Sec-Fetch-Site", "Traceparent", "Early-Data", "Cookie", "Sec-WebSocket-Protocol", "HTTP2-Settings", "Warning", "From", "Prefer", "!#$%&'*+-.^_`|~")
 		lines = append(lines, name+e.one(":", ": ", ":\t ")+e.value()+e.one("", "", " ", "\t"))
 	}
-	for _, line := range []string{"TE: trailers", "TE: deflate;q=0.5, trailers", "Keep-Alive: timeout=5", "Proxy-Connection: keep-alive", "Proxy-Authorization: Basic eDp5",
+	for _, line := range []string{"TE: trailers", "TE: deflate;q=0.5, trailers", "TE: gzip", "Keep-Alive: timeout=5", "Proxy-Connection: keep-alive", "Proxy-Authorization: Basic eDp5",
 		"Connection: keep-alive", "Connection: X-Custom, close", "Connection: Cookie, Via", "Upgrade: h2c", "Expect: 100-continue"} {
 		if e.often(1) && !(e.old && strings.HasPrefix(line, "Expect")) {
 			lines = append(lines, line)
