@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -271,6 +272,30 @@ func (r *redis) twice(ctx context.Context, ask func(context.Context) rueidis.Red
 	}
 	return ask(ctx)
 }
+
+// patience is a context that ends redisPatience after it was first asked when it does. What is answered from memory does not ask, and is
+// spared a timer, which takes longer than the answer.
+type patience struct {
+	context.Context
+	once   sync.Once
+	timed  context.Context
+	cancel context.CancelFunc
+}
+
+func (p *patience) begin() context.Context {
+	p.once.Do(func() { p.timed, p.cancel = context.WithTimeout(p.Context, redisPatience) })
+	return p.timed
+}
+
+// end gives the timer back, if there is one.
+func (p *patience) end() {
+	p.once.Do(func() { p.timed, p.cancel = p.Context, func() {} })
+	p.cancel()
+}
+
+func (p *patience) Deadline() (time.Time, bool) { return p.begin().Deadline() }
+func (p *patience) Done() <-chan struct{}       { return p.begin().Done() }
+func (p *patience) Err() error                  { return p.begin().Err() }
 
 // revocations names the stream of them.
 func (r *redis) revocations() string { return r.prefix + "revocations" }

@@ -4,12 +4,14 @@ package session
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"doorward/deploy/redistest"
@@ -322,3 +324,55 @@ func TestThePasswordChanges(t *testing.T) {
 		return err == nil && strings.Contains(list, "name=doorward") && m.Reachable()
 	})
 }
+
+// A Redis that is there and does not answer keeps nobody waiting for longer than redisPatience.
+func TestReadsWaitForAMoment(t *testing.T) {
+	at := redistest.New(t)
+	b := newBrowser(t)
+	b.login(overRedis(t, at, true), keycloakSession())
+	other := overRedis(t, at, true) // which has not read it yet
+	at.Freeze()
+	t.Cleanup(at.Thaw)
+	if _, err := other.Get(b.request()); !errors.Is(err, ErrUnavailable) || !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestPatienceRunsFromTheFirstQuestion(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &patience{Context: t.Context()}
+		defer p.end()
+		time.Sleep(time.Hour)
+		if err := p.Err(); err != nil {
+			t.Fatalf("it ends before anybody asks: %v", err)
+		}
+		begun := time.Now()
+		<-p.Done()
+		if took := time.Since(begun); took != redisPatience || !errors.Is(p.Err(), context.DeadlineExceeded) {
+			t.Errorf("it ends after %v, with %v", took, p.Err())
+		}
+	})
+}
+
+func TestPatienceEndsWithItsCaller(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	p := &patience{Context: ctx}
+	defer p.end()
+	done := p.Done()
+	cancel()
+	<-done
+	if !errors.Is(p.Err(), context.Canceled) {
+		t.Errorf("it ends with %v", p.Err())
+	}
+}
+
+func TestPatienceThatIsOverCanBeAsked(t *testing.T) {
+	p := &patience{Context: t.Context()}
+	p.end()
+	if _, limited := p.Deadline(); limited || p.Err() != nil {
+		t.Errorf("it is not its caller's: %v", p.Err())
+	}
+}
+
+// BenchmarkGetFromRedis is BenchmarkGet for sessions that live in Redis.
+func BenchmarkGetFromRedis(b *testing.B) { benchmarkGet(b, overRedis(b, redistest.New(b), true)) }

@@ -104,11 +104,11 @@ func (c *sharedSessions) get(ctx context.Context, id string) (*Session, error) {
 	return c.open(key, value)
 }
 
-// recall gives a session as it is there, or, while Redis is away, as it was. It is not to be changed.
-func (c *sharedSessions) recall(ctx context.Context, id string) (*Session, error) {
-	now := c.values.keys.Load()
+// recall gives a session, of which its cookies told so much, as it is there, or, while Redis is away, as it was. It is not to be changed.
+func (c *sharedSessions) recall(ctx context.Context, told *Session) (*Session, error) {
+	id, key, now := told.ID, told.Derived(c, func() any { return c.key(told.ID) }).(string), c.values.keys.Load()
 	known := c.opened.of(id, now)
-	value, err := c.read(ctx, id)
+	value, err := c.read(ctx, key)
 	switch {
 	case errors.Is(err, ErrUnavailable) && known != nil:
 		return known.session, nil
@@ -118,7 +118,7 @@ func (c *sharedSessions) recall(ctx context.Context, id string) (*Session, error
 	case known != nil && known.value == value:
 		return known.session, nil
 	}
-	s, err := c.open(c.key(id), value)
+	s, err := c.open(key, value)
 	if err != nil {
 		return nil, err
 	}
@@ -127,17 +127,16 @@ func (c *sharedSessions) recall(ctx context.Context, id string) (*Session, error
 }
 
 // read reads a value, from memory where Redis has told of no change.
-func (c *sharedSessions) read(ctx context.Context, id string) (string, error) {
+func (c *sharedSessions) read(ctx context.Context, key string) (string, error) {
 	if !c.redis.up() {
 		return "", ErrUnavailable
 	}
-	ctx, cancel := context.WithTimeout(ctx, redisPatience)
-	defer cancel()
-	key := c.key(id)
+	patience := &patience{Context: ctx}
+	defer patience.end()
 	command := c.redis.build().Getrange().Key(key).Start(0).End(maxValue).Cache()
-	read := (*c.redis.client.Load()).DoCache(ctx, command, trackFor)
+	read := (*c.redis.client.Load()).DoCache(patience, command, trackFor)
 	if _, refused := rueidis.IsRedisErr(read.Error()); refused { // a full Redis takes no MULTI, in which the client asks, and a plain question
-		return c.readAnew(ctx, key)
+		return c.readAnew(patience, key)
 	}
 	return present(read)
 }
@@ -150,7 +149,8 @@ func (c *sharedSessions) readAnew(ctx context.Context, key string) (string, erro
 // newer gives a session as it is there, when that is a newer generation; else nil. Most of the time that is told by the head of the value,
 // which is read from memory.
 func (c *sharedSessions) newer(ctx context.Context, s *Session) *Session {
-	value, err := c.read(ctx, s.ID)
+	key := c.key(s.ID)
+	value, err := c.read(ctx, key)
 	if err != nil {
 		return nil
 	}
@@ -158,7 +158,7 @@ func (c *sharedSessions) newer(ctx context.Context, s *Session) *Session {
 	if generation, err := strconv.Atoi(head); err != nil || generation <= s.Generation {
 		return nil
 	}
-	newest, err := c.open(c.key(s.ID), value)
+	newest, err := c.open(key, value)
 	if err != nil || newest.Generation <= s.Generation { // the head is under no seal
 		return nil
 	}
@@ -254,7 +254,7 @@ func (r redisStore) told(plain []byte) (*Session, error) {
 }
 
 func (r redisStore) find(ctx context.Context, told *Session) (*Session, error) {
-	return r.shared.recall(ctx, told.ID)
+	return r.shared.recall(ctx, told)
 }
 
 func (r redisStore) fits(s *Session) error {

@@ -81,7 +81,7 @@ func TestWhatIsReadFromRedisTakesBoundedMemory(t *testing.T) {
 		if err := m.redis.do(t.Context(), m.redis.build().Set().Key(m.shared.key(id)).Value(value).Build()).Error(); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := m.shared.read(t.Context(), id); err != nil {
+		if _, err := m.shared.read(t.Context(), m.shared.key(id)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -102,7 +102,7 @@ func TestWhatIsInTheClearMakesNoSessionNewer(t *testing.T) {
 	}
 	tell(t, server, "SET", m.shared.key(s.ID), "7"+value[1:])
 	eventually(t, "the change is known", func() bool {
-		read, err := m.shared.read(t.Context(), s.ID)
+		read, err := m.shared.read(t.Context(), m.shared.key(s.ID))
 		return err == nil && read != value
 	})
 	if newer := m.Newer(t.Context(), s); newer != nil {
