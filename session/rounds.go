@@ -44,11 +44,9 @@ func (m *Manager) Rounds(r *http.Request, returnTo string) (rounds int) {
 	return rounds
 }
 
-// ForgetRounds clears the notes that a request carries. Hardly any does, and all are asked.
+// ForgetRounds clears the notes that a request carries. Hardly any does, and all are asked: going through the names takes a quarter of the time of
+// looking for one anywhere in the headers, which stops at each character of a sealed value that a name begins with.
 func (m *Manager) ForgetRounds(h http.Header, r *http.Request) {
-	if !m.names.noteRounds(r.Header["Cookie"]) {
-		return
-	}
 	cleared := 0
 	for name := range pairs(r.Header["Cookie"]) {
 		if strings.HasPrefix(name, m.names.round) && cleared < maxLogins {
@@ -56,15 +54,4 @@ func (m *Manager) ForgetRounds(h http.Header, r *http.Request) {
 			cleared++
 		}
 	}
-}
-
-// noteRounds says whether a note is among cookies. Looking for its name anywhere in a header would stop at every character of a sealed value
-// that is the name's first one, and take five times as long.
-func (n names) noteRounds(cookieHeaders []string) bool {
-	for name := range pairs(cookieHeaders) {
-		if strings.HasPrefix(name, n.round) {
-			return true
-		}
-	}
-	return false
 }
