@@ -3,7 +3,6 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"net"
@@ -36,32 +35,24 @@ func serveUpstream(ctx context.Context, addr string) error {
 	}
 }
 
-// answerAll answers the requests of a connection, which have no bodies.
+// answerAll answers the requests of a connection, which have no bodies, and come one after the other.
 func (u *upstream) answerAll(conn net.Conn) {
 	defer conn.Close()
-	in := bufio.NewReaderSize(conn, 64<<10)
+	var head []byte
+	buffer := make([]byte, 64<<10)
 	for {
-		head, err := readHead(in)
+		n, err := conn.Read(buffer[len(head):])
 		if err != nil {
 			return
+		}
+		head = buffer[:len(head)+n]
+		if !bytes.HasSuffix(head, []byte("\r\n\r\n")) {
+			continue
 		}
 		if _, err := conn.Write(u.answerTo(head)); err != nil {
 			return
 		}
-	}
-}
-
-func readHead(in *bufio.Reader) ([]byte, error) {
-	var head []byte
-	for {
-		line, err := in.ReadSlice('\n')
-		if err != nil {
-			return nil, err
-		}
-		head = append(head, line...)
-		if len(line) <= len("\r\n") {
-			return head, nil
-		}
+		head = nil
 	}
 }
 
