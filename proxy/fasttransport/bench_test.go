@@ -93,7 +93,6 @@ func newStandard() *http.Transport {
 	return &http.Transport{
 		DialContext:            (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
 		DisableCompression:     true,
-		ResponseHeaderTimeout:  30 * time.Second,
 		MaxIdleConnsPerHost:    512,
 		IdleConnTimeout:        90 * time.Second,
 		MaxResponseHeaderBytes: 256 << 10,

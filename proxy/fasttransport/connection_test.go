@@ -163,7 +163,7 @@ func TestLostIdleConnections(t *testing.T) {
 	}
 }
 
-// An upstream that says nothing has had its time, and gets the request once.
+// An upstream that says nothing until there is no more time gets the request once.
 func TestTimeoutsAreNotTriedAgain(t *testing.T) {
 	u := newUpstream(t, func(v *visit) {
 		v.next()
@@ -171,75 +171,25 @@ func TestTimeoutsAreNotTriedAgain(t *testing.T) {
 		v.next()
 		v.next()
 	})
-	standard := u.standard()
-	standard.ResponseHeaderTimeout = 500 * time.Millisecond
-	transport := fasttransport.New(u.URL, standard)
+	transport := u.ours()
 	u.get(transport)
-	if got := u.get(transport); kind(got.err) != "timeout" || len(u.visits()) != 1 {
+	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+	defer cancel()
+	if got := ask(transport, u.request(ctx, http.MethodGet, "/")); kind(got.err) != "timeout" || len(u.visits()) != 1 {
 		t.Errorf("the answer is %s, on the last of %d connections", got, len(u.visits()))
 	}
 }
 
-// A head that takes too long is a timeout, however busily it comes, and ends the connection. A body may take its time.
-func TestSlowUpstream(t *testing.T) {
-	const headerTimeout = 500 * time.Millisecond
-	u := newUpstream(t, func(v *visit) {
-		for {
-			head, ok := v.next()
-			switch {
-			case !ok:
-				return
-			case strings.HasPrefix(head, "GET /head"):
-				trickle(v, "HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\nX: ")
-				return
-			case strings.HasPrefix(head, "GET /body"):
-				v.say("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n")
-				<-time.After(headerTimeout + 100*time.Millisecond)
-			}
-			v.say("hello")
-		}
-	})
-	standard := u.standard()
-	standard.ResponseHeaderTimeout = headerTimeout
-	transport := fasttransport.New(u.URL, standard)
-	defer transport.CloseIdleConnections()
-	for _, test := range []struct{ path, want string }{{"/body", "nothing"}, {"/body", "nothing"}, {"/head", "timeout"}} {
-		if got := ask(transport, u.request(t.Context(), http.MethodGet, test.path)); kind(got.err) != test.want {
-			t.Errorf("%s: %s", test.path, got)
-		}
-	}
-	if n := len(u.visits()); n != 1 {
-		t.Errorf("there were %d connections", n)
-	}
-	<-u.visits()[0].gone
-}
-
-// trickle says something byte by byte, and goes on until nobody listens any more.
-func trickle(v *visit, text string) {
-	ticker := time.NewTicker(2 * time.Millisecond)
-	defer ticker.Stop()
-	for i := 0; ; i++ {
-		c := "x"
-		if i < len(text) {
-			c = text[i : i+1]
-		}
-		if _, err := io.WriteString(v, c); err != nil {
-			return
-		}
-		<-ticker.C
-	}
-}
-
-// An upstream that takes nothing holds nobody for longer than one that says nothing.
+// An upstream that takes nothing holds nobody who has no more time.
 func TestUpstreamThatTakesNothing(t *testing.T) {
 	finish := make(chan struct{})
 	u := newUpstream(t, func(*visit) { <-finish })
 	defer close(finish)
-	standard := u.standard()
-	standard.ResponseHeaderTimeout = 100 * time.Millisecond
-	r := u.request(t.Context(), http.MethodGet, "/")
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	r := u.request(ctx, http.MethodGet, "/")
 	r.Header.Set("X", strings.Repeat("x", 32<<20))
-	if got := ask(fasttransport.New(u.URL, standard), r); kind(got.err) != "timeout" {
+	if got := ask(u.ours(), r); kind(got.err) != "timeout" {
 		t.Errorf("the answer is %s", got)
 	}
 }

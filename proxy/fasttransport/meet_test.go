@@ -88,7 +88,6 @@ func newMeeting(t *testing.T) *meeting {
 	}
 	standard := newStandard()
 	standard.DialContext = m.dial
-	standard.ResponseHeaderTimeout = 2 * time.Second
 	m.transport = fasttransport.New(&url.URL{Scheme: "http", Host: "upstream.test"}, standard)
 	return m
 }
@@ -191,7 +190,7 @@ func (g *gated) leave() {
 // ask is a client's request, which is read, cut off or given up as chance has it.
 func (m *meeting) ask(random *rand.Rand) {
 	token := fmt.Sprintf("t%09d.", m.asked.Add(1))
-	ctx, cancel := context.WithCancel(m.t.Context())
+	ctx, cancel := context.WithTimeout(m.t.Context(), 2*time.Second)
 	defer cancel()
 	trace := &httptrace.ClientTrace{Got1xxResponse: func(_ int, header textproto.MIMEHeader) error {
 		m.check(token, http.Header(header), "")
