@@ -87,6 +87,7 @@ func TestUpstreamFailures(t *testing.T) {
 	}{
 		"nobody listens":    {"http://127.0.0.1:1", nil, http.StatusBadGateway, "connect"},
 		"too slow":          {"%s timeout=20ms", stall, http.StatusGatewayTimeout, "timeout"},
+		"never gets there":  {"%s timeout=20ms", trickle, http.StatusGatewayTimeout, "timeout"},
 		"hangs up":          {"%s", hangUp(""), http.StatusBadGateway, "bad_answer"},
 		"crashes":           {"%s", crash, http.StatusBadGateway, "connection_lost"},
 		"status below 100":  {"%s", hangUp("HTTP/1.1 099 Low\r\nContent-Length: 0\r\n\r\n"), http.StatusBadGateway, "bad_answer"},
@@ -120,6 +121,21 @@ func TestUpstreamFailures(t *testing.T) {
 
 // stall answers when the client has gone.
 func stall(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
+
+// trickle begins an answer, and goes on with its head for as long as somebody listens.
+func trickle(w http.ResponseWriter, _ *http.Request) {
+	conn, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		return
+	}
+	defer conn.Close()
+	ticker := time.NewTicker(2 * time.Millisecond)
+	defer ticker.Stop()
+	for text := "HTTP/1.1 200 OK\r\nX: "; err == nil; text = "x" {
+		_, err = io.WriteString(conn, text)
+		<-ticker.C
+	}
+}
 
 // crash resets the connection.
 func crash(w http.ResponseWriter, _ *http.Request) {
