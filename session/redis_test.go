@@ -376,3 +376,24 @@ func TestPatienceThatIsOverCanBeAsked(t *testing.T) {
 
 // BenchmarkGetFromRedis is BenchmarkGet for sessions that live in Redis.
 func BenchmarkGetFromRedis(b *testing.B) { benchmarkGet(b, overRedis(b, redistest.New(b), true)) }
+
+// What Redis has called over is not known again when Redis goes away.
+func TestWhatIsOverStaysSoWhileRedisIsAway(t *testing.T) {
+	for name, value := range map[string]string{"ended": "ended", "damaged": "0 0 x"} {
+		t.Run(name, func(t *testing.T) {
+			at := redistest.New(t)
+			m, b, s := overRedis(t, at, true), newBrowser(t), newSession("alice", 0)
+			b.login(m, s)
+			if err := b.status(m); err != nil {
+				t.Fatal(err)
+			}
+			at.Do("SET", m.shared.key(s.ID), value, "PX", "300000")
+			eventually(t, "it is over", func() bool { return b.status(m) != nil })
+			at.Kill()
+			eventually(t, "redis is away", func() bool { return !m.Reachable() })
+			if err := b.status(m); !errors.Is(err, ErrUnavailable) {
+				t.Errorf("while redis is away: %v", err)
+			}
+		})
+	}
+}

@@ -120,6 +120,7 @@ func (c *sharedSessions) recall(ctx context.Context, told *Session) (*Session, e
 	}
 	s, err := c.open(key, value)
 	if err != nil {
+		c.opened.forget(id) // or it would be known again as soon as Redis is away
 		return nil, err
 	}
 	c.opened.offer(&openedSession{name: id, value: value, keys: now, session: s})
