@@ -3,6 +3,7 @@ package proxy_test
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -83,5 +84,18 @@ func TestClearSiteDataPasses(t *testing.T) {
 	s.Upstream.Answer = func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Clear-Site-Data", `"cookies"`) }
 	if got := s.rawGet("/").Header.Get("Clear-Site-Data"); got != `"cookies"` {
 		t.Errorf("Clear-Site-Data is %q", got)
+	}
+}
+
+// An answer that clears a cookie of ours is nobody's to keep, whatever the upstream says.
+func TestAnswersThatClearNotesAreNotCached(t *testing.T) {
+	s := newSite(t, nil)
+	s.Upstream.Answer = func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Cache-Control", "public, max-age=600")
+		w.Header().Set("CDN-Cache-Control", "max-age=600")
+	}
+	p := s.rawGet("/", "Cookie: "+s.signedIn("alice").cookieHeader(s)+"; doorward-login-round-x=1")
+	if len(p.Header["Set-Cookie"]) != 1 || !slices.Equal(p.Header["Cache-Control"], []string{"no-store"}) || p.Header.Get("CDN-Cache-Control") != "" {
+		t.Errorf("the answer has %v", p.Header)
 	}
 }

@@ -192,7 +192,9 @@ func (p *Proxy) reverseProxy(d *delivery) httputil.ReverseProxy {
 			}
 			if d.who != nil && !d.who.bearer {
 				p.arrived(d.who, nil) // now, not when a long answer ends
-				p.sessions.ForgetRounds(answer.Header, d.in)
+				if p.sessions.ForgetRounds(answer.Header, d.in) {
+					keepFromCaches(answer.Header)
+				}
 			}
 			if isEventStream(answer) {
 				d.x.connection.goesOn()

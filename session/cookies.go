@@ -190,10 +190,11 @@ func (m *Manager) writeFor(domain string, h http.Header, name, value string, max
 	}
 	dropLines(h, func(other, where string) bool { return other == name && where == domain })
 	cookie := http.Cookie{
-		Name: name, Path: "/", Domain: domain, MaxAge: maxAge,
+		Name: "any", Path: "/", Domain: domain, MaxAge: maxAge,
 		Secure: m.options.Secure, HttpOnly: true, SameSite: sameSite,
 	}
-	head := name + "="
-	attributes := strings.TrimPrefix(cookie.String(), head)
-	h.Add("Set-Cookie", head+value+attributes) // net/http would look at every byte of the value, which has none but base64url's and dots
+	attributes := strings.TrimPrefix(cookie.String(), "any=")
+	// net/http would look at every byte of the value, which has none but base64url's and dots, and write nothing for a name that is no token,
+	// which a browser may send, and which is then to be cleared.
+	h.Add("Set-Cookie", name+"="+value+attributes)
 }

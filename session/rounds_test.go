@@ -2,6 +2,7 @@ package session
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -44,6 +45,21 @@ func TestRoundsAreForgotten(t *testing.T) {
 	}
 	if _, err := m.FindLogin(b.request(), "in another tab"); err != nil {
 		t.Error("the login of another tab is gone as well")
+	}
+}
+
+// A browser sends, and clears, cookies whose names net/http does not write.
+func TestNotesOfAnyNameAreForgotten(t *testing.T) {
+	m := newManager(t)
+	for _, end := range []string{"", "x y", "é", `x"y`, "x,y", "x\ty", "x\x7f"} {
+		h, name := http.Header{}, m.names.round+end
+		cleared := m.ForgetRounds(h, withCookies(name+"=1"))
+		if line := h.Get("Set-Cookie"); !cleared || !strings.HasPrefix(line, name+"=; Path=/; Max-Age=0;") {
+			t.Errorf("%q: %v, %q", end, cleared, line)
+		}
+	}
+	if h := (http.Header{}); m.ForgetRounds(h, withCookies("other=1")) || len(h) > 0 {
+		t.Errorf("of no note comes %v", h)
 	}
 }
 
