@@ -51,12 +51,16 @@ func (g *gatherer) flush() {
 	_ = g.write()
 }
 
-// write does so. The caller holds mu.
+// write does so. What cannot be written waits for the next time, up to a bound. The caller holds mu.
 func (g *gatherer) write() error {
 	if len(g.waiting) == 0 {
 		return nil
 	}
-	_, err := g.to.Write(g.waiting)
-	g.waiting = g.waiting[:0]
+	n, err := g.to.Write(g.waiting)
+	rest := g.waiting[n:]
+	if len(rest) > gatherMax {
+		rest = rest[:bytes.IndexByte(rest, '\n')+1] // a line that was begun is not left half
+	}
+	g.waiting = append(g.waiting[:0], rest...)
 	return err
 }

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"encoding/json"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -65,6 +67,52 @@ func TestEverythingElseIsLoggedAtOnce(t *testing.T) {
 	log.Warn("request_failed", "path", "/")
 	if all := w.so(); len(all) != 2 || strings.Count(all[0], "\n") != 2 || !strings.Contains(all[0], "/1") {
 		t.Errorf("wrote %q", all)
+	}
+}
+
+// full is a disk that takes half of a write, and then nothing for a while.
+type full struct {
+	writes
+	refusals int
+}
+
+func (f *full) Write(text []byte) (int, error) {
+	if f.refusals == 0 {
+		return f.writes.Write(text)
+	}
+	taken := 0
+	if f.refusals--; len(f.all) == 0 {
+		taken, _ = f.writes.Write(text[:len(text)/2])
+	}
+	return taken, syscall.ENOSPC
+}
+
+// A write that fails under way tears no line, and loses none for as long as they are few.
+func TestWhatCannotBeWrittenWaits(t *testing.T) {
+	for name, test := range map[string]struct{ refusals, lines int }{"few lines": {2, 10}, "many lines": {3 * gatherMax / 100, 3 * gatherMax / 100}} {
+		t.Run(name, func(t *testing.T) {
+			f := &full{refusals: test.refusals}
+			g := &gatherer{to: f}
+			log := proxy.NewLog(g, config.Defaults())
+			for range test.lines {
+				log.Info("login", "path", strings.Repeat("x", 100))
+			}
+			if cap(g.waiting) > 4*gatherMax {
+				t.Errorf("room for %d bytes", cap(g.waiting))
+			}
+			log.Info("logout")
+			for line := range strings.Lines(f.String()) {
+				if !json.Valid([]byte(line)) {
+					t.Errorf("a line is %q", line)
+				}
+			}
+			if n := strings.Count(f.String(), `"event":"login"`); n != test.lines && name == "few lines" {
+				t.Errorf("%d lines of %d", n, test.lines)
+			}
+			if !strings.Contains(f.String(), `"event":"logout"`) {
+				t.Error("the last one is lost")
+			}
+		})
 	}
 }
 
