@@ -38,8 +38,9 @@ func open(t *testing.T, settings func(*config.Config)) (*deploytest.DemoSite, *d
 	return s, b
 }
 
-// answers presses a button and waits for what the page says then.
+// answers presses a button and waits for what the page says then, which is not what it said before.
 func answers(b *deploytest.Browser, button string) string {
+	deploytest.Evaluate[any](b, `document.querySelector("#answer").textContent = ""; null`)
 	b.Push(button)
 	b.WaitFor("#answer")
 	return deploytest.Evaluate[string](b, `document.querySelector("#answer").textContent`)
