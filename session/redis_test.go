@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"runtime"
 	"strings"
 	"sync/atomic"
@@ -377,9 +378,14 @@ func TestPatienceThatIsOverCanBeAsked(t *testing.T) {
 // BenchmarkGetFromRedis is BenchmarkGet for sessions that live in Redis.
 func BenchmarkGetFromRedis(b *testing.B) { benchmarkGet(b, overRedis(b, redistest.New(b), true)) }
 
-// What Redis has called over is not known again when Redis goes away.
+// What Redis has called over, whoever was told, is not known again when Redis goes away.
 func TestWhatIsOverStaysSoWhileRedisIsAway(t *testing.T) {
-	for name, value := range map[string]string{"ended": "ended", "damaged": "0 0 x"} {
+	learn := map[string]func(*Manager, *browser, *Session) error{
+		"by a request": func(m *Manager, b *browser, _ *Session) error { return b.status(m) },
+		"by a write":   func(m *Manager, b *browser, s *Session) error { return m.Create(http.Header{}, b.request(), new(*s)) },
+		"by its use":   func(m *Manager, _ *browser, s *Session) error { return m.shared.touch(context.Background(), s.ID) },
+	}
+	for name, is := range learn {
 		t.Run(name, func(t *testing.T) {
 			at := redistest.New(t)
 			m, b, s := overRedis(t, at, true), newBrowser(t), newSession("alice", 0)
@@ -387,8 +393,8 @@ func TestWhatIsOverStaysSoWhileRedisIsAway(t *testing.T) {
 			if err := b.status(m); err != nil {
 				t.Fatal(err)
 			}
-			at.Do("SET", m.shared.key(s.ID), value, "PX", "300000")
-			eventually(t, "it is over", func() bool { return b.status(m) != nil })
+			at.Do("SET", m.shared.key(s.ID), endMark, "PX", "300000")
+			eventually(t, "it is over", func() bool { return errors.Is(is(m, b, s), ErrRevoked) })
 			at.Kill()
 			eventually(t, "redis is away", func() bool { return !m.Reachable() })
 			if err := b.status(m); !errors.Is(err, ErrUnavailable) {

@@ -83,6 +83,7 @@ func (c *sharedSessions) write(ctx context.Context, s *Session, fresh bool) erro
 	case err != nil:
 		return unavailable(err)
 	case kept == 0:
+		c.opened.forget(s.ID)
 		return ErrRevoked
 	case kept == 1:
 		kept := *s
@@ -101,7 +102,11 @@ func (c *sharedSessions) get(ctx context.Context, id string) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c.open(key, value)
+	s, err := c.open(key, value)
+	if err != nil {
+		c.opened.forget(id)
+	}
+	return s, err
 }
 
 // recall gives a session, of which its cookies told so much, as it is there, or, while Redis is away, as it was. It is not to be changed.
