@@ -44,8 +44,9 @@ func (m *Manager) Rounds(r *http.Request, returnTo string) (rounds int) {
 	return rounds
 }
 
-// ForgetRounds clears the notes that a request carries, and says whether it carries any. Hardly any does, and all are asked: going through the names takes a quarter of the time of
-// looking for one anywhere in the headers, which stops at each character of a sealed value that a name begins with.
+// ForgetRounds clears the notes that a request carries, and says whether it carries any. Hardly any request does, and all are asked: going
+// through the names takes a quarter of the time of looking for one anywhere in the headers, which stops at each character of a sealed value
+// that a name begins with.
 func (m *Manager) ForgetRounds(h http.Header, r *http.Request) bool {
 	cleared := 0
 	for name := range pairs(r.Header["Cookie"]) {
