@@ -12,7 +12,8 @@ import (
 //     net/http takes it for another (RFC 9112 2.2, 5.1, 5.2).
 //   - The version is HTTP/1.1, the status of a known class, and not 408: that may be about an idle connection (RFC 9110 15.5.9).
 //   - There is one Content-Length, of digits alone, or one Transfer-Encoding, which is chunked: not both, not two (RFC 9112 6.3).
-//   - What can have no body (RFC 9112 6.3 (1): HEAD, 1xx, 204, 304) announces none.
+//   - What can have no body (RFC 9112 6.3 (1): HEAD, 1xx, 204, 304) announces none. After HEAD a head without a length would announce one to
+//     GET, up to the end of the connection.
 //   - Connection says nothing but keep-alive.
 
 // frame is how a head says where the answer ends.
@@ -110,8 +111,8 @@ func isNamed(name []byte, known string) bool {
 
 // addsUp says whether the head as a whole leaves no doubt.
 func (f *frame) addsUp(method string) bool {
-	if method == http.MethodHead || f.status < 200 || f.status == http.StatusNoContent || f.status == http.StatusNotModified {
+	if f.status < 200 || f.status == http.StatusNoContent || f.status == http.StatusNotModified {
 		return f.told <= 1 && f.length == 0
 	}
-	return f.told == 1
+	return f.told == 1 && (method != http.MethodHead || f.length == 0)
 }

@@ -126,7 +126,7 @@ func listening(t *testing.T) (*upstream, <-chan []string) {
 				v.next()
 			}
 			if strings.HasPrefix(lines[0], "HEAD") {
-				v.say("HTTP/1.1 200 OK\r\n\r\n")
+				v.say(good(""))
 				continue
 			}
 			v.say(good("answer"))
