@@ -102,11 +102,7 @@ func (c *sharedSessions) get(ctx context.Context, id string) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := c.open(key, value)
-	if err != nil {
-		c.opened.forget(id)
-	}
-	return s, err
+	return c.open(id, key, value)
 }
 
 // recall gives a session, of which its cookies told so much, as it is there, or, while Redis is away, as it was. It is not to be changed.
@@ -123,9 +119,8 @@ func (c *sharedSessions) recall(ctx context.Context, told *Session) (*Session, e
 	case known != nil && known.value == value:
 		return known.session, nil
 	}
-	s, err := c.open(key, value)
+	s, err := c.open(id, key, value)
 	if err != nil {
-		c.opened.forget(id) // or it would be known again as soon as Redis is away
 		return nil, err
 	}
 	c.opened.offer(&openedSession{name: id, value: value, keys: now, session: s})
@@ -164,7 +159,7 @@ func (c *sharedSessions) newer(ctx context.Context, s *Session) *Session {
 	if generation, err := strconv.Atoi(head); err != nil || generation <= s.Generation {
 		return nil
 	}
-	newest, err := c.open(key, value)
+	newest, err := c.open(s.ID, key, value)
 	if err != nil || newest.Generation <= s.Generation { // the head is under no seal
 		return nil
 	}
@@ -222,8 +217,17 @@ func (c *sharedSessions) seal(s *Session) (string, error) {
 	return fmt.Sprintf("%d %d %s", s.Generation, s.UsedAt.UnixMicro(), sealed), err
 }
 
-// open gives back what seal sealed. Whatever does not open is no session.
-func (c *sharedSessions) open(key, value string) (*Session, error) {
+// open gives back what seal sealed. What is over, or does not open, is forgotten as well, or it would be known again as soon as Redis is away.
+func (c *sharedSessions) open(id, key, value string) (*Session, error) {
+	s, err := c.unseal(key, value)
+	if err != nil {
+		c.opened.forget(id)
+	}
+	return s, err
+}
+
+// unseal gives back what seal sealed. Whatever does not open is no session.
+func (c *sharedSessions) unseal(key, value string) (*Session, error) {
 	if value == endMark {
 		return nil, ErrRevoked
 	}
