@@ -159,10 +159,32 @@ func (c *connections) end(one *connection) {
 	}
 }
 
-// look asks judge about every connection that has been running since the look before, and cuts those of which it says why. It asks about
-// several at once: while judge waits for Redis about one, the others are not to wait.
-func (c *connections) look(judge func(*connection) *verdict) {
-	lasting := c.lasting()
+// watch looks at all connections until ctx ends. Judges may have to wait for Redis: until those of one look are done, the next ones do all
+// but judge.
+func (c *connections) watch(ctx context.Context, judge func(*connection) *verdict) {
+	ticker := time.NewTicker(lookEvery)
+	defer ticker.Stop()
+	var judging sync.Mutex
+	defer judging.Lock() // nobody judges any more
+	for {
+		select {
+		case <-ticker.C:
+			lasting := c.lasting()
+			if judging.TryLock() {
+				go func() {
+					defer judging.Unlock()
+					c.judge(lasting, judge)
+				}()
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// judge asks about connections, and cuts those of which it is told why. It asks about several at once: while judge waits for Redis about
+// one, the others are not to wait.
+func (c *connections) judge(lasting []*connection, judge func(*connection) *verdict) {
 	var begun atomic.Int64
 	var judges sync.WaitGroup
 	for range min(maxJudges, len(lasting)) {
@@ -180,8 +202,8 @@ func (c *connections) look(judge func(*connection) *verdict) {
 	judges.Wait()
 }
 
-// lasting are the connections to look at; those of them that have waited too long for their upstream give up. What was cut and is still
-// there is not among them: it is blocked by a client that takes nothing, and is freed by force.
+// lasting are the connections that have been running since the look before; those of them that have waited too long for their upstream give
+// up. What was cut and is still there is not among them: it is blocked by a client that takes nothing, and is freed by force.
 func (c *connections) lasting() []*connection {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -272,19 +294,8 @@ func (c *connections) close(patience time.Duration) {
 // what http.Server.RegisterOnShutdown is for: Shutdown does not know of the former, and would wait for the latter until it gives up.
 func (p *Proxy) EndStreams() { p.connections.cutEndless() }
 
-// watch looks at what goes on until ctx ends.
-func (p *Proxy) watch(ctx context.Context) {
-	ticker := time.NewTicker(lookEvery)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ticker.C:
-			p.connections.look(p.judge)
-		case <-ctx.Done():
-			return
-		}
-	}
-}
+// watch looks after what goes on until ctx ends.
+func (p *Proxy) watch(ctx context.Context) { p.connections.watch(ctx, p.judge) }
 
 // judge says why a connection of a session is to be cut, nil where it goes on. What cannot be told is cut.
 func (p *Proxy) judge(c *connection) (v *verdict) {

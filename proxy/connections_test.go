@@ -121,14 +121,9 @@ func TestConnectionsAreJudgedTogether(t *testing.T) {
 			judged <- one
 			return nil
 		}
-		for len(judged) == 0 {
-			c.look(slow) // the first ones are too early for them
-		}
-		for len(judged) > 0 {
-			<-judged
-		}
+		c.lasting() // which is too early for them
 		began := time.Now()
-		c.look(slow)
+		c.judge(c.lasting(), slow)
 		if took := time.Since(began); took != 10*time.Millisecond {
 			t.Errorf("it takes %v", took)
 		}
@@ -421,10 +416,10 @@ func BenchmarkLook(b *testing.B) {
 				x, _ := w.open()
 				x.connection.goesOn()
 			}
-			w.connections.look(w.judge)
+			w.connections.lasting()
 			b.ReportAllocs()
 			for b.Loop() {
-				w.connections.look(w.judge)
+				w.connections.judge(w.connections.lasting(), w.judge)
 			}
 			if n := len(w.connections.lasting()); n != 10_000 {
 				b.Fatalf("%d are looked at", n)

@@ -3,6 +3,8 @@ package proxy
 import (
 	"context"
 	"io"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -76,4 +78,23 @@ func TestAnswerInTimeIsNotGivenUp(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A judge that waits for a Redis that does not answer keeps nobody from giving an upstream up.
+func TestUpstreamIsGivenUpWhileConnectionsAreBeingJudged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, r := newConnections(), httptest.NewRequest(http.MethodGet, "/", nil)
+		watching, stop := context.WithCancel(t.Context())
+		defer stop()
+		go c.watch(watching, func(*connection) *verdict {
+			<-watching.Done()
+			return nil
+		})
+		time.Sleep(time.Minute)
+		x := newExchange(httptest.NewRecorder(), r)
+		x.connection.patience = 2 * time.Second
+		ctx := c.begin(x, r).Context()
+		x.connection.awaitAnswer()
+		givesUpWithin(t, ctx, x.connection.patience)
+	})
 }
