@@ -366,7 +366,8 @@ func (p *Proxy) inUse(s *session.Session) {
 	})
 }
 
-// judgeAgain asks the rules that let somebody in about them, a session's newest generation, and those that are in use now where they changed meanwhile.
+// judgeAgain asks the rules that let somebody in about them, a session's newest generation, and those that are in use now where they
+// changed meanwhile.
 func (p *Proxy) judgeAgain(c *connection) *verdict {
 	now := p.rules.Load()
 	if now != c.judgedBy {

@@ -83,7 +83,8 @@ func (x *exchange) WriteHeader(status int) {
 }
 
 // hurry bounds for how long an answer of ours waits for its client to take it: over HTTP/2 one that grants no window, and over HTTP/1.1 one
-// that asks on and on and reads nothing, would hold its connection for ever, without being signed in. net/http takes the deadline back before the next request.
+// that asks on and on and reads nothing, would hold its connection for ever, without being signed in. net/http takes the deadline back
+// before the next request.
 func (x *exchange) hurry() {
 	if x.taken > 0 && x.outcome != "forwarded" {
 		_ = http.NewResponseController(x.ResponseWriter).SetWriteDeadline(time.Now().Add(x.taken))

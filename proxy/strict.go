@@ -6,14 +6,15 @@ import (
 	"strings"
 )
 
-// What browsers are told of how to come back: by https alone, where PUBLIC_URL is https (RFC 6797, ASVS 3.4.1). It is set when the final head of
-// an answer is written, whoever made it, so that neither an informational answer (golang/go#81207) nor an error loses it. An upstream may ask for more,
-// not for less: one header alone counts (RFC 6797 8.1), and it holds for our login as well.
+// What browsers are told of how to come back: by https alone, where PUBLIC_URL is https (RFC 6797, ASVS 3.4.1). It is set when the final
+// head of an answer is written, whoever made it, so that neither an informational answer (golang/go#81207) nor an error loses it. An
+// upstream may ask for more, not for less: one header alone counts (RFC 6797 8.1), and it holds for our login as well.
 
 // leastStrict is a year.
 const leastStrict = 31_536_000
 
-// strictly says whether an answer tells browsers to come by https. At localhost, where many programs share one name, it would shut the others out.
+// strictly says whether an answer tells browsers to come by https. At localhost, where many programs share one name, it would shut the
+// others out.
 func (p *Proxy) strictly(r *http.Request) bool {
 	if p.origins[0].scheme != "https" {
 		return false

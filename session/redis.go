@@ -18,8 +18,8 @@ import (
 // Redis is where several instances remember together what one would remember alone: who was signed out (sharedrevocations.go), who is
 // refreshing a session (refreshlock.go), what came of it, and, where sessions do not live in their cookies, these (sharedsessions.go).
 //
-//   - What is kept there is sealed, and found by hashes: who reads it learns no token, and a name only by guessing it; who writes to it can forge no
-//     session.
+//   - What is kept there is sealed, and found by hashes: who reads it learns no token, and a name only by guessing it; who writes to it can
+//     forge no session.
 //   - One heartbeat tells whether Redis is there. While it is not, nobody waits for it: what is known here goes on for OutageGrace, and
 //     then nothing does, since nobody knows any more who was signed out.
 //   - Whoever does wait, waits for a moment: a frozen server takes connections and never answers.
@@ -105,7 +105,8 @@ func (o RedisOptions) passwordInto(option *rueidis.ClientOption) {
 	}
 }
 
-// PingRedis connects to Redis and asks whether it is there, lets us in, and takes what we have. It tells what time it is there, compared to here.
+// PingRedis connects to Redis and asks whether it is there, lets us in, and takes what we have. It tells what time it is there, compared to
+// here.
 func PingRedis(ctx context.Context, o RedisOptions) (ahead time.Duration, err error) {
 	r, err := newRedis(o)
 	if err != nil {

@@ -96,8 +96,8 @@ type memo struct {
 // derived is what follows from a session and something else.
 type derived struct{ with, value any }
 
-// Derived gives what derive makes of the session together with something else, which is to be comparable and does not change. It is remembered, for
-// one such thing, for as long as a session that Get found is: several callers at once may derive it each.
+// Derived gives what derive makes of the session together with something else, which is to be comparable and does not change. It is
+// remembered, for one such thing, for as long as a session that Get found is: several callers at once may derive it each.
 func (s *Session) Derived(with any, derive func() any) any {
 	if s.memo == nil || s.memo.of != s {
 		return derive()
@@ -145,8 +145,8 @@ func NewManager(o Options) (*Manager, error) {
 		return nil, err
 	}
 	m := &Manager{
-		options: o, names: newNames(o.CookieName, o.LoginName, o.Domain), packing: &packing{}, opened: newOpenedSessions(maxOpened), active: newActivity(o.IdleTimeout), mark: rand.Text(),
-		secrets: o.Secrets,
+		options: o, names: newNames(o.CookieName, o.LoginName, o.Domain), packing: &packing{}, opened: newOpenedSessions(maxOpened),
+		active: newActivity(o.IdleTimeout), mark: rand.Text(), secrets: o.Secrets,
 	}
 	for _, open := range []func() error{m.openSealers, m.openStore, m.openRevocations} {
 		if err := open(); err != nil {
@@ -156,8 +156,8 @@ func NewManager(o Options) (*Manager, error) {
 	return m, nil
 }
 
-// UseSecrets puts other cookie secrets in the place of those that were in use. What is sealed with none of them is no session from now on. Its error is
-// that they are no good; those of before stay in use then.
+// UseSecrets puts other cookie secrets in the place of those that were in use. What is sealed with none of them is no session from now on.
+// Its error is that they are no good; those of before stay in use then.
 func (m *Manager) UseSecrets(secrets [][]byte) error {
 	if err := errors.Join(checkSecrets(secrets)...); err != nil {
 		return err
@@ -235,8 +235,9 @@ func (m *Manager) Close() error {
 	return err
 }
 
-// Get finds the session of a request. It is not to be changed, since others find the same. Its error is ErrNone, ErrExpired, ErrRevoked or ErrUnavailable. With ErrExpired and, unless it is
-// gone, ErrRevoked comes the session that is over, which is good for nothing but telling the provider who leaves.
+// Get finds the session of a request. It is not to be changed, since others find the same. Its error is ErrNone, ErrExpired, ErrRevoked or
+// ErrUnavailable. With ErrExpired and, unless it is gone, ErrRevoked comes the session that is over, which is good for nothing but telling
+// the provider who leaves.
 func (m *Manager) Get(r *http.Request) (*Session, error) {
 	carried := m.carried(r.Header["Cookie"])
 	if carried == nil {
