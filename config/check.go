@@ -27,11 +27,8 @@ func empty(field reflect.Value) bool {
 	return strings.TrimFunc(field.String(), blank) == ""
 }
 
-// mendMissing is a line to copy; the cookie secret in it is fresh and can stay.
+// mendMissing is a line to copy. None holds a secret: it may stand in a log.
 func (s setting) mendMissing() string {
-	if s.name == Prefix+"_COOKIE_SECRETS" {
-		return "here is a fresh one: " + s.name + "=" + NewSecret()
-	}
 	return "set it, e.g. " + s.name + "=" + s.example
 }
 

@@ -46,7 +46,7 @@ type Config struct {
 	GroupAliases            []string      `split_words:"true" desc:"Readable names for groups that the provider tells by an identifier, name=identifier: Finance=0f2e6c1a-…, Ops=7b10d3aa-…. Rules, upstreams, pages and explain then know the group by that name alone. A group that the provider itself calls Finance is another one: it is passed on to nobody, and neither group: nor !group: lets anybody pass by it."`
 	UserClaim               string        `split_words:"true" default:"sub" desc:"Claim that X-Forwarded-User carries."`
 	EmailClaim              string        `split_words:"true" default:"email" desc:"Claim that X-Forwarded-Email carries. An e-mail whose email_verified is not true is neither used by rules nor forwarded, unless INSECURE_UNVERIFIED_EMAIL."`
-	CookieSecrets           []string      `split_words:"true" required:"true" secret:"true" desc:"Secrets that seal the cookies, base64 of 32 bytes or more each: the first seals, all open. doorward secret prints one; doorward secret --rotate says how to change it. As COOKIE_SECRETS_FILE they are read again whenever that file changes."`
+	CookieSecrets           []string      `split_words:"true" required:"true" secret:"true" example:"$(doorward secret)" desc:"Secrets that seal the cookies, base64 of 32 bytes or more each: the first seals, all open. doorward secret prints one; doorward secret --rotate says how to change it. As COOKIE_SECRETS_FILE they are read again whenever that file changes."`
 	CookieName              string        `split_words:"true" default:"__Host-doorward" desc:"Name of the session cookie. Its __Host- is __Secure- where COOKIE_DOMAIN is set; on plain http both are left out."`
 	CookieDomain            string        `split_words:"true" example:"example.com" desc:"One login for sibling hosts: the session's cookies are for all hosts under this domain, which has to cover every PUBLIC_URL. People also sign in at hosts under it that rules or UPSTREAMS name exactly, by way of the first PUBLIC_URL. Every other server under the domain gets the session's cookies, too. Unset: each origin has a session of its own."`
 	CookieSamesite          string        `split_words:"true" default:"lax" values:"lax,strict,none" desc:"SameSite of the session cookie; none needs https."`
@@ -117,9 +117,9 @@ func Load() (*Config, error) {
 	var tracing Problems
 	c.Tracing, _, tracing = readTracing()
 	problems = append(problems, tracing...)
-	unread := problems // a value that could not be read is judged no further
+	unread := problems // a value that could not be read is judged no further, and is missed by nothing
 	for _, p := range c.problems() {
-		if !unread.concern(p.Variable) {
+		if !unread.concern(p) {
 			problems = append(problems, p)
 		}
 	}

@@ -219,16 +219,36 @@ func TestEverythingMissing(t *testing.T) {
 	}
 }
 
-func TestMissingCookieSecretsPrintsAFreshOneThatWorks(t *testing.T) {
-	ps := problems(t, map[string]string{"COOKIE_SECRETS": unset})
-	_, fresh, found := strings.Cut(ps[0].Mend, "DOORWARD_COOKIE_SECRETS=")
-	if !found || len(ps) != 1 {
-		t.Fatalf("no line to copy in %v", ps)
+// What hangs on a value that cannot be read is not said to be missing it.
+func TestUnreadableFileIsTheOnlyProblem(t *testing.T) {
+	certificate := writeFile(t, "of the test")
+	for missing, others := range map[string]map[string]string{
+		"TLS_KEY":   {"TLS_CERT_FILE": certificate},
+		"REDIS_URL": {"SESSION_STORE": "redis", "REDIS_PASSWORD": "of the test"},
+		"AUDIENCE":  {"BEARER_TOKENS": "true", "INTROSPECT_TOKENS": "true"},
+	} {
+		t.Run(missing, func(t *testing.T) {
+			others[missing+"_FILE"] = "/does/not/exist"
+			if ps := problems(t, others); len(ps) != 1 || ps[0].Variable != "DOORWARD_"+missing+"_FILE" {
+				t.Errorf("got %v", ps)
+			}
+		})
 	}
-	load(t, map[string]string{"COOKIE_SECRETS": fresh})
-	again := problems(t, map[string]string{"COOKIE_SECRETS": unset})
-	if strings.Contains(again[0].Mend, fresh) {
-		t.Error("the same secret twice")
+}
+
+func TestBlankTableIsMissing(t *testing.T) {
+	for _, name := range []string{"UPSTREAMS", "ACCESS_RULES"} {
+		if ps := problems(t, map[string]string{name: " \n "}); len(ps) != 1 || ps[0].Wrong != "is required and not set" {
+			t.Errorf("got %v", ps)
+		}
+	}
+}
+
+// Problems are told to the log: a secret that was made for them would be there when it is in use.
+func TestMissingCookieSecretsPrintsNone(t *testing.T) {
+	ps := problems(t, map[string]string{"COOKIE_SECRETS": unset})
+	if len(ps) != 1 || !strings.HasSuffix(ps[0].Mend, "DOORWARD_COOKIE_SECRETS=$(doorward secret)") {
+		t.Errorf("got %v", ps)
 	}
 }
 
@@ -272,6 +292,7 @@ var wrongValues = []struct {
 	{"UPSTREAMS", "", "not set", "UPSTREAMS=http://"},
 	{"UPSTREAMS", "\n# nothing\n", "no entry", "http://"},
 	{"UPSTREAMS", "127.0.0.1:8080", "no scheme", "http:// before it"},
+	{"UPSTREAMS", "http://127.0.0.1:8080,http://127.0.0.1:8081", "holds a comma", "semicolons"},
 	{"UPSTREAMS", "/api/ 127.0.0.1:8080", "no URL", "http://"},
 	{"UPSTREAMS", "GET /api/ http://127.0.0.1:8080", "no URL", "no methods"},
 	{"UPSTREAMS", "ftp://x", "neither http", "http://"},

@@ -67,7 +67,7 @@ func fileOf(name string) string {
 
 // readFile returns what the file holds without its final newline.
 func (s setting) readFile(path string, read func(path string) (string, error)) (string, Problems) {
-	problem := Problem{Variable: s.name + fileSuffix, Mend: "name a file that holds the value of " + s.name}
+	problem := Problem{Variable: s.name + fileSuffix, Mend: "name a file that holds the value of " + s.name + ", and that doorward may read"}
 	file := "the file"
 	if !s.secret {
 		file = quote(path)

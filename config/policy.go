@@ -1,6 +1,10 @@
 package config
 
-import "doorward/proxy/access"
+import (
+	"strings"
+
+	"doorward/proxy/access"
+)
 
 // Policy returns the access rules compiled together with the patterns of the
 // upstreams, whose index is that in [Config.UpstreamTable]. Its error is a
@@ -18,10 +22,10 @@ func checkPolicy(c *Config) Problems {
 	_, err := c.Policy()
 	problems, _ := err.(Problems)
 	var there Problems
-	if c.Upstreams != "" {
+	if strings.TrimFunc(c.Upstreams, blank) != "" {
 		there = problems.Of("UPSTREAMS")
 	}
-	if c.AccessRules != "" {
+	if strings.TrimFunc(c.AccessRules, blank) != "" {
 		there = append(there, problems.Of("ACCESS_RULES")...)
 	}
 	return there

@@ -48,10 +48,13 @@ func (ps Problems) Of(names ...string) Problems {
 	return some
 }
 
-// concern reports whether one of the problems is about the variable or about
-// the file that was to hold its value.
-func (ps Problems) concern(variable string) bool {
-	return slices.ContainsFunc(ps, func(p Problem) bool { return withoutFile(p.Variable) == variable })
+// concern reports whether one of the problems is with the variable that another
+// is about, or misses, or with the file that was to hold its value.
+func (ps Problems) concern(other Problem) bool {
+	return slices.ContainsFunc(ps, func(p Problem) bool {
+		variable := withoutFile(p.Variable)
+		return variable == other.Variable || strings.HasPrefix(other.Wrong, "needs "+variable)
+	})
 }
 
 // result turns the problems into an error: sorted as the table is, unknown

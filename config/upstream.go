@@ -111,7 +111,11 @@ func (c *Config) parseUpstream(entry string) (Upstream, Problems) {
 		v.add("the entry of "+quote(u.Pattern)+" has no URL after the pattern", "write [PATTERN] URL [option…], e.g. /api/ http://127.0.0.1:8080; patterns have no methods here")
 		return u, v.problems
 	}
-	if u.URL, err = parseUpstreamURL(fields[0]); err != nil {
+	u.URL, err = parseUpstreamURL(fields[0])
+	switch {
+	case err != nil && strings.Contains(fields[0], ","):
+		v.add("the URL of "+quote(u.Pattern)+" holds a comma", "write each entry on a line of its own, or semicolons between them")
+	case err != nil:
 		v.add("the URL of "+quote(u.Pattern)+" "+err.Error(), "write scheme, host and port, e.g. http://127.0.0.1:8080, or unix:/run/app.sock")
 	}
 	u.applyOptions(&v, fields[1:])

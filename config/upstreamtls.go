@@ -35,7 +35,7 @@ func (u *Upstream) checkTLS(v *verdict) {
 		v.add("key= without cert="+at, "write both: the certificate that doorward shows, and its private key")
 	default:
 		if _, err := u.TLS.read(); err != nil {
-			v.add(err.Error()+at, "see that ca= and cert= name files of certificates in PEM, key= one of the private key of cert=, and that doorward may read them")
+			v.add("the entry of "+quote(u.Pattern)+": "+err.Error(), "see that ca= and cert= name files of certificates in PEM, key= one of the private key of cert=, and that doorward may read them")
 		}
 	}
 }

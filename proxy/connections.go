@@ -20,7 +20,7 @@ import (
 //
 // Rules that it keeps:
 //
-//   - What a session was let in with ends within a second of it: at its absolute and its idle limit, when it is revoked, when the
+//   - What was let in with a session ends within a second of it: at its absolute and its idle limit, when it is revoked, when the
 //     provider refuses to refresh it. On public paths too, where it went along.
 //   - So does what refreshed claims would not be let in with any more. All rules are asked again that let it in, for COPY and MOVE two.
 //   - So does what came with cookies that no secret opens any more, once COOKIE_SECRETS change.
@@ -35,7 +35,8 @@ import (
 //     too long for an upstream as well (patience.go).
 
 // lookEvery is the time between two looks. A connection is cut in the second one after its session's end at the latest, and what does
-// not give way to that, because its client takes nothing, in the third.
+// not give way to that, because its client takes nothing, in the third. When Redis has just stopped to answer, judges wait up to a second
+// longer, once.
 const lookEvery = 250 * time.Millisecond
 
 // maxJudges is how many connections are judged at once.
@@ -46,7 +47,7 @@ const (
 	cutExpired  = "expired"           // the session's absolute end
 	cutIdle     = "idle"              // its idle limit
 	cutRevoked  = "revoked"           // a sign-out of whatever kind, or the provider's refusal to refresh
-	cutDenied   = "denied"            // refreshed claims do not satisfy a rule
+	cutDenied   = "denied"            // by a rule, after claims or rules have changed
 	cutUnknown  = "redis_unavailable" // for longer than REDIS_OUTAGE_GRACE
 	cutShutdown = "shutdown"          // doorward ends
 	cutBroken   = "internal_error"
@@ -76,7 +77,8 @@ type connection struct {
 	writer  http.ResponseWriter
 	cancel  context.CancelFunc
 
-	known    *session.Session // the generation that the rules let in, or what a token says; after begin the look's alone, as what follows and the rules above
+	// The generation that the rules let in, or what a token says. After begin it is its judge's alone, as what follows and the rules above.
+	known    *session.Session
 	judgedBy *rules
 	seals    any         // the secrets with which the cookies were opened
 	moved    atomic.Bool // bytes have passed since the last look
@@ -98,7 +100,7 @@ type verdict struct {
 	refused *access.Route // the rule that refuses, and whom and why, where that is the reason
 	who     *identity
 	refusal *access.Refusal
-	err     error // for what is broken
+	err     error // what the client is told in place of an answer; the log alone, where it is broken
 }
 
 func newConnections() *connections {

@@ -36,9 +36,6 @@ import (
 // login sends a person to the provider: step 1, the authorization request (OIDC Core 3.1.2.1).
 // hint says whom the provider may expect.
 func (p *Proxy) login(x *exchange, r *http.Request, login *session.Login, hint string) error {
-	// state ties the callback to this browser (RFC 9700 4.7), nonce ties the ID token to this login (OIDC Core
-	// 15.5.2), and the verifier ties the code to whoever asked for it (PKCE, RFC 7636). All three are random and
-	// new at every login. The registered address of the callback comes from PUBLIC_URL, never from the request.
 	if !p.sessions.Reachable() {
 		return p.sessionFailure(session.ErrUnavailable, login.ReturnTo) // now, not after they have signed in
 	}
@@ -46,6 +43,9 @@ func (p *Proxy) login(x *exchange, r *http.Request, login *session.Login, hint s
 		p.signInElsewhere(x, login, hint)
 		return nil
 	}
+	// state ties the callback to this browser (RFC 9700 4.7), nonce ties the ID token to this login (OIDC Core
+	// 15.5.2), and the verifier ties the code to whoever asked for it (PKCE, RFC 7636). All three are random and
+	// new at every login. The registered address of the callback comes from PUBLIC_URL, never from the request.
 	request := provider.NewRequest(p.endpointURL(x.origin, "/callback"))
 	asks := askedFor(login) // more than who it is, perhaps: stepup.go
 	request.ACR, request.MaxAge, request.LoginHint = asks.ACR, asks.MaxAge, hint

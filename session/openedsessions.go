@@ -15,8 +15,8 @@ import (
 //   - A value is the same when every byte of it is. What was never opened as it stands is never found, and what does not open is not kept.
 //   - What is found is what opening would give again, with the same keys. Whether it still counts, for its age or for a revocation, is asked
 //     each time.
-//   - They are bounded in bytes. What was not asked for goes first, and for what is asked for a second time alone: who goes through more
-//     sessions than there is room for, each once, drops none of those that people use.
+//   - They are bounded in bytes. What was not asked for goes first, and only for what is asked for a second time or was written here: who
+//     goes through more sessions than there is room for, each once, drops none of those that people use.
 
 // maxOpened bounds the sessions that are held open, in bytes: some five thousand. A process may take three times as much, for garbage is
 // collected only then.

@@ -104,7 +104,7 @@ func keyOfLogged(hash loggedHash) (key revocationKey) {
 	return key
 }
 
-// loggedHash is by what the log tells sessions apart. It opens nothing.
+// loggedHash is what the log tells sessions apart by. It opens nothing.
 type loggedHash [6]byte
 
 // keyOfEverybody stands for all sessions; no hash is like it.

@@ -1,4 +1,4 @@
-// Package session keeps who is signed in, and which logins are in flight, in sealed cookies, or who is signed in in Redis.
+// Package session keeps who is signed in, and which logins are in flight, in sealed cookies. Sessions may live in Redis instead.
 //
 // The rules it keeps:
 //
@@ -110,7 +110,7 @@ func (s *Session) Derived(with any, derive func() any) any {
 	return d.value
 }
 
-// Hash is by what the log tells sessions apart; RevokeLogged takes it. It opens nothing.
+// Hash is what the log tells sessions apart by; RevokeLogged takes it. It opens nothing.
 func (s *Session) Hash() string {
 	if s.memo != nil && s.memo.of == s {
 		return s.memo.hash

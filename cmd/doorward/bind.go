@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
+	"syscall"
 
 	"doorward/config"
 )
@@ -24,7 +26,17 @@ func (h handed) bind(ctx context.Context, setting, address, byItself string) (ne
 	var lc net.ListenConfig
 	l, err := lc.Listen(ctx, "tcp", address)
 	if err != nil {
-		return nil, fmt.Errorf("%s_%s: listening: %w; free the address or choose another", config.Prefix, setting, err)
+		return nil, fmt.Errorf("%s_%s: listening: %w; %s", config.Prefix, setting, err, mendListening(err))
 	}
 	return l, nil
+}
+
+func mendListening(err error) string {
+	switch {
+	case errors.Is(err, syscall.EACCES):
+		return "ports below 1024 want root, CAP_NET_BIND_SERVICE, or a socket of systemd's: choose a higher one, or see deploy/systemd"
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return "write an address of this machine's, or the port alone"
+	}
+	return "free the address or choose another"
 }

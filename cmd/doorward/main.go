@@ -19,8 +19,8 @@ import (
 // Exit statuses of all commands.
 const (
 	exitOK     = 0
-	exitFailed = 1 // the start is refused, check --strict found a failure, or explain says denied
-	exitUsage  = 2 // the command line is wrong, or explain has no rules to go by
+	exitFailed = 1 // the start is refused, check --strict found a failure, explain says denied, or migrate leaves something to do
+	exitUsage  = 2 // the command line is wrong, explain has no rules to go by, or migrate could not read its input
 )
 
 const usage = `doorward is an authenticating reverse proxy, configured by DOORWARD_ variables.

@@ -13,7 +13,7 @@ import (
 
 // exchange is one request on a connection, and then the body of its answer.
 type exchange struct {
-	connection *connection // not to be touched by anybody but who made over true
+	connection *connection // once over is true it is for who made it so, and for nobody else
 	idle       *pool
 	ctx        context.Context
 	unwatch    func() bool // ends the watch over ctx; false when that has struck

@@ -93,7 +93,7 @@ func (t *token) checkOneAudience(wanted []string) (string, error) {
 			return "aud contains " + one + ": the token is meant for the upstream", nil
 		}
 	}
-	return "", fmt.Errorf("aud does not contain any configured audience; it is %s", quoted(fmt.Sprint(audience)))
+	return "", fmt.Errorf("aud contains nothing of DOORWARD_AUDIENCE; it is %s", quoted(fmt.Sprint(audience)))
 }
 
 // checkIssuedBefore: an access token may be older than the login, but not from the future.

@@ -135,7 +135,7 @@ func (p *Provider) checkIssuer(o object) error {
 	}
 	issuer, err := o.needText("issuer")
 	if err == nil && issuer != p.options.Issuer {
-		return fmt.Errorf("issuer is %s, but the configured one is %s; they must be equal to the letter", quoted(issuer), quoted(p.options.Issuer))
+		return fmt.Errorf("issuer is %s, but DOORWARD_ISSUER_URL is %s; they must be equal to the letter", quoted(issuer), quoted(p.options.Issuer))
 	}
 	return err
 }
