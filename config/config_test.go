@@ -399,6 +399,8 @@ var wrongValues = []struct {
 	{"COOKIE_SECRETS", "<fresh>", "placeholder", "doorward secret"},
 	{"COOKIE_SECRETS", "secret", "decodes to 4 bytes, and 32 bytes are the least", "fresh"},
 	{"COOKIE_SECRETS", "not base64!", "base64", "fresh"},
+	{"COOKIE_SECRETS", secretA + " " + secretA, "base64", "commas"},
+	{"COOKIE_SECRETS", secretA + ";" + secretA, "base64", "commas"},
 	{"COOKIE_SECRETS", secretA[:40], "32 bytes", "fresh"},
 	{"COOKIE_SECRETS", strings.Repeat("A", 43) + "=", "not random", "fresh"},
 	{"COOKIE_SECRETS", strings.Repeat("c2VjcmV0", 8), "not random", "fresh"},

@@ -1,8 +1,10 @@
 package config
 
 import (
+	"cmp"
 	"net"
 	"net/netip"
+	"net/url"
 	"strconv"
 )
 
@@ -30,6 +32,13 @@ func clash(a, b string) bool {
 	hostA, portA, _ := net.SplitHostPort(a)
 	hostB, portB, _ := net.SplitHostPort(b)
 	return portA == portB && portA != "0" && (hostA == hostB || everywhere(hostA) || everywhere(hostB))
+}
+
+// listensAt reports whether a URL leads to the public listener, over this machine's loopback.
+func (c *Config) listensAt(u *url.URL) bool {
+	host, port, _ := net.SplitHostPort(c.ListenAddr)
+	usual := map[string]string{"http": "80", "h2c": "80", "https": "443"}[u.Scheme]
+	return (loopback(u.Hostname()) || everywhere(u.Hostname())) && cmp.Or(u.Port(), usual) == port && (everywhere(host) || loopback(host))
 }
 
 func everywhere(host string) bool {

@@ -30,6 +30,7 @@ func (c *Config) Notes() []string {
 	notes = append(notes, c.crossSiteNotes()...)
 	notes = append(notes, c.cookieDomainNotes()...)
 	notes = append(notes, c.certificateNotes()...)
+	notes = append(notes, c.loopNotes()...)
 	return append(notes, c.policyNotes()...)
 }
 
@@ -43,6 +44,21 @@ func (c *Config) insecureNotes() []string {
 	}
 	if c.InsecureUnverifiedEmail {
 		notes = append(notes, Prefix+"_INSECURE_UNVERIFIED_EMAIL: whoever can set an unverified address at the provider passes for its owner in `email:` rules")
+	}
+	return notes
+}
+
+// loopNotes are about upstreams that seem to be doorward itself: one request would go round until no more files can be opened.
+func (c *Config) loopNotes() []string {
+	var notes []string
+	upstreams, _ := c.UpstreamTable()
+	for _, u := range upstreams {
+		switch name := Prefix + "_UPSTREAMS: " + u.Name(); {
+		case c.listensAt(u.URL):
+			notes = append(notes, name+" is the address of "+Prefix+"_LISTEN_ADDR, where requests go round and round; name the application's, unless a socket is handed over")
+		case slices.ContainsFunc(c.Origins(), func(o *url.URL) bool { return o.Scheme == u.URL.Scheme && normalHost(o) == normalHost(u.URL) }):
+			notes = append(notes, name+" is in "+Prefix+"_PUBLIC_URL, which browsers take to doorward: where it takes doorward there too, requests go round and round")
+		}
 	}
 	return notes
 }

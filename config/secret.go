@@ -41,12 +41,21 @@ func (c *Config) secrets() ([][]byte, Problems) {
 			err = errors.New("is there already")
 		}
 		if err != nil {
-			v.add(fmt.Sprintf("secret %d %v", i+1, err), "write a fresh one in its place; `doorward secret` prints one")
+			v.add(fmt.Sprintf("secret %d %v", i+1, err), mendSecret(text))
 			continue
 		}
 		secrets = append(secrets, secret)
 	}
 	return secrets, v.problems
+}
+
+// mendSecret says what to write in the place of one that is no good, which may be several.
+func mendSecret(text string) string {
+	first, _, several := strings.Cut(strings.NewReplacer(";", " ", "\n", " ", "\t", " ").Replace(strings.TrimSpace(text)), " ")
+	if _, err := decodeSecret(first); several && err == nil {
+		return "write commas between secrets"
+	}
+	return "write a fresh one in its place; `doorward secret` prints one"
 }
 
 // decodeSecret reads base64 of either alphabet, padded or not.

@@ -360,3 +360,24 @@ func TestNoteOnCookiesThatGoAlongFromEverywhere(t *testing.T) {
 		}
 	}
 }
+
+// An upstream that may be doorward itself is noted, and one that only has the same port or name of a kind is not.
+func TestNotesOnLoops(t *testing.T) {
+	for _, test := range []struct{ public, listen, upstreams, noted string }{
+		{"https://app.example.com", ":4180", "http://127.0.0.1:4180", "LISTEN_ADDR"},
+		{"https://app.example.com", "127.0.0.1:4180", "/a/ http://app:8080; http://localhost:4180", "LISTEN_ADDR"},
+		{"https://app.example.com", ":80", "http://[::1]", "LISTEN_ADDR"},
+		{"https://app.example.com", ":4180", "https://app.example.com:443", "PUBLIC_URL"},
+		{"https://app.example.com", ":4180", "http://app.example.com", ""},
+		{"https://app.example.com", ":4180", "http://app:4180", ""},
+		{"https://app.example.com", ":4180", "http://127.0.0.1:8080", ""},
+		{"https://app.example.com", "192.0.2.1:4180", "http://127.0.0.1:4180", ""},
+		{"https://app.example.com", ":4180", "unix:/run/app.sock", ""},
+	} {
+		c := load(t, map[string]string{"PUBLIC_URL": test.public, "LISTEN_ADDR": test.listen, "UPSTREAMS": test.upstreams})
+		notes := strings.Join(c.Notes(), "\n")
+		if noted := strings.Contains(notes, "round and round"); noted != (test.noted != "") || noted && !strings.Contains(notes, test.noted) {
+			t.Errorf("%+v: %s", test, notes)
+		}
+	}
+}

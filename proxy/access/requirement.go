@@ -172,6 +172,9 @@ func (q requirement) parseAlone(words []string) (requirement, []*Problem) {
 	return q, nil
 }
 
+// decidesAlone says whether a word says by itself who gets in, whoever they are.
+func decidesAlone(word string) bool { return standsAlone(word) && word != "authenticated" }
+
 func explainAlone(words []string) *Problem {
 	challenge := slices.IndexFunc(words, func(word string) bool { return strings.Contains(word, "challenge:") && word != "challenge:basic" })
 	alone := words[slices.IndexFunc(words, standsAlone)]
@@ -182,7 +185,7 @@ func explainAlone(words []string) *Problem {
 		return problemf("write upstream-auth challenge:basic", "has challenge:basic without upstream-auth")
 	case strings.HasPrefix(alone, "!"):
 		return problemf("write what you want to ask for instead", "negates %s", alone[1:])
-	case alone == "authenticated":
+	case alone == "authenticated" && !slices.ContainsFunc(words, decidesAlone):
 		return problemf("leave it out, every other requirement needs a login anyway", "has authenticated beside others")
 	}
 	return problemf("leave "+alone+" or all the others out", "has %s beside others, and it stands alone", alone)

@@ -342,6 +342,8 @@ func TestProblems(t *testing.T) {
 		{"/ public group:a", "stands alone"},
 		{"/ group:a | deny", "stands alone"},
 		{"/ authenticated group:a", "leave it out"},
+		{"/ authenticated public", "leave authenticated or all the others out"},
+		{"/ authenticated | upstream-auth", "leave authenticated or all the others out"},
 		{"/ !public", "negates public"},
 		{"/ challenge:basic", "without upstream-auth"},
 		{"/ upstream-auth challenge:digest", "has the unknown challenge:digest"},
