@@ -67,8 +67,8 @@ type connections struct {
 	emptied chan struct{} // is closed when nothing is running any more; nil while nobody waits for that
 }
 
-// connection is what may end an exchange before client and upstream do. It is part of its exchange; what is not guarded by mu is
-// written before begin.
+// connection is what may end an exchange before client and upstream do. It is part of its exchange; what is neither atomic nor guarded by mu
+// is written before begin, and by its judge.
 type connection struct {
 	carried *session.Session // that it was let in with, as the request carried it; nil for none
 	rules   [2]*access.Route // that let that session in; the second for the destination of COPY and MOVE
@@ -77,7 +77,7 @@ type connection struct {
 	writer  http.ResponseWriter
 	cancel  context.CancelFunc
 
-	// The generation that the rules let in, or what a token says. After begin it is its judge's alone, as what follows and the rules above.
+	// The generation that the rules let in, or what a token says. After begin it is its judge's alone, as the rules and the two below.
 	known    *session.Session
 	judgedBy *rules
 	seals    any         // the secrets with which the cookies were opened
@@ -319,23 +319,32 @@ func (p *Proxy) judge(c *connection) (v *verdict) {
 	if newer := p.sessions.Newer(p.background.ctx, newest); newer != nil {
 		newest = newer
 	}
+	if reason := p.over(c, newest); reason != "" {
+		return &verdict{reason: reason} // and what has passed since is no use of it
+	}
 	if c.moved.Load() {
 		c.moved.Store(false)
 		p.inUse(newest)
 	}
-	now, idleEnd := time.Now(), p.sessions.IdleEndsAt(newest)
-	switch {
-	case p.unsealed(c):
-		return &verdict{reason: cutRevoked}
-	case !now.Before(newest.ExpiresAt):
-		return &verdict{reason: cutExpired}
-	case !idleEnd.IsZero() && !now.Before(idleEnd):
-		return &verdict{reason: cutIdle}
-	case newest.Generation > c.known.Generation, p.rules.Load() != c.judgedBy:
+	if newest.Generation > c.known.Generation || p.rules.Load() != c.judgedBy {
 		c.known = newest
 		return p.judgeAgain(c)
 	}
 	return nil
+}
+
+// over is why a connection's session is over, by time or for the secrets that its cookies opened with; "" where it is not.
+func (p *Proxy) over(c *connection, s *session.Session) string {
+	now, idleEnd := time.Now(), p.sessions.IdleEndsAt(s)
+	switch {
+	case p.unsealed(c):
+		return cutRevoked
+	case !now.Before(s.ExpiresAt):
+		return cutExpired
+	case !idleEnd.IsZero() && !now.Before(idleEnd):
+		return cutIdle
+	}
+	return ""
 }
 
 // judgeStranger judges who came without a session.

@@ -144,6 +144,7 @@ type delivery struct {
 	proxy    httputil.ReverseProxy // that takes it there
 	body     clientBody
 	answer   answerFilter
+	rest     upstreamBody // of what the upstream answers, after the head
 	route    *access.Route
 	upstream *upstream
 	path     string
@@ -187,6 +188,10 @@ func (p *Proxy) reverseProxy(d *delivery) httputil.ReverseProxy {
 			}
 			p.cleanAnswer(answer.Header)
 			d.length = answer.ContentLength
+			if answer.StatusCode != http.StatusSwitchingProtocols {
+				d.rest = upstreamBody{answer.Body, d, p}
+				answer.Body = &d.rest
+			}
 			if d.mustClose() {
 				answer.Header.Set("Connection", "close")
 			}
@@ -294,7 +299,7 @@ func failureReason(r *http.Request, err error) string {
 		return "timeout"
 	case errors.As(err, &operation) && operation.Op == "dial":
 		return "connect"
-	case errors.As(err, &operation):
+	case errors.As(err, &operation), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return "connection_lost"
 	}
 	return "bad_answer"
@@ -307,6 +312,28 @@ func isTooLarge(err error) bool {
 
 func failureReasons() []string {
 	return []string{"client_gone", "body_too_large", "timeout", "connect", "connection_lost", "bad_answer"}
+}
+
+// upstreamBody notes that an upstream broke off amid its answer: httputil.ReverseProxy ends the client's connection then, and says no more.
+type upstreamBody struct {
+	io.ReadCloser
+	d *delivery
+	p *Proxy
+}
+
+func (b *upstreamBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err != nil && err != io.EOF && b.d.in.Context().Err() == nil && b.d.x.connection.cut.Load() == nil {
+		b.p.brokeOff(b.d, err)
+	}
+	return n, err
+}
+
+// brokeOff tells log and metrics so.
+func (p *Proxy) brokeOff(d *delivery, err error) {
+	d.x.reason, d.x.cause = failureReason(d.in, err), errors.New(unquoted(err.Error()))
+	p.metrics.upstreamErrors.WithLabelValues(d.x.upstream, d.x.reason).Inc()
+	p.event(d.x, d.in, "upstream_error")
 }
 
 // clientBody notes that a request's body could not be read: the client's fault, which the Transport reports like the upstream's. And

@@ -88,8 +88,9 @@ func TestUpstreamFailures(t *testing.T) {
 		"nobody listens":    {"http://127.0.0.1:1", nil, http.StatusBadGateway, "connect"},
 		"too slow":          {"%s timeout=20ms", stall, http.StatusGatewayTimeout, "timeout"},
 		"never gets there":  {"%s timeout=20ms", trickle, http.StatusGatewayTimeout, "timeout"},
-		"hangs up":          {"%s", hangUp(""), http.StatusBadGateway, "bad_answer"},
+		"hangs up":          {"%s", hangUp(""), http.StatusBadGateway, "connection_lost"},
 		"crashes":           {"%s", crash, http.StatusBadGateway, "connection_lost"},
+		"breaks off":        {"%s", hangUp("HTTP/1.1 200 OK\r\n"), http.StatusBadGateway, "connection_lost"},
 		"status below 100":  {"%s", hangUp("HTTP/1.1 099 Low\r\nContent-Length: 0\r\n\r\n"), http.StatusBadGateway, "bad_answer"},
 		"answers nonsense":  {"%s", hangUp("nonsense\r\n\r\n"), http.StatusBadGateway, "bad_answer"},
 		"headers too large": {"%s", hangUp("HTTP/1.1 200 OK\r\nX: " + strings.Repeat("x", 300<<10) + "\r\n\r\n"), http.StatusBadGateway, "bad_answer"},
@@ -207,6 +208,15 @@ func TestTruncatedAnswer(t *testing.T) {
 	}
 	if err == nil {
 		t.Error("the answer looks whole")
+	}
+	eventually(t, func() bool { return len(s.Log.events(t, "request")) == 1 })
+	failed := s.Log.events(t, "upstream_error")
+	if len(failed) != 1 || failed[0]["reason"] != "connection_lost" || failed[0]["error"] != "unexpected EOF" {
+		t.Errorf("the log has %v", failed)
+	}
+	series := fmt.Sprintf(`doorward_upstream_errors_total{reason="connection_lost",upstream=%q}`, s.Upstream.URL)
+	if n := s.metric(series); n != 1 {
+		t.Errorf("%s is %v", series, n)
 	}
 }
 

@@ -72,7 +72,7 @@ func newMetrics(version string) *metrics {
 	m.requestDuration = of.histograms("request_duration_seconds", "Time from a request's arrival to its answer's end, without upgrades.", "rule")
 	m.inFlight = of.gauges("in_flight_requests", "Requests being served.").WithLabelValues()
 	m.upstreamDuration = of.histograms("upstream_duration_seconds", "Time to the head of an upstream's answer.", "upstream")
-	m.upstreamErrors = of.counters("upstream_errors_total", "Requests that an upstream did not answer, by reason.", "upstream", "reason")
+	m.upstreamErrors = of.counters("upstream_errors_total", "Requests that an upstream did not answer, or not to the end, by reason.", "upstream", "reason")
 	m.denials = of.counters("denials_total", "Requests that a rule refused, by what was missing.", "rule", "reason")
 	m.ambiguousPaths = of.counters("ambiguous_paths_total", "Requests refused because their path has several meanings.").WithLabelValues()
 	m.loginsStarted = of.counters("logins_started_total", "People sent to the provider.").WithLabelValues()

@@ -6,7 +6,7 @@ import (
 )
 
 // An exchange waits for the head of its upstream's answer for so long as timeout= of UPSTREAMS says, once the request has been read to its
-// end. The look at all connections watches over it, to a quarter of a second. A timer for each request, as http.Transport has it
+// end. The look at all connections watches over it, to half a second. A timer for each request, as http.Transport has it
 // (ResponseHeaderTimeout), costs about a microsecond, which is more than all rules do.
 
 // What answerBy may be, beside a time.

@@ -58,7 +58,7 @@ type sharedSessions struct {
 
 func (c *sharedSessions) key(id string) string { return c.redis.key(c.kind, id) }
 
-// put puts a session there. Its error is ErrRevoked when it has ended, or ErrUnavailable.
+// put puts a session there. Its error is ErrRevoked when it has ended, a *TooLargeError, or ErrUnavailable.
 func (c *sharedSessions) put(ctx context.Context, s *Session, fresh bool) error {
 	if !c.redis.up() {
 		return ErrUnavailable
@@ -136,7 +136,7 @@ func (c *sharedSessions) read(ctx context.Context, key string) (string, error) {
 	defer patience.end()
 	command := c.redis.build().Getrange().Key(key).Start(0).End(maxValue).Cache()
 	read := (*c.redis.client.Load()).DoCache(patience, command, trackFor)
-	if _, refused := rueidis.IsRedisErr(read.Error()); refused { // a full Redis takes no MULTI, in which the client asks, and a plain question
+	if _, refused := rueidis.IsRedisErr(read.Error()); refused { // a full Redis takes no MULTI, in which the client asks, but a plain question
 		return c.readAnew(patience, key)
 	}
 	return present(read)
