@@ -323,13 +323,16 @@ type upstreamBody struct {
 
 func (b *upstreamBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
-	if err != nil && err != io.EOF && b.d.in.Context().Err() == nil && b.d.x.connection.cut.Load() == nil {
+	if err != nil && err != io.EOF && !b.d.clientGaveUp() && b.d.x.connection.cut.Load() == nil {
 		b.p.brokeOff(b.d, err)
 	}
 	return n, err
 }
 
-// brokeOff tells log and metrics so.
+// clientGaveUp says whether it is the client's doing that an exchange ends early.
+func (d *delivery) clientGaveUp() bool { return d.in.Context().Err() != nil || d.body.broken.Load() }
+
+// brokeOff tells log and metrics that an answer did.
 func (p *Proxy) brokeOff(d *delivery, err error) {
 	d.x.reason, d.x.cause = failureReason(d.in, err), errors.New(unquoted(err.Error()))
 	p.metrics.upstreamErrors.WithLabelValues(d.x.upstream, d.x.reason).Inc()
