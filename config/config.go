@@ -117,7 +117,7 @@ func Load() (*Config, error) {
 	var tracing Problems
 	c.Tracing, _, tracing = readTracing()
 	problems = append(problems, tracing...)
-	unread := problems // a value that could not be read is judged no further, and is missed by nothing
+	unread := problems // a value that could not be read is judged no further, nor said to be missing
 	for _, p := range c.problems() {
 		if !unread.concern(p) {
 			problems = append(problems, p)
