@@ -124,7 +124,10 @@ func rawPath(r *http.Request) (string, error) {
 	if !ok || r.ProtoMajor > 1 && r.RequestURI[0] != '/' {
 		return "", badTarget("the request target is neither a path nor an http address")
 	}
-	path, _, _ = strings.Cut(path, "?")
+	path, query, _ := strings.Cut(path, "?")
+	if strings.Contains(query, " ") { // which HTTP/2 can say (RFC 9113 10.3), and which would end the target on a line of HTTP/1.1
+		return "", badTarget("its query holds a blank")
+	}
 	return path, nil
 }
 

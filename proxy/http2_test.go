@@ -167,10 +167,13 @@ func TestHTTP2Paths(t *testing.T) {
 			t.Fatalf("%s is answered %s", path, status)
 		}
 	}
-	for _, path := range []string{"/public/ HTTP/1.1\r\nX: y", "/public/ x", "/public/#", "public/", "", "*", "http://evil.example/public/", "//evil.example/public/", "/public/\x00", "/public/\xff"} {
+	for _, path := range []string{"/public/ HTTP/1.1\r\nX: y", "/public/ x", "/public/? HTTP/1.0", "/public/?a b", "/public/#", "public/", "", "*", "http://evil.example/public/", "//evil.example/public/", "/public/\x00", "/public/\xff"} {
 		if status := s.get2(t, path); status == "200" || len(s.Upstream.Received()) > 0 {
 			t.Fatalf("%q is answered %s", path, status)
 		}
+	}
+	if strings.Contains(s.Log.String(), `"outcome":"forwarded"`) {
+		t.Errorf("one of them was left to the upstream to refuse: %s", s.Log)
 	}
 	for _, path := range []string{"/public/a%2Fb?c=%zz;d", "/public//x?"} {
 		if status := s.get2(t, path); status != "200" || s.Upstream.last(t).URI != path {

@@ -197,11 +197,13 @@ func TestDeniedPageWithoutGroups(t *testing.T) {
 
 // deny, and no rule at all, are 403 for everybody, and nobody is asked to log in for it.
 func TestDenied(t *testing.T) {
-	s := newSite(t, func(c *config.Config) { c.AccessRules = "/open/ public\n/closed/ deny\n/home/ authenticated" })
+	s := newSite(t, func(c *config.Config) {
+		c.AccessRules = "/open/ public\n/closed/ deny\n/home/ authenticated\n/admin/ group:Admin acr:gold\n/{any}/secret/ deny"
+	})
 	alice := s.browser()
 	alice.Person = "alice"
 	alice.walk(s.URL + "/home/")
-	for _, path := range []string{"/closed/", "/closed/x", "/", "/elsewhere"} {
+	for _, path := range []string{"/closed/", "/closed/x", "/", "/elsewhere", "/admin/secret/"} {
 		for name, b := range map[string]*browser{"nobody": s.browser(), "alice": alice} {
 			if p := b.open(s.URL + path); p.StatusCode != http.StatusForbidden {
 				t.Errorf("%s gets %d for %s", name, p.StatusCode, path)

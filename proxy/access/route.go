@@ -89,6 +89,9 @@ func (r *Route) Check(s *Subject) *Refusal {
 	if len(r.rules) == 0 {
 		return &Refusal{Rule: noRule, Reason: "no-rule"}
 	}
+	if i := slices.IndexFunc(r.rules, func(rule *rule) bool { return rule.access == Deny }); i >= 0 {
+		return r.rules[i].refusal(s, r.bindings[i]) // whatever the others ask for: neither a group nor a login would help
+	}
 	for i, rule := range r.rules {
 		if refusal := rule.refusal(s, r.bindings[i]); refusal != nil {
 			refusal.StepUp, _, refusal.Conflict = r.StepUp(s, StepUp{})
