@@ -183,6 +183,9 @@ func (p *Proxy) reverseProxy(d *delivery) httputil.ReverseProxy {
 			if answer.StatusCode < 100 {
 				return errBadStatus
 			}
+			if answer.StatusCode == http.StatusSwitchingProtocols && !isWebSocket(d.in) {
+				return errUninvited
+			}
 			if needed := p.challenged(d, answer); needed != nil {
 				return needed
 			}
@@ -252,6 +255,10 @@ func decoded(path string) string {
 
 // errBadStatus is an answer that net/http could not pass on (RFC 9110 15: from 100 to 599).
 var errBadStatus = errors.New("the upstream's status is below 100")
+
+// errUninvited is a switch of protocols that no request asked for (RFC 9110 15.2.2). ReverseProxy compares it with what was asked for, but only
+// once the answer's Connection may have become another.
+var errUninvited = errors.New("the upstream switches protocols without having been asked to")
 
 // isWebSocket says whether a request asks for the one upgrade that passes.
 func isWebSocket(r *http.Request) bool {

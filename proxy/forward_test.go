@@ -322,6 +322,17 @@ func TestUpgradesThatDoNotPass(t *testing.T) {
 	}
 }
 
+// An upstream that switches protocols by itself gets nothing that was not judged, whatever the request's body was like.
+func TestUninvitedSwitch(t *testing.T) {
+	s := public(t, nil)
+	s.Upstream.Answer = hangUp("HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\n")
+	for _, body := range []string{"\r\n", "Content-Length: 5\r\n\r\nhello", "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"} {
+		if p := s.raw("POST / HTTP/1.1\r\nHost: " + strings.TrimPrefix(s.URL, "http://") + "\r\n" + body); p.StatusCode != http.StatusBadGateway {
+			t.Errorf("with %q the answer is %d", body, p.StatusCode)
+		}
+	}
+}
+
 // An upstream may listen on a Unix socket, or speak HTTP/2 in the clear.
 func TestOtherUpstreams(t *testing.T) {
 	socket := filepath.Join(t.TempDir(), "app.sock")

@@ -34,6 +34,7 @@ func TestOverFastTransport(t *testing.T) {
 		"events":                       TestEventsStream,
 		"WebSockets":                   TestWebSocketPasses,
 		"other upgrades":               TestUpgradesThatDoNotPass,
+		"uninvited switches":           TestUninvitedSwitch,
 		"other upstreams":              TestOtherUpstreams,
 		"early hints":                  TestInformationalAnswers,
 		"clients of HTTP/1.0":          TestOldClientsGetOneAnswer,
