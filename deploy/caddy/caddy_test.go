@@ -35,3 +35,7 @@ func start(t *testing.T, o deploytest.FrontOptions) *deploytest.Front {
 }
 
 func TestBehindCaddy(t *testing.T) { deploytest.FrontStory{Start: start, Name: "caddy"}.Tell(t) }
+
+func TestUpgradesBehindCaddy(t *testing.T) {
+	deploytest.FrontStory{Start: start, Name: "caddy"}.Upgrades(t)
+}

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"slices"
 	"strings"
@@ -137,6 +138,25 @@ func (s FrontStory) SpoofedHeaders(t *testing.T) {
 	}
 	if sheet := f.visitorAs(t, "bob").Ask(http.MethodGet, f.Origin+"/admin/", header, ""); sheet.Status != http.StatusForbidden {
 		t.Errorf("bob's /admin/ answers %d", sheet.Status)
+	}
+}
+
+// Upgrades sees that no protocol but WebSockets takes a connection over, of which nobody would ask about what passes.
+func (s FrontStory) Upgrades(t *testing.T) {
+	application := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if protocol := r.Header.Get("Upgrade"); protocol != "" {
+			w.Header().Set("Connection", "Upgrade")
+			w.Header().Set("Upgrade", protocol)
+			w.WriteHeader(http.StatusSwitchingProtocols)
+		}
+	}))
+	t.Cleanup(application.Close)
+	f := s.Start(t, FrontOptions{Application: application.URL})
+	for protocol, want := range map[string]int{"websocket": http.StatusSwitchingProtocols, "h2c": http.StatusOK, "websocket, h2c": http.StatusOK} {
+		answer := f.raw(t, "GET /status HTTP/1.1\r\nHost: localhost:"+f.Port+"\r\nConnection: Upgrade\r\nUpgrade: "+protocol+"\r\n\r\n")
+		if answer.StatusCode != want {
+			t.Errorf("an upgrade to %s is answered %d", protocol, answer.StatusCode)
+		}
 	}
 }
 

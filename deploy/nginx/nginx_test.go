@@ -52,3 +52,7 @@ func find(t *testing.T) string {
 }
 
 func TestBehindNginx(t *testing.T) { deploytest.FrontStory{Start: start, Name: "nginx"}.Tell(t) }
+
+func TestUpgradesBehindNginx(t *testing.T) {
+	deploytest.FrontStory{Start: start, Name: "nginx"}.Upgrades(t)
+}
