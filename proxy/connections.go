@@ -319,12 +319,12 @@ func (p *Proxy) judge(c *connection) (v *verdict) {
 	if newer := p.sessions.Newer(p.background.ctx, newest); newer != nil {
 		newest = newer
 	}
-	if reason := p.over(c, newest); reason != "" {
-		return &verdict{reason: reason} // and what has passed since is no use of it
-	}
 	if c.moved.Load() {
 		c.moved.Store(false)
 		p.inUse(newest)
+	}
+	if reason := p.over(c, newest); reason != "" {
+		return &verdict{reason: reason}
 	}
 	if newest.Generation > c.known.Generation || p.rules.Load() != c.judgedBy {
 		c.known = newest

@@ -137,24 +137,6 @@ func TestConnectionsAreJudgedTogether(t *testing.T) {
 	})
 }
 
-// Bytes that pass once a session has ended are no use of it, though nobody has looked yet.
-func TestUseAfterTheIdleLimitComesTooLate(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWatched(t, time.Minute+lookEvery/3)
-		x, ctx := w.open()
-		time.Sleep(time.Second)
-		time.Sleep(time.Until(w.sessions.IdleEndsAt(w.session)) + time.Millisecond)
-		x.connection.move()
-		time.Sleep(lookEvery)
-		if v := x.connection.cut.Load(); v == nil || v.reason != cutIdle || ctx.Err() == nil {
-			t.Errorf("it goes on: %v", v)
-		}
-		if end := w.sessions.IdleEndsAt(w.session); time.Now().Before(end) {
-			t.Errorf("the session goes on until %v", end)
-		}
-	})
-}
-
 func TestConnectionsEndWithTheirSession(t *testing.T) {
 	for name, test := range map[string]struct {
 		end    func(w *watched)
