@@ -38,8 +38,12 @@ func appendHead(b []byte, r *http.Request) (head []byte, ok bool) {
 			return b, false
 		}
 	}
-	return append(b, "\r\n"...), true
+	return append(b, "\r\n"...), len(b) <= maxHead
 }
+
+// maxHead is what any socket takes at once. While more is written nobody reads, and an upstream that answers early, and takes no more, would not
+// be heard: a longer head is http.Transport's.
+const maxHead = 16 << 10
 
 func appendHeader(b []byte, name string, values []string) (header []byte, ok bool) {
 	if !isToken(name) || isSpecial(name) {
