@@ -24,7 +24,7 @@ func empty(field reflect.Value) bool {
 	if field.Kind() == reflect.Slice {
 		return field.Len() == 0
 	}
-	return strings.TrimFunc(field.String(), blank) == ""
+	return isBlank(field.String())
 }
 
 // mendMissing is a line to copy. None holds a secret: it may stand in a log.

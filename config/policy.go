@@ -1,10 +1,6 @@
 package config
 
-import (
-	"strings"
-
-	"doorward/proxy/access"
-)
+import "doorward/proxy/access"
 
 // Policy returns the access rules compiled together with the patterns of the
 // upstreams, whose index is that in [Config.UpstreamTable]. Its error is a
@@ -22,10 +18,10 @@ func checkPolicy(c *Config) Problems {
 	_, err := c.Policy()
 	problems, _ := err.(Problems)
 	var there Problems
-	if strings.TrimFunc(c.Upstreams, blank) != "" {
+	if !isBlank(c.Upstreams) {
 		there = problems.Of("UPSTREAMS")
 	}
-	if strings.TrimFunc(c.AccessRules, blank) != "" {
+	if !isBlank(c.AccessRules) {
 		there = append(there, problems.Of("ACCESS_RULES")...)
 	}
 	return there

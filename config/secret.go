@@ -51,9 +51,11 @@ func (c *Config) secrets() ([][]byte, Problems) {
 
 // mendSecret says what to write in the place of one that is no good, which may be several.
 func mendSecret(text string) string {
-	first, _, several := strings.Cut(strings.NewReplacer(";", " ", "\n", " ", "\t", " ").Replace(strings.TrimSpace(text)), " ")
-	if _, err := decodeSecret(first); several && err == nil {
-		return "write commas between secrets"
+	parts := strings.FieldsFunc(text, func(c rune) bool { return c == ';' || blank(c) })
+	if len(parts) > 1 {
+		if _, err := decodeSecret(parts[0]); err == nil {
+			return "write commas between secrets"
+		}
 	}
 	return "write a fresh one in its place; `doorward secret` prints one"
 }

@@ -84,6 +84,9 @@ func blank(r rune) bool {
 	return unicode.IsSpace(r) || r == '\ufeff' || r == '\u200b'
 }
 
+// isBlank reports text that holds nothing else.
+func isBlank(text string) bool { return strings.TrimFunc(text, blank) == "" }
+
 func (s setting) cleanList(text string) (string, Problems) {
 	var problems Problems
 	items := strings.Split(text, ",")

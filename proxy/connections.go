@@ -35,8 +35,8 @@ import (
 //     too long for an upstream as well (patience.go).
 
 // lookEvery is the time between two looks. A connection is cut in the second one after its session's end at the latest, and what does
-// not give way to that, because its client takes nothing, in the third. All that are judged together
-// wait for those whose judges wait for Redis: with a slow one, or a Cluster of which a server is frozen, it takes some seconds.
+// not give way to that, because its client takes nothing, in the third. All that are judged together wait for those whose judges wait for
+// Redis: with a slow one, or a Cluster of which a server is frozen, it takes some seconds.
 const lookEvery = 250 * time.Millisecond
 
 // maxJudges is how many connections are judged at once.

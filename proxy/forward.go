@@ -277,9 +277,7 @@ func (p *Proxy) upstreamFailure(d *delivery, r *http.Request, err error) error {
 	if d.body.broken.Load() && r.Context().Err() == nil && !isTooLarge(err) {
 		return badRequest("its body breaks off or is malformed")
 	}
-	reason := failureReason(r, err)
-	err = errors.New(unquoted(err.Error()))
-	p.metrics.upstreamErrors.WithLabelValues(d.x.upstream, reason).Inc()
+	reason, err := p.countFailure(d, r, err)
 	switch reason {
 	case "client_gone":
 		return clientGone(err)
@@ -289,6 +287,13 @@ func (p *Proxy) upstreamFailure(d *delivery, r *http.Request, err error) error {
 		return bodyTooLarge(err)
 	}
 	return upstreamDown(reason, err)
+}
+
+// countFailure tells the metric that an upstream failed a request, and gives the reason, and what the log may be told of it.
+func (p *Proxy) countFailure(d *delivery, r *http.Request, err error) (reason string, told error) {
+	reason = failureReason(r, err)
+	p.metrics.upstreamErrors.WithLabelValues(d.x.upstream, reason).Inc()
+	return reason, errors.New(unquoted(err.Error()))
 }
 
 // failureReason is one of the fixed words in failureReasons.
@@ -341,8 +346,7 @@ func (d *delivery) clientGaveUp() bool { return d.in.Context().Err() != nil || d
 
 // brokeOff tells log and metrics that an answer did.
 func (p *Proxy) brokeOff(d *delivery, err error) {
-	d.x.reason, d.x.cause = failureReason(d.in, err), errors.New(unquoted(err.Error()))
-	p.metrics.upstreamErrors.WithLabelValues(d.x.upstream, d.x.reason).Inc()
+	d.x.reason, d.x.cause = p.countFailure(d, d.in, err)
 	p.event(d.x, d.in, "upstream_error")
 }
 
@@ -433,8 +437,8 @@ func (f *answerFilter) WriteHeader(status int) {
 		if _, said := h["Content-Type"]; !said {
 			h["Content-Type"] = nil // or net/http guesses one from the body: text/html, for what the upstream kept from being guessed
 		}
-	case !f.informational:
-		return
+	case !f.informational, status == http.StatusContinue && f.d.in.Header.Get("Expect") != "":
+		return // net/http tells the client to go on when its body is read, which it is from now on: both would be one too many
 	default:
 		removeHops(h)
 		f.p.cleanAnswer(h)

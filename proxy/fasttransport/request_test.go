@@ -38,6 +38,7 @@ func TestRequestsArriveAlike(t *testing.T) {
 		"encodings":               {func(r *http.Request) { r.Header.Set("Accept-Encoding", "br") }, false},
 		"an empty body":           {func(r *http.Request) { r.Body = http.NoBody }, false},
 		"a session":               {func(r *http.Request) { r.Header.Set("Cookie", strings.Repeat("c", 10_000)) }, false},
+		"a long head":             {func(r *http.Request) { r.Header.Set("Cookie", strings.Repeat("c", 20_000)) }, true},
 		"POST":                    {func(r *http.Request) { r.Method = http.MethodPost }, true},
 		"OPTIONS":                 {func(r *http.Request) { r.Method = http.MethodOptions }, true},
 		"the default method":      {func(r *http.Request) { r.Method = "" }, true},
