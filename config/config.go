@@ -105,25 +105,31 @@ type Config struct {
 
 // Load reads the configuration from the process environment. Its error is a
 // [Problems] with everything that is wrong, in the order of the table. The
-// Config is filled as far as it could be read even then, for `doorward
-// explain`, which needs only a part of it.
+// Config is filled as far as it could be read even then.
 func Load() (*Config, error) {
+	c, unread := read()
+	return c, unread.and(c.problems()).result()
+}
+
+// LoadForRules does the same for who only wants to know what [Config.Policy]
+// makes of requests: its error is about the rules, the upstreams and the names
+// of groups alone, and about no file that UPSTREAMS names.
+func LoadForRules() (*Config, error) {
+	c, unread := read()
+	return c, unread.and(c.ruleProblems()).Of("ACCESS_RULES", "UPSTREAMS", "GROUP_ALIASES").result()
+}
+
+// read reads the environment. Its problems are about what could not be read.
+func read() (*Config, Problems) {
 	values, problems := readEnvironment()
 	c := new(Config)
 	if err := decode(c, values); err != nil {
-		return c, append(problems, Problem{Variable: Prefix, Wrong: err.Error()})
+		problems = append(problems, Problem{Variable: Prefix, Wrong: err.Error()})
 	}
 	c.files = followedFiles()
 	var tracing Problems
 	c.Tracing, _, tracing = readTracing()
-	problems = append(problems, tracing...)
-	unread := problems // a value that could not be read is judged no further, nor said to be missing
-	for _, p := range c.problems() {
-		if !unread.concern(p) {
-			problems = append(problems, p)
-		}
-	}
-	return c, problems.result()
+	return c, append(problems, tracing...)
 }
 
 // Validate checks everything that [Load] checks beyond the spelling of the
@@ -136,7 +142,7 @@ func (c *Config) problems() Problems {
 	var all Problems
 	for _, check := range []func(*Config) Problems{
 		checkRequired, checkChoices, checkDurations,
-		checkOrigins, checkCookieDomain, checkAllowedOrigins, checkPolicy,
+		checkOrigins, checkCookieDomain, checkAllowedOrigins, checkPolicy, checkUpstreamFiles,
 		checkIssuer, checkInternalURL, checkClientID, checkClientAuth, checkScopes, checkResponseMode, checkAuthParams,
 		checkBearerTokens, checkClaims, checkGroupAliases, checkProviderCA,
 		checkSecrets, checkCookie, checkRedis, checkSessionMaxAge, checkHeaders, checkAssertionKeys,

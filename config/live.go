@@ -47,8 +47,8 @@ func (c *Config) FollowPolicy(notice func(variable string, err error)) func() *a
 	read := func(text string) (*access.Policy, Problems) {
 		changed := *c
 		changed.AccessRules = text
-		if problems := changed.problems().Of("ACCESS_RULES"); problems != nil {
-			return nil, problems // of its own, and with other settings
+		if problems := changed.ruleProblems().Of("ACCESS_RULES"); problems != nil {
+			return nil, problems // of their own, and with the names of groups
 		}
 		policy, _ := changed.Policy()
 		return policy, nil

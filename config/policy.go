@@ -1,6 +1,10 @@
 package config
 
-import "doorward/proxy/access"
+import (
+	"slices"
+
+	"doorward/proxy/access"
+)
 
 // Policy returns the access rules compiled together with the patterns of the
 // upstreams, whose index is that in [Config.UpstreamTable]. Its error is a
@@ -25,6 +29,12 @@ func checkPolicy(c *Config) Problems {
 		there = append(there, problems.Of("ACCESS_RULES")...)
 	}
 	return there
+}
+
+// ruleProblems is what may be wrong with rules, upstreams and names of groups as
+// they are written: a question of these texts alone, and of no file's.
+func (c *Config) ruleProblems() Problems {
+	return slices.Concat(checkRequired(c), checkPolicy(c), checkGroupAliases(c))
 }
 
 func patterns(upstreams []Upstream) []access.Upstream {

@@ -57,6 +57,18 @@ func (ps Problems) concern(other Problem) bool {
 	})
 }
 
+// and adds problems with what could be read: a value that could not be is judged
+// no further, nor said to be missing.
+func (ps Problems) and(others Problems) Problems {
+	all := slices.Clone(ps)
+	for _, p := range others {
+		if !ps.concern(p) {
+			all = append(all, p)
+		}
+	}
+	return all
+}
+
 // result turns the problems into an error: sorted as the table is, unknown
 // variables last; nil when there are none.
 func (ps Problems) result() error {

@@ -9,7 +9,8 @@ import (
 	"sync"
 )
 
-// An https upstream's options ca=, cert= and key= are paths of files, read when doorward starts and again whenever they change.
+// An https upstream's options ca=, cert= and key= are paths of files, read when doorward starts and again whenever they change. What they hold is
+// judged apart from the table: an entry is where it is, and leads where it leads, whether or not its files can be read at that moment.
 
 // UpstreamTLS are the paths of these files; empty for none.
 type UpstreamTLS struct{ CA, Cert, Key string }
@@ -22,7 +23,7 @@ func setFile(path *string, name, value string) (wrong, mend string) {
 	return "", ""
 }
 
-// checkTLS wants the options where TLS is spoken, and what the files hold to be of use. v has problems already where they are misspelt.
+// checkTLS wants the options where TLS is spoken. v has problems already where they are misspelt.
 func (u *Upstream) checkTLS(v *verdict) {
 	at := " in the entry of " + quote(u.Pattern)
 	switch {
@@ -33,11 +34,19 @@ func (u *Upstream) checkTLS(v *verdict) {
 		v.add("cert= without key="+at, "write both: the certificate that doorward shows, and its private key")
 	case u.TLS.Key != "" && u.TLS.Cert == "":
 		v.add("key= without cert="+at, "write both: the certificate that doorward shows, and its private key")
-	default:
+	}
+}
+
+// checkUpstreamFiles wants what the files hold to be of use.
+func checkUpstreamFiles(c *Config) Problems {
+	v := verdict{variable: "UPSTREAMS"}
+	upstreams, _ := c.upstreams()
+	for _, u := range upstreams {
 		if _, err := u.TLS.read(); err != nil {
 			v.add("the entry of "+quote(u.Pattern)+": "+err.Error(), "see that ca= and cert= name files of certificates in PEM, key= one of the private key of cert=, and that doorward may read them")
 		}
 	}
+	return v.problems
 }
 
 // upstreamFiles are the contents of the files.
@@ -94,16 +103,17 @@ func (t UpstreamTLS) parse(files upstreamFiles) (c credentials, err error) {
 	return c, nil
 }
 
-// TLSConfig is how to connect to the upstream by TLS: with what its files say at that moment; nil where it has none. What cannot be used leaves the
-// last good files' content in place, and notice is told of that, and of every change, under the setting's name and the upstream's.
-func (u Upstream) TLSConfig(notice func(setting string, err error)) *tls.Config {
+// FollowTLS is how to connect to the upstream by TLS, with what its files say at that moment, and what looks at them when nobody connects; nil both
+// where it has none. What cannot be used leaves the last good files' content in place, and notice is told of that, and of every change, under the
+// setting's name and the entry's pattern.
+func (u Upstream) FollowTLS(notice func(setting string, err error)) (c *tls.Config, look func()) {
 	if u.TLS == (UpstreamTLS{}) {
-		return nil
+		return nil, nil
 	}
-	f := &followedTLS{files: u.TLS, subject: Prefix + "_UPSTREAMS " + u.Name(), notice: notice}
+	f := &followedTLS{files: u.TLS, subject: Prefix + "_UPSTREAMS " + u.Pattern, notice: notice}
 	f.seen, _ = u.TLS.contents()
 	f.value, _ = u.TLS.parse(f.seen)
-	c := &tls.Config{MinVersion: tls.VersionTLS12}
+	c = &tls.Config{MinVersion: tls.VersionTLS12}
 	if u.TLS.Cert != "" {
 		c.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
 			if pair := f.current().pair; pair != nil {
@@ -117,14 +127,14 @@ func (u Upstream) TLSConfig(notice func(setting string, err error)) *tls.Config 
 		c.InsecureSkipVerify = true
 		c.VerifyConnection = func(s tls.ConnectionState) error { return verify(s, f.current().roots, u.URL.Hostname()) }
 	}
-	return c
+	return c, func() { f.current() }
 }
 
 // errUnread is for files that were gone since the settings were checked: without them the system's authorities would count.
 var errUnread = errors.New("the files of ca=, cert= and key= could not be read yet")
 
-// verify does what crypto/tls does: a chain to one of the roots, for servers, within its time, and for that host. The host is the entry's,
-// since ConnectionState has no ServerName for an address, and x509 would then verify none.
+// verify does what crypto/tls does, and errs as it does: a chain to one of the roots, for servers, within its time, and for that host. The host is
+// the entry's, since ConnectionState has no ServerName for an address, and x509 would then verify none.
 func verify(s tls.ConnectionState, roots *x509.CertPool, host string) error {
 	if roots == nil {
 		return errUnread
@@ -134,10 +144,14 @@ func verify(s tls.ConnectionState, roots *x509.CertPool, host string) error {
 		between.AddCert(c)
 	}
 	_, err := s.PeerCertificates[0].Verify(x509.VerifyOptions{Roots: roots, Intermediates: between, DNSName: host})
-	return err
+	if err != nil {
+		return &tls.CertificateVerificationError{UnverifiedCertificates: s.PeerCertificates, Err: err}
+	}
+	return nil
 }
 
-// followedTLS reads its small files anew each time that it is asked, which is once a new connection: this is far less than the handshake costs.
+// followedTLS reads its small files anew each time that it is asked, which is once a new connection, far less than the handshake costs, and whenever
+// they may have changed.
 type followedTLS struct {
 	files   UpstreamTLS
 	subject string

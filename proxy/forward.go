@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -36,6 +37,7 @@ type upstream struct {
 	target    *url.URL
 	transport transport
 	duration  prometheus.Observer // of the time to its answers
+	look      func()              // at the files of its TLS; nil where it has none
 }
 
 // transport is an http.Transport, alone or with what FAST_TRANSPORT puts before it.
@@ -52,7 +54,6 @@ func newUpstream(entry config.Upstream, fast bool, notice func(setting string, e
 	standard := &http.Transport{
 		DialContext:            dialer.DialContext,
 		DisableCompression:     true,
-		TLSClientConfig:        entry.TLSConfig(notice),
 		TLSHandshakeTimeout:    5 * time.Second,
 		ExpectContinueTimeout:  time.Second,
 		MaxIdleConnsPerHost:    512, // the default of 2 opens a connection for every other request under load
@@ -61,6 +62,7 @@ func newUpstream(entry config.Upstream, fast bool, notice func(setting string, e
 		Protocols:              new(http.Protocols),
 	}
 	standard.Protocols.SetHTTP1(true)
+	standard.TLSClientConfig, u.look = entry.FollowTLS(notice)
 	switch entry.URL.Scheme {
 	case "https":
 		u.target.Scheme = "https"
@@ -311,10 +313,21 @@ func failureReason(r *http.Request, err error) string {
 		return "timeout"
 	case errors.As(err, &operation) && operation.Op == "dial":
 		return "connect"
+	case isTLS(err):
+		return "tls"
 	case errors.As(err, &operation), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return "connection_lost"
 	}
 	return "bad_answer"
+}
+
+// isTLS says whether an upstream is not to be trusted, does not trust doorward, or speaks no TLS.
+func isTLS(err error) bool {
+	_, untrusted := errors.AsType[*tls.CertificateVerificationError](err)
+	_, none := errors.AsType[tls.RecordHeaderError](err)
+	operation, _ := errors.AsType[*net.OpError](err)
+	alert := operation != nil && (operation.Op == "remote error" || operation.Op == "local error") // as crypto/tls names them
+	return untrusted || none || alert || errors.Is(err, http.ErrSchemeMismatch)
 }
 
 func isTooLarge(err error) bool {
@@ -323,7 +336,7 @@ func isTooLarge(err error) bool {
 }
 
 func failureReasons() []string {
-	return []string{"client_gone", "body_too_large", "timeout", "connect", "connection_lost", "bad_answer"}
+	return []string{"client_gone", "body_too_large", "timeout", "connect", "tls", "connection_lost", "bad_answer"}
 }
 
 // upstreamBody notes that an upstream broke off amid its answer: httputil.ReverseProxy ends the client's connection then, and says no more.

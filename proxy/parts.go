@@ -56,6 +56,9 @@ func (p *Proxy) openUpstreams() error {
 		u := newUpstream(entry, p.config.FastTransport, p.reloaded)
 		u.duration = p.metrics.upstreamDuration.WithLabelValues(u.name)
 		p.upstreams = append(p.upstreams, u)
+		if u.look != nil {
+			p.follow(u.look)
+		}
 	}
 	return err
 }

@@ -4,8 +4,10 @@ package proxy_test
 
 import (
 	"crypto/tls"
+	"fmt"
 	"io"
 	"log"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -89,6 +91,80 @@ func TestUpstreamOfAnotherAddress(t *testing.T) {
 	s := before(t, newSecureUpstream(t, a, "127.0.0.9", false), "ca="+newFolder(t, a.PEM).file())
 	if p := s.rawGet("/"); p.StatusCode != http.StatusBadGateway || !strings.Contains(s.Log.String(), "127.0.0.9") {
 		t.Errorf("the answer is %d\n%s", p.StatusCode, s.Log)
+	}
+}
+
+// What fails for certificates, or for want of TLS, is told apart from what fails otherwise.
+func TestUpstreamsWithoutTrust(t *testing.T) {
+	a := certtest.New(t)
+	ca := " ca=" + newFolder(t, a.PEM).file()
+	plain := httptest.NewServer(http.NotFoundHandler())
+	defer plain.Close()
+	old := httptest.NewUnstartedServer(http.NotFoundHandler())
+	old.TLS = &tls.Config{MaxVersion: tls.VersionTLS11}
+	old.Config.ErrorLog = log.New(io.Discard, "", 0)
+	old.StartTLS()
+	defer old.Close()
+	for name, entry := range map[string]string{
+		"of another authority":     newSecureUpstream(t, certtest.New(t), "127.0.0.1", false).URL + ca,
+		"of none that is known":    newSecureUpstream(t, a, "127.0.0.1", false).URL,
+		"speaks TLS of long ago":   old.URL + ca,
+		"speaks no TLS":            strings.Replace(plain.URL, "http:", "https:", 1),
+		"speaks nothing like HTTP": "https://" + nonsense(t),
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := public(t, func(c *config.Config) { c.Upstreams = entry })
+			if p := s.rawGet("/"); p.StatusCode != http.StatusBadGateway {
+				t.Errorf("the answer is %d", p.StatusCode)
+			}
+			address, _, _ := strings.Cut(entry, " ")
+			if n := s.metric(fmt.Sprintf(`doorward_upstream_errors_total{reason="tls",upstream=%q}`, address)); n != 1 {
+				t.Errorf("the metric says %v\n%s", n, s.Log)
+			}
+		})
+	}
+}
+
+// nonsense is the address of somebody who says what is no TLS.
+func nonsense(t *testing.T) (address string) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = io.WriteString(conn, "220 mail.example.com ESMTP\r\n")
+			t.Cleanup(func() { conn.Close() })
+		}
+	}()
+	return l.Addr().String()
+}
+
+// Files that cannot be used any more are told of when they change, not when somebody connects, and each entry's for itself.
+func TestUpstreamFilesAreLookedAt(t *testing.T) {
+	a := certtest.New(t)
+	first, second := newFolder(t, a.PEM), newFolder(t, a.PEM)
+	server := newSecureUpstream(t, a, "127.0.0.1", false)
+	s := public(t, func(c *config.Config) {
+		c.Upstreams = "/a/ " + server.URL + " ca=" + first.file() + "\n/ " + server.URL + " ca=" + second.file()
+	})
+	first.turn("nonsense")
+	for range 2 {
+		s.Proxy.Reload()
+	}
+	if told := s.Log.events(t, "config_reload_failed"); len(told) != 1 || told[0]["setting"] != "DOORWARD_UPSTREAMS /a/" || s.metric("doorward_config_reload_success") != 0 {
+		t.Errorf("the log tells of %v", told)
+	}
+	first.turn(a.PEM)
+	s.Proxy.Reload()
+	if s.metric("doorward_config_reload_success") != 1 {
+		t.Errorf("the files are as they were, and config_reload_success is 0\n%s", s.Log)
 	}
 }
 

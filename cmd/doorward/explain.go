@@ -23,8 +23,8 @@ func explain(args []string, in io.Reader, out, errOut io.Writer) int {
 	if !ok {
 		return status
 	}
-	c, err := config.Load()
-	if err := rulesProblem(err); err != nil {
+	c, err := config.LoadForRules()
+	if err != nil {
 		fmt.Fprintln(errOut, err)
 		return exitUsage
 	}
@@ -55,15 +55,6 @@ func (asked *questions) answer(c *config.Config, policy *access.Policy, out io.W
 	}
 	asked.summarize(changes, out)
 	return allAllowed
-}
-
-// rulesProblem is what of the problems concerns explain.
-func rulesProblem(err error) error {
-	problems, _ := errors.AsType[config.Problems](err)
-	if some := problems.Of("ACCESS_RULES", "UPSTREAMS", "GROUP_ALIASES"); len(some) > 0 {
-		return some
-	}
-	return nil
 }
 
 // answer explains one question.

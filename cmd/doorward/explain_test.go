@@ -285,6 +285,14 @@ func TestExplainNeedsOnlyTheTables(t *testing.T) {
 	}
 }
 
+// Certificates of upstreams are on the machine where doorward runs.
+func TestExplainNeedsNoFilesOfUpstreams(t *testing.T) {
+	environment(t, map[string]string{"ACCESS_RULES": "/ authenticated", "UPSTREAMS": "https://app ca=/none/ca.pem"})
+	if status, out, errOut := command(t, "explain", "/x"); status != exitOK || !strings.Contains(out, "https://app as /x") {
+		t.Errorf("status %d: %s%s", status, out, errOut)
+	}
+}
+
 func TestExplainRefusesBrokenTables(t *testing.T) {
 	for _, changes := range []map[string]string{{"ACCESS_RULES": "/ nonsense"}, {"ACCESS_RULES": unset}, {"UPSTREAMS": "ftp://x"}} {
 		environment(t, changes)

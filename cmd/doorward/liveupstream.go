@@ -61,7 +61,8 @@ func connect(ctx context.Context, u config.Upstream) (net.Conn, error) {
 	case "unix":
 		return dialer.DialContext(ctx, "unix", u.URL.Path)
 	case "https":
-		return (&tls.Dialer{NetDialer: &dialer, Config: u.TLSConfig(func(string, error) {})}).DialContext(ctx, "tcp", withPort(u, "443"))
+		config, _ := u.FollowTLS(func(string, error) {})
+		return (&tls.Dialer{NetDialer: &dialer, Config: config}).DialContext(ctx, "tcp", withPort(u, "443"))
 	}
 	return dialer.DialContext(ctx, "tcp", withPort(u, "80"))
 }

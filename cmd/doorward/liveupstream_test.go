@@ -2,12 +2,17 @@ package main
 
 import (
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"doorward/deploy/certtest"
 )
 
 // aServer is the address of an upstream that is there.
@@ -97,5 +102,22 @@ func TestCheckLiveKeepsTheOrderOfUpstreams(t *testing.T) {
 	at := []int{strings.Index(out, "FAIL upstream http://127.0.0.1:1:"), strings.Index(out, "note "), strings.Index(out, "ok   upstream "+first), strings.Index(out, "ok   upstream "+second)}
 	if at[0] < 0 || !slices.IsSorted(at) || strings.Count(out, "upstream "+first+":") != 1 {
 		t.Errorf("%v in\n%s", at, out)
+	}
+}
+
+// What is wrong with a certificate has the same mend, whoever is asked to vouch for it.
+func TestCheckLiveOfUpstreamsWithAnotherAuthority(t *testing.T) {
+	server := httptest.NewTLSServer(http.NotFoundHandler())
+	defer server.Close()
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	ca := filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(ca, []byte(certtest.New(t).PEM), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, options := range []string{"", " ca=" + ca} {
+		f := inspectUpstream(t.Context(), upstreamOf(t, server.URL+options))
+		if !f.failed() || !strings.Contains(f.Mend, "ca= where the system does not know the authority") {
+			t.Errorf("with %q: %+v", options, f)
+		}
 	}
 }
