@@ -253,10 +253,14 @@ func (p *Proxy) partWith(x *exchange, r *http.Request) {
 // closePatience is how long Close waits for requests, and then for refreshes and revocations, that are under way.
 const closePatience = 2 * time.Second
 
+// EndRequests cuts what is left of requests, and waits a moment until they have ended. Where no answer has begun, one says why; its server is to
+// stay open until then.
+func (p *Proxy) EndRequests() { p.connections.close(closePatience) }
+
 // Close ends what is left of requests (WebSockets, of which the server knows nothing), waits a moment for what goes on beside them, and
 // gives back the file of revocations and idle connections to upstreams. What is left of spans gets a shorter moment: FlushTraces has sent most.
 func (p *Proxy) Close() {
-	p.connections.close(closePatience)
+	p.EndRequests()
 	p.background.close(closePatience)
 	_ = p.sessions.Close()
 	for _, u := range p.upstreams {

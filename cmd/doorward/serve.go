@@ -11,6 +11,7 @@ import (
 	"os/signal"
 	"runtime"
 	"runtime/debug"
+	"sync"
 	"syscall"
 	"time"
 
@@ -111,7 +112,7 @@ func (s *server) run(ctx context.Context) error {
 	for _, l := range []*listener{s.public, s.metrics} {
 		go func() { failed <- l.serve() }()
 	}
-	go newWatch(s.config.FollowedFiles(), s.log).run(ctx, s.proxy.Reload)
+	defer s.watch()()
 	s.logStart()
 	s.tell("READY=1")
 	select {
@@ -121,6 +122,19 @@ func (s *server) run(ctx context.Context) error {
 		restoreSignals()
 		s.shutDown()
 		return nil
+	}
+}
+
+// watch looks after files that change, until what it gives is called: what is still served at the end is served by the rules and the certificate
+// of then.
+func (s *server) watch() (end func()) {
+	ctx, stop := context.WithCancel(context.Background())
+	var watching sync.WaitGroup
+	w := newWatch(s.config.FollowedFiles(), s.log)
+	watching.Go(func() { w.run(ctx, s.proxy.Reload) })
+	return func() {
+		stop()
+		watching.Wait()
 	}
 }
 
@@ -152,8 +166,20 @@ func (s *server) shutDown() {
 	s.public.hearOut()
 	if err := s.public.server.Shutdown(ctx); errors.Is(err, context.DeadlineExceeded) {
 		s.log.Warn("shutdown_timeout", "says", "requests in flight were cut off")
+		s.cutOff()
 	}
 	s.proxy.FlushTraces(ctx)
 	s.public.server.Close()
 	s.metrics.server.Close()
+}
+
+// tellFor is how long those who are cut off may take to hear it.
+const tellFor = time.Second
+
+// cutOff ends requests in flight, and lets their clients hear of it where no answer has begun.
+func (s *server) cutOff() {
+	ctx, cancel := context.WithTimeout(context.Background(), tellFor)
+	defer cancel()
+	s.proxy.EndRequests()
+	_ = s.public.server.Shutdown(ctx) // what is left then is closed
 }

@@ -73,6 +73,7 @@ func servable(t *testing.T, upstream string) {
 type logLine struct {
 	Event, Listen, Metrics, Says, Reason, Traces string
 	Callbacks                                    []string `json:"callback_urls"`
+	Status                                       int
 }
 
 // next reads the log up to the event.
@@ -192,6 +193,36 @@ func TestWhoHasConnectedIsHeardAtAShutdown(t *testing.T) {
 	}
 }
 
+// A request that is still waiting for its upstream when the time is over gets an answer, the one that the log tells of.
+func TestWhatIsCutOffAtAShutdownIsAnswered(t *testing.T) {
+	slow := newSlowUpstream(t)
+	servable(t, slow.URL)
+	t.Setenv("DOORWARD_SHUTDOWN_TIMEOUT", "10ms")
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	reader, writer := io.Pipe()
+	log := bufio.NewScanner(reader)
+	ended := make(chan int, 1)
+	go func() { ended <- run(ctx, nil, writer, io.Discard); writer.Close() }()
+	start := next(t, log, "start")
+	answered := make(chan int, 1)
+	go func() { status, _, _ := get(start.Listen + "/slow"); answered <- status }()
+	<-slow.arrived
+
+	stop()
+	next(t, log, "shutdown_timeout")
+	if r := next(t, log, "request"); r.Status != http.StatusServiceUnavailable {
+		t.Errorf("the log says %d", r.Status)
+	}
+	go io.Copy(io.Discard, reader)
+	if status := <-answered; status != http.StatusServiceUnavailable {
+		t.Errorf("the request got %d", status)
+	}
+	if status := <-ended; status != exitOK {
+		t.Errorf("status %d", status)
+	}
+}
+
 // A WebSocket would go on for ever: it ends when the listener closes, while a request in flight still has its time, and the log tells of it.
 func TestWebSocketsEndAtAShutdown(t *testing.T) {
 	slow := newSlowUpstream(t)
@@ -248,7 +279,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-func TestSecondSignalEndsAtOnce(t *testing.T) {
+// SIGHUP during a shutdown, of a hook that meets a restart, ends nothing; a second SIGTERM ends it at once.
+func TestSignalsDuringAShutdown(t *testing.T) {
 	upstream := newSlowUpstream(t)
 	servable(t, upstream.URL)
 	t.Setenv("BE_DOORWARD", "yes")
@@ -265,6 +297,8 @@ func TestSecondSignalEndsAtOnce(t *testing.T) {
 	next(t, log, "start")
 	process.Process.Signal(syscall.SIGTERM)
 	next(t, log, "shutdown")
+	process.Process.Signal(syscall.SIGHUP)
+	next(t, log, "config_looked_at")
 	process.Process.Signal(syscall.SIGTERM)
 	err = process.Wait()
 	status, ok := process.ProcessState.Sys().(syscall.WaitStatus)

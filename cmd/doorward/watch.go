@@ -58,10 +58,9 @@ func (w *watch) blind(err error) {
 	w.log.Warn("files_not_watched", "error", err.Error(), "says", "changed files are seen within a minute, and at once on SIGHUP")
 }
 
-// run calls look until ctx ends.
+// run calls look until ctx ends. SIGHUP is caught even then: otherwise it would end the process, amid its last requests.
 func (w *watch) run(ctx context.Context, look func()) {
 	defer w.close()
-	defer signal.Stop(w.hangup)
 	minute := time.NewTicker(lookEvery)
 	defer minute.Stop()
 	settled := time.After(0) // what changed before somebody watched
