@@ -17,6 +17,14 @@ type identity struct {
 	bearer  bool // by an access token: the session is made of it for this request, has no ID, and is in no cookie
 }
 
+// token is the access token for whoever serves them: a session's while it lives, and the one that a client brought as long as it counts.
+func (i *identity) token() string {
+	if i.bearer {
+		return i.session.AccessToken
+	}
+	return i.session.LivingToken()
+}
+
 // authenticate finds out who is asking, on whose behalf something is about to be done. Where bearer tokens are accepted, one decides
 // alone: whoever brings a bad one is not who their cookie says. Else the session counts as used, its token is refreshed when it is
 // near its end, and what the browser is to keep of that goes with the answer. The error is errNoSession, or a failure that no login

@@ -45,6 +45,7 @@ func (p *Proxy) decide(x *exchange, r *http.Request) (*access.Route, *identity, 
 	if err != nil {
 		return nil, nil, err
 	}
+	x.connection.rule = askedOf(route, r)
 	if err := p.refuseOtherSites(x, r, who); err != nil {
 		return nil, nil, err
 	}
@@ -86,6 +87,7 @@ func (p *Proxy) authorizeDestination(x *exchange, r *http.Request, from *access.
 	if err != nil {
 		return err
 	}
+	x.connection.toRule = askedOf(to, r)
 	return p.refuseOtherSites(x, r, who) // of a public path, whose session nobody asked about yet
 }
 
@@ -125,7 +127,6 @@ func (p *Proxy) authorize(x *exchange, r *http.Request, route *access.Route) (*i
 	if refusal := route.Check(&x.subject); refusal != nil {
 		return nil, p.deny(x, r, route, who, refusal)
 	}
-	x.connection.metBy(route)
 	return who, nil
 }
 

@@ -662,3 +662,21 @@ func TestSeriesOfBearersExistFromTheStart(t *testing.T) {
 		}
 	}
 }
+
+// A token that the leeway for clocks lets in goes to the upstream as well, which would not know what to make of a request without one.
+func TestATokenThatIsLetInGoesAlong(t *testing.T) {
+	s := newSite(t, nil, providertest.Mutation{APIToken: func(_ *providertest.Provider, j *providertest.JWT) { j.Claims["exp"] = time.Now().Unix() - 5 }})
+	token := s.Provider.APIToken("alice")
+	p := s.bears("/", token)
+	if got := s.Upstream.last(t).Header; p.StatusCode != http.StatusOK || got.Get("Authorization") != "Bearer "+token {
+		t.Errorf("the answer is %d, and the upstream got %.20q", p.StatusCode, got.Get("Authorization"))
+	}
+}
+
+// An idle limit is for sessions that a browser keeps.
+func TestTokensKnowNoIdleLimit(t *testing.T) {
+	s := newSite(t, func(c *config.Config) { c.SessionIdleTimeout = 30 * time.Minute })
+	if p := s.bears("/oauth2/userinfo", s.Provider.APIToken("alice")); p.StatusCode != http.StatusOK || strings.Contains(p.Text, "idle_in") {
+		t.Errorf("the answer is %d: %s", p.StatusCode, p.Text)
+	}
+}

@@ -1,6 +1,7 @@
 package proxy_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -9,6 +10,7 @@ import (
 
 	"doorward/config"
 	"doorward/proxy"
+	"doorward/proxy/providertest"
 )
 
 // Deep links survive the login, query and all, byte for byte.
@@ -586,6 +588,76 @@ func TestPostedCallback(t *testing.T) {
 			isPage(t, p)
 			if p.StatusCode < 400 || p.StatusCode > 499 {
 				t.Errorf("the answer is %d", p.StatusCode)
+			}
+		})
+	}
+}
+
+// A client that does not wait for the provider says nothing of it: no log and no metric tells of a login that failed.
+func TestLoginsThatTheirClientsLeave(t *testing.T) {
+	for name, m := range map[string]providertest.Mutation{
+		"before it begins": {PAR: "required"},
+		"at the callback":  {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			arrived, left := make(chan struct{}), make(chan struct{})
+			wait := func(*providertest.Provider, *providertest.Answer) { close(arrived); <-left }
+			if m.PushReply = wait; m.PAR == "" {
+				m.PushReply, m.TokenReply = nil, wait
+			}
+			s := newSite(t, nil, m)
+			b := s.browser()
+			b.Person = "alice"
+			address := s.URL + "/"
+			if m.PAR == "" {
+				address = b.callbackAddress(s, "/")
+			}
+			ctx, leave := context.WithCancel(t.Context())
+			gone := make(chan struct{})
+			go func() {
+				defer close(gone)
+				r, _ := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+				r.Header = navigation()
+				if answer, err := b.client.Do(r); err == nil {
+					t.Errorf("the answer is %s", answer.Status)
+				}
+			}()
+			<-arrived
+			leave()
+			<-gone
+			if last := s.lastRequests(1)[0]; last["outcome"] != "client_gone" || last["status"] != 499.0 {
+				t.Errorf("the log says %v", last)
+			}
+			close(left)
+			if failed := s.Log.events(t, "login_failed"); len(failed) != 0 {
+				t.Errorf("the log tells of %v", failed)
+			}
+			for series, n := range s.metrics() {
+				if strings.HasPrefix(series, "doorward_logins_total") && n != 0 {
+					t.Errorf("%s is %v", series, n)
+				}
+			}
+		})
+	}
+}
+
+// The refresh token of a login that makes no session is nobody's, and the provider is told so.
+func TestLoginsWithoutASessionGiveBackTheirTokens(t *testing.T) {
+	for name, configure := range map[string]func(*config.Config){
+		"a claim that is missing":      func(c *config.Config) { c.UserClaim = "employee_no" },
+		"more than a session can hold": func(c *config.Config) { c.SessionCookieMaxBytes = 1024 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSite(t, configure)
+			s.Provider.IssueRefreshTokens()
+			b := s.browser()
+			b.Person = "alice"
+			if p := b.walk(s.URL + "/"); p.StatusCode != http.StatusBadGateway && p.StatusCode != http.StatusInternalServerError {
+				t.Errorf("the login ends with %d", p.StatusCode)
+			}
+			s.Proxy.Rest()
+			if n := len(s.Provider.Requests(providertest.Revocation)); n != 1 {
+				t.Errorf("%d tokens are revoked", n)
 			}
 		})
 	}

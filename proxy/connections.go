@@ -71,7 +71,8 @@ type connections struct {
 // is written before begin, and by its judge.
 type connection struct {
 	carried *session.Session // that it was let in with, as the request carried it; nil for none
-	rules   [2]*access.Route // that let that session in; the second for the destination of COPY and MOVE
+	rule    *access.Route    // that let whoever came in; nil where it asks for nothing, or for what is the upstream's to know
+	toRule  *access.Route    // the same for the destination of COPY and MOVE
 	of      *exchange
 	in      *http.Request
 	writer  http.ResponseWriter
@@ -112,13 +113,17 @@ func newConnections() *connections {
 // session notes what session a request came with, and its newest generation.
 func (c *connection) session(carried, newest *session.Session) { c.carried, c.known = carried, newest }
 
-// metBy notes a rule that the session met.
-func (c *connection) metBy(route *access.Route) {
-	if c.rules[0] != nil {
-		c.rules[1] = route
-		return
+// askedOf is the rule that a request has to meet at a route, nil where there is none.
+func askedOf(route *access.Route, r *http.Request) *access.Route {
+	switch route.Access() {
+	case access.Public:
+		return nil
+	case access.UpstreamAuth:
+		if r.Header.Get("Authorization") != "" {
+			return nil
+		}
 	}
-	c.rules[0] = route
+	return route
 }
 
 // move notes that bytes have passed.
@@ -389,7 +394,7 @@ func (p *Proxy) judgeAgain(c *connection) *verdict {
 	}
 	who := c.who()
 	subject := p.subjectUnder(now, c.of.client.address(), who)
-	for _, route := range c.rules {
+	for _, route := range [...]*access.Route{c.rule, c.toRule} {
 		if route == nil {
 			continue
 		}
@@ -417,11 +422,7 @@ func (c *connection) reroute(now *rules) error {
 	if err != nil {
 		return err
 	}
-	c.rules[0] = route
-	switch foreign := c.in.Header.Get("Authorization") != ""; {
-	case route.Access() == access.Public, route.Access() == access.UpstreamAuth && foreign:
-		c.rules[0] = nil
-	}
+	c.rule = askedOf(route, c.in)
 	return nil
 }
 

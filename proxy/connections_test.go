@@ -50,8 +50,11 @@ func (w *watched) open(rules ...*access.Route) (*exchange, context.Context) {
 	x.rules = w.rules.Load()
 	x.connection.seals = w.sessions.Seals()
 	x.connection.session(w.session, w.session)
-	for _, route := range rules {
-		x.connection.metBy(route)
+	if len(rules) > 0 {
+		x.connection.rule = rules[0]
+	}
+	if len(rules) > 1 {
+		x.connection.toRule = rules[1]
 	}
 	return x, w.connections.begin(x, r).Context()
 }

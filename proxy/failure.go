@@ -275,8 +275,11 @@ func (p *Proxy) loginFailed(result, returnTo string, f *failure) *failure {
 	return f
 }
 
-// loginFailure tells what the provider did wrong, or said.
-func (p *Proxy) loginFailure(err error, returnTo string) *failure {
+// loginFailure tells what the provider did wrong, or said, unless the client did not wait for it.
+func (p *Proxy) loginFailure(r *http.Request, err error, returnTo string) *failure {
+	if r.Context().Err() != nil {
+		return clientGone(err)
+	}
 	known, ok := errors.AsType[*provider.Error](err)
 	if !ok {
 		return p.loginFailed("internal_error", returnTo, broken(err))
@@ -293,7 +296,9 @@ func (p *Proxy) providerFailure(err *provider.Error) *failure {
 	case provider.KindUnmetAuthentication:
 		return loginUnmet(err)
 	case provider.KindTokenRequestFailed:
-		return p.codeRefused(err)
+		return p.exchangeRefused(err)
+	case provider.KindCodeRefused:
+		return codeRefused(err)
 	case provider.KindPARFailed:
 		return p.requestRefused(err)
 	case provider.KindInvalidAnswer, provider.KindIssuerMismatch:
@@ -305,8 +310,15 @@ func (p *Proxy) providerFailure(err *provider.Error) *failure {
 			"If it happens again, send the request id below to whoever runs this application: the log says what was wrong."}}
 }
 
-// codeRefused is a token request that failed.
-func (p *Proxy) codeRefused(err *provider.Error) *failure {
+// codeRefused is a code that the provider does not take. Whatever code the browser brings, the fault is not this side's.
+func codeRefused(err *provider.Error) *failure {
+	return &failure{status: http.StatusBadRequest, title: "Signing in did not work", details: []detail{{"Error", err.Code}},
+		text: []string{"The provider does not take the code that your browser brought back from it: it was used before, is too old, " +
+			"or belongs to another login. Sign in once more. If it happens again, send the request id below to whoever runs this application."}}
+}
+
+// exchangeRefused is a token request that failed.
+func (p *Proxy) exchangeRefused(err *provider.Error) *failure {
 	return p.clientRefused(err, "The provider signed you in, but then did not give doorward its tokens. "+
 		"If it happens again, send the request id below to whoever runs this application: the log says why.")
 }
@@ -325,11 +337,6 @@ func (p *Proxy) clientRefused(err *provider.Error, text string) *failure {
 		f.text = []string{"The provider does not accept the way in which doorward identifies itself. Nothing that you can do will change that: " +
 			"send the request id below to whoever runs this application."}
 		f.notes = []string{"Compare " + p.clientSettings() + " with what the provider knows of this client."}
-	}
-	if err.Code == "invalid_grant" { // whatever code the browser brings, the fault is not this side's
-		f.status = http.StatusBadRequest
-		f.text = []string{"The provider does not take the code that your browser brought back from it: it was used before, is too old, " +
-			"or belongs to another login. Sign in once more. If it happens again, send the request id below to whoever runs this application."}
 	}
 	if err.Code != "" {
 		f.details = []detail{{"Error", err.Code}}

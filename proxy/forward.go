@@ -60,6 +60,8 @@ func newUpstream(entry config.Upstream, fast bool, notice func(setting string, e
 		IdleConnTimeout:        90 * time.Second,
 		MaxResponseHeaderBytes: 256 << 10,
 		Protocols:              new(http.Protocols),
+		// A connection of HTTP/2 that died without a word would let every request on it run into its timeout, for many minutes.
+		HTTP2: &http.HTTP2Config{SendPingTimeout: 10 * time.Second, PingTimeout: 5 * time.Second},
 	}
 	standard.Protocols.SetHTTP1(true)
 	standard.TLSClientConfig, u.look = entry.FollowTLS(notice)
@@ -276,7 +278,7 @@ func (p *Proxy) upstreamFailure(d *delivery, r *http.Request, err error) error {
 	if needed, ok := errors.AsType[*loginNeeded](err); ok {
 		return needed
 	}
-	if d.body.broken.Load() && r.Context().Err() == nil && !isTooLarge(err) {
+	if d.body.broken.Load() && r.Context().Err() == nil {
 		return badRequest("its body breaks off or is malformed")
 	}
 	reason, err := p.countFailure(d, r, err)
@@ -285,8 +287,6 @@ func (p *Proxy) upstreamFailure(d *delivery, r *http.Request, err error) error {
 		return clientGone(err)
 	case "timeout":
 		return upstreamTimeout(err)
-	case "body_too_large":
-		return bodyTooLarge(err)
 	}
 	return upstreamDown(reason, err)
 }
@@ -307,8 +307,6 @@ func failureReason(r *http.Request, err error) string {
 		return "timeout"
 	case r.Context().Err() != nil:
 		return "client_gone"
-	case isTooLarge(err):
-		return "body_too_large"
 	case errors.As(err, &network) && network.Timeout():
 		return "timeout"
 	case errors.As(err, &operation) && operation.Op == "dial":
@@ -330,13 +328,8 @@ func isTLS(err error) bool {
 	return untrusted || none || alert || errors.Is(err, http.ErrSchemeMismatch)
 }
 
-func isTooLarge(err error) bool {
-	_, ok := errors.AsType[*http.MaxBytesError](err)
-	return ok
-}
-
 func failureReasons() []string {
-	return []string{"client_gone", "body_too_large", "timeout", "connect", "tls", "connection_lost", "bad_answer"}
+	return []string{"client_gone", "timeout", "connect", "tls", "connection_lost", "bad_answer"}
 }
 
 // upstreamBody notes that an upstream broke off amid its answer: httputil.ReverseProxy ends the client's connection then, and says no more.

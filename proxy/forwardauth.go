@@ -195,10 +195,10 @@ func (d *description) values(name string, who *identity) []string {
 	return nil
 }
 
-// tokenFor is the access token as a header holds it, while it lives.
+// tokenFor is the access token as a header holds it, while it counts.
 func (d *description) tokenFor(name string, who *identity) []string {
 	switch {
-	case who == nil || who.session.LivingToken() == "":
+	case who == nil || who.token() == "":
 		return nil
 	case name == "Authorization":
 		return d.bearer

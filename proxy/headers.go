@@ -84,7 +84,7 @@ func (d *delivery) identify(h http.Header) {
 		h["X-Doorward-Assertion"] = []string{d.assertion}
 	}
 	switch {
-	case d.who.session.LivingToken() == "": // dead, and SESSION_WITHOUT_REFRESH keeps the session
+	case d.who.token() == "": // dead, and SESSION_WITHOUT_REFRESH keeps the session
 	case d.upstream.Token == "bearer":
 		h["Authorization"] = d.told.bearer
 	case d.upstream.Token == "x-forwarded-access-token":

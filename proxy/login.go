@@ -52,7 +52,7 @@ func (p *Proxy) login(x *exchange, r *http.Request, login *session.Login, hint s
 
 	location, err := p.provider.AuthorizationURL(r.Context(), request)
 	if err != nil {
-		return loginAskedFor(login, p.loginFailure(err, login.ReturnTo))
+		return loginAskedFor(login, p.loginFailure(r, err, login.ReturnTo))
 	}
 	login.State, login.Nonce, login.Verifier = request.State, request.Nonce, request.Verifier
 	login.RedirectURI = request.RedirectURI
@@ -79,7 +79,7 @@ func (p *Proxy) callback(x *exchange, r *http.Request) error {
 	}
 	answer, err := provider.ParseAnswer(values)
 	if err != nil {
-		return p.loginFailure(err, "")
+		return p.loginFailure(r, err, "")
 	}
 
 	// The login cookie is found by state. Without one, this browser began no such login: the callback came late,
@@ -166,10 +166,11 @@ func (p *Proxy) redeem(r *http.Request, login *session.Login, answer provider.An
 		MaxAge:      asks.MaxAge,
 	}, answer)
 	if err != nil {
-		return nil, nil, loginAskedFor(login, p.loginFailure(err, login.ReturnTo))
+		return nil, nil, loginAskedFor(login, p.loginFailure(r, err, login.ReturnTo))
 	}
 	s, err := p.newSession(person, began)
 	if err != nil {
+		p.revokeToken(person.RefreshToken) // nobody will hold it
 		return nil, nil, p.loginFailed("unusable_claims", login.ReturnTo, unusableClaims(err))
 	}
 	s.CreatedAt = created
@@ -181,6 +182,7 @@ func (p *Proxy) welcome(x *exchange, r *http.Request, login *session.Login, pers
 	p.replaceSession(r, login, s)
 	if err := p.sessions.Create(x.Header(), r, s); err != nil {
 		p.sessions.Destroy(x.Header(), r) // whoever was signed in before is not who has just logged in
+		p.revokeToken(s.RefreshToken)
 		return p.sessionFailure(err, login.ReturnTo)
 	}
 	x.belongsTo(s)

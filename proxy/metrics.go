@@ -76,7 +76,7 @@ func newMetrics(version string) *metrics {
 	m.denials = of.counters("denials_total", "Requests that a rule refused, by what was missing.", "rule", "reason")
 	m.ambiguousPaths = of.counters("ambiguous_paths_total", "Requests refused because their path has several meanings.").WithLabelValues()
 	m.loginsStarted = of.counters("logins_started_total", "People sent to the provider.").WithLabelValues()
-	m.logins = of.counters("logins_total", "Callbacks by result.", "result")
+	m.logins = of.counters("logins_total", "Callbacks by result, and logins that failed before anybody was sent to the provider.", "result")
 	m.loginLoops = of.counters("login_loops_total", "Logins stopped because they came back again and again.").WithLabelValues()
 	m.refreshes = of.counters("refreshes_total", "Refreshes of access tokens by result.", "result")
 	m.logouts = of.counters("logouts_total", "Sessions ended by a sign-out, by kind.", "kind")

@@ -219,7 +219,9 @@ func resultOf(m providertest.Mutation) string {
 	case "callback-error-access-denied", "callback-error-server-error", "callback-error-temporarily-unavailable",
 		"callback-error-login-required", "callback-error-unknown", "callback-error-script", "callback-error-with-iss":
 		return "provider_error"
-	case "token-invalid-grant", "token-invalid-client", "token-error-with-200", "token-id-token-huge":
+	case "token-invalid-grant", "token-error-with-200":
+		return "code_refused"
+	case "token-invalid-client", "token-id-token-huge":
 		return "token_request_failed"
 	case "oidcc-client-test-nonce-invalid", "fapi2-security-profile-final-client-test-invalid-missing-nonce",
 		"id-token-nonce-empty", "id-token-nonce-array":

@@ -4,6 +4,8 @@ import (
 	"strconv"
 	"sync"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"doorward/config"
 )
 
@@ -13,8 +15,8 @@ type unreadable struct {
 	settings map[string]bool
 }
 
-// note says how many there are, once it is known what became of one.
-func (u *unreadable) note(setting string, failed bool) int {
+// note tells success whether there are any, once it is known what became of one.
+func (u *unreadable) note(setting string, failed bool, success prometheus.Gauge) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if u.settings == nil {
@@ -23,7 +25,10 @@ func (u *unreadable) note(setting string, failed bool) int {
 	if delete(u.settings, setting); failed {
 		u.settings[setting] = true
 	}
-	return len(u.settings)
+	success.Set(1)
+	if len(u.settings) > 0 {
+		success.Set(0)
+	}
 }
 
 // Reload looks again at every file that a setting was read from and that may change while doorward runs (config.FollowedFiles). What it finds
@@ -55,11 +60,7 @@ func (p *Proxy) useSecrets(secrets [][]byte) {
 
 // reloaded tells of a setting whose file changed, and of one that cannot be used.
 func (p *Proxy) reloaded(setting string, err error) {
-	if p.unreadable.note(setting, err != nil) > 0 {
-		p.metrics.configReload.Set(0)
-	} else {
-		p.metrics.configReload.Set(1)
-	}
+	p.unreadable.note(setting, err != nil, p.metrics.configReload)
 	if err != nil {
 		p.log.Warn("config_reload_failed", "setting", setting, "error", err.Error(), "says", "the last good value stays in use")
 		return

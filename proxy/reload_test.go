@@ -159,6 +159,37 @@ func TestNewRulesCutWhatTheyRefuse(t *testing.T) {
 	isCut(t, "a stream where nobody may any more", staying)
 }
 
+// The rule of where a COPY writes to still counts when others change, whatever the source asks for.
+func TestDestinationsCountAfterNewRules(t *testing.T) {
+	const before = "/ authenticated; /public/ public; /admin/ group:Admin; /closing/ public"
+	s, f := withRules(t, before)
+	s.Provider.IssueRefreshTokens()
+	b := s.signedIn("alice")
+	newEndless(s)
+	arrived, endless := make(chan struct{}), s.Upstream.Answer
+	s.Upstream.Answer = func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.Method == "COPY":
+			close(arrived)
+			stall(w, r)
+		case strings.HasPrefix(r.URL.Path, "/closing/"):
+			endless(w, r)
+		}
+	}
+	answered := make(chan *page)
+	go func() {
+		answered <- b.request("COPY", s.URL+"/public/x", headers("Accept", "application/json", "Destination", "/admin/x"), "")
+	}()
+	<-arrived
+	other := converses(t, s, s.browser().client, "/closing/ws")
+	s.ruledBy(f, strings.Replace(before, "/closing/ public", "/closing/ deny", 1))
+	isCut(t, "what is closed", other) // by when all have been judged anew
+	s.Provider.AddUser(providertest.User{Subject: "alice", Groups: []string{"Dev"}})
+	b.age(s, untilDue)
+	b.api(s, "/x").wants(t, http.StatusOK)
+	(<-answered).wants(t, http.StatusForbidden)
+}
+
 // That holds for those, too, who came without a session or with a token of their own.
 func TestNewRulesCutWhatStrangersMayNotAnyMore(t *testing.T) {
 	const before = "/ authenticated; /public/ public; /own/ upstream-auth; /api/ group:Dev; /one/ public; /two/ public"

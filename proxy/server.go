@@ -10,8 +10,8 @@ import (
 
 // Rules that this file keeps:
 //
-//   - Every limit of a listener that is open to the world is a setting, and none of them is off unless somebody says so. net/http has
-//     no time limits of its own.
+//   - Every limit of a listener that is open to the world is a setting, and none but MAX_CONNECTIONS is off unless somebody says so. net/http
+//     has no time limits of its own.
 //   - Bodies and answers have no time limit: uploads, downloads and streams may be long.
 //   - What a peer sent is not quoted in the log.
 
@@ -45,7 +45,7 @@ func (p *Proxy) newServer(h http.Handler) *http.Server {
 	}
 }
 
-// protocols are what the public listener speaks: HTTP/1.1 and HTTP/2, the latter without TLS too, for gRPC behind a server that ends
+// protocols are what is spoken: HTTP/1.1 and HTTP/2, the latter without TLS too, for gRPC behind a server that ends
 // TLS. Such a client says so with its first bytes (RFC 9113 3.3). Upgrade: h2c, which leads past rules where a server in front passes it
 // on, net/http does not know.
 func protocols() *http.Protocols {

@@ -88,7 +88,8 @@ func (p *Proxy) stepUp(x *exchange, r *http.Request, who *identity, refusal *acc
 
 // challenged is the login that an upstream's answer asks for, nil where the answer is to pass as it is.
 func (p *Proxy) challenged(d *delivery, answer *http.Response) *loginNeeded {
-	if answer.StatusCode != http.StatusUnauthorized || d.who == nil || d.who.bearer || d.upstream.Token == "none" || d.x.origin == nil || !isNavigation(d.in) {
+	sent := d.who != nil && d.upstream.Token != "none" && d.who.token() != ""
+	if answer.StatusCode != http.StatusUnauthorized || !sent || d.who.bearer || d.x.origin == nil || !isNavigation(d.in) {
 		return nil
 	}
 	asks, ok := readChallenge(answer.Header["Www-Authenticate"])

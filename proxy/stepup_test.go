@@ -579,6 +579,18 @@ func TestChallengesThatPass(t *testing.T) {
 	}
 }
 
+// A challenge is about the token that the upstream was sent. Where that is dead, and the session goes on without, there was none.
+func TestChallengesOfUpstreamsThatGotNoToken(t *testing.T) {
+	s := newSite(t, func(c *config.Config) { c.SessionWithoutRefresh = "keep" })
+	b := s.signedIn("alice")
+	b.age(s, 2*time.Hour)
+	challenging(s, 2, wantsGold)
+	passed(t, b.open(s.URL+"/app"), wantsGold)
+	if got := s.Upstream.last(t).Header.Get("Authorization"); got != "" {
+		t.Errorf("the upstream got %.20q", got)
+	}
+}
+
 // Only a 401 asks for a login, whatever stands beside another status.
 func TestChallengesBesideAnotherStatus(t *testing.T) {
 	for _, status := range []int{http.StatusOK, http.StatusForbidden, http.StatusProxyAuthRequired} {

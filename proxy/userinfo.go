@@ -4,8 +4,6 @@ import (
 	"errors"
 	"net/http"
 	"time"
-
-	"doorward/session"
 )
 
 // userinfo tells a signed-in person, or an API client, who they are and how long that holds: GET /oauth2/userinfo. It extends
@@ -39,15 +37,15 @@ func (p *Proxy) userinfo(x *exchange, r *http.Request) error {
 		IdleIn            *int     `json:"idle_in,omitempty"`
 	}{
 		s.User, s.Email, append([]string{}, p.groupsOf(s, x.rules).names...), s.PreferredUsername,
-		secondsUntil(p.sessions.EndsAt(s)), secondsUntil(s.TokenExpiresAt), p.idleIn(s),
+		secondsUntil(p.sessions.EndsAt(s)), secondsUntil(s.TokenExpiresAt), p.idleIn(who),
 	})
 	return nil
 }
 
-// idleIn is in how many seconds the session ends unless it is used; nil where that does not matter.
-func (p *Proxy) idleIn(s *session.Session) *int {
-	end := p.sessions.IdleEndsAt(s)
-	if end.IsZero() {
+// idleIn is in how many seconds a session ends unless it is used; nil where that does not matter.
+func (p *Proxy) idleIn(who *identity) *int {
+	end := p.sessions.IdleEndsAt(who.session)
+	if end.IsZero() || who.bearer {
 		return nil
 	}
 	seconds := secondsUntil(end)

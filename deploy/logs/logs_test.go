@@ -208,7 +208,7 @@ func audits(t *testing.T, lines []line) {
 	}
 	for event, reasons := range map[string][]string{
 		"logout":         {"rp_initiated", "everywhere", "back_channel", "admin"},
-		"login_failed":   {"no_login_state", "token_request_failed", "provider_error"},
+		"login_failed":   {"no_login_state", "code_refused", "provider_error"},
 		"refresh_failed": {"invalid_grant", "unavailable"},
 		"denied":         {"group", "deny", "cross_site"},
 		"connection_cut": {"revoked", "shutdown"},

@@ -117,7 +117,7 @@ func (i *Installation) programs() {
 func (i *Installation) failedLogins() {
 	i.t.Helper()
 	i.Visitor("alice").Open("/oauth2/callback?state=stray&code=stray", http.StatusBadRequest)
-	i.FailLogin()
+	i.madeUpCode()
 	dave := i.Visitor("dave")
 	back, _ := url.Parse(dave.callback())
 	q := back.Query()
@@ -126,8 +126,18 @@ func (i *Installation) failedLogins() {
 	dave.Open("/oauth2/callback?"+q.Encode(), http.StatusForbidden)
 }
 
-// FailLogin is a login that comes back with a code that the provider did not give out.
+// FailLogin is a login at a provider that knows another secret of doorward's than the one that it has.
 func (i *Installation) FailLogin() {
+	i.t.Helper()
+	i.Provider.Register(providertest.Client{Secret: "rotated"})
+	defer i.Provider.Register(providertest.Client{})
+	v := i.Visitor("dave")
+	back, _ := url.Parse(v.callback())
+	v.Open(back.RequestURI(), http.StatusBadGateway)
+}
+
+// madeUpCode is a login that comes back with a code that the provider did not give out.
+func (i *Installation) madeUpCode() {
 	i.t.Helper()
 	v := i.Visitor("dave")
 	back, _ := url.Parse(v.callback())

@@ -23,8 +23,10 @@ const (
 	KindIssuerMismatch
 	// KindProviderError: the provider itself reports an error in the callback; Code and Description hold it.
 	KindProviderError
-	// KindTokenRequestFailed: the token endpoint cannot be reached or refuses the code; Code and Description hold what it said.
+	// KindTokenRequestFailed: the token endpoint cannot be reached, or refuses; Code and Description hold what it said.
 	KindTokenRequestFailed
+	// KindCodeRefused: the token endpoint does not take the code that the browser brought (invalid_grant), which anybody may make up.
+	KindCodeRefused
 	// KindInvalidTokenResponse: the token endpoint's success is malformed.
 	KindInvalidTokenResponse
 	// KindInvalidIDToken: the ID token fails a check.
@@ -74,6 +76,8 @@ func (k Kind) words() (label, doing string) {
 		return "provider_error", "reading the provider's answer"
 	case KindTokenRequestFailed:
 		return "token_request_failed", "exchanging the code"
+	case KindCodeRefused:
+		return "code_refused", "exchanging the code"
 	case KindInvalidTokenResponse:
 		return "invalid_token_response", "reading the token response"
 	case KindInvalidIDToken:

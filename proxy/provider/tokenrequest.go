@@ -39,9 +39,13 @@ type tokens struct {
 // requestTokens exchanges the code for tokens.
 func (p *Provider) requestTokens(ctx context.Context, m *metadata, r Request, code string) (*tokens, []Check, error) {
 	transport := &tokenTransport{provider: p, address: m.TokenURL}
-	return transport.tokens(ctx, func(ctx context.Context) (*oauth2.Token, error) {
+	got, checks, err := transport.tokens(ctx, func(ctx context.Context) (*oauth2.Token, error) {
 		return p.oauth(m, r.RedirectURI).Exchange(ctx, code, oauth2.VerifierOption(r.Verifier))
 	})
+	if refused, ok := errors.AsType[*Error](err); ok && refused.Code == "invalid_grant" {
+		refused.Kind = KindCodeRefused
+	}
+	return got, checks, err
 }
 
 // tokens has x/oauth2 make the request and read the answer; the transport stands between it and the network.

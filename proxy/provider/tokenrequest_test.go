@@ -58,7 +58,7 @@ func TestTokenResponsesThatAreRefused(t *testing.T) {
 			_, err := o.login(t, o.client(t, nil))
 			want := KindInvalidTokenResponse
 			if name == "error beside tokens" {
-				want = KindTokenRequestFailed
+				want = KindCodeRefused
 			}
 			o.wantKind(t, err, want)
 			if n := o.count("POST /token"); n != 1 {
@@ -93,7 +93,7 @@ func TestTokenEndpointThatMisbehaves(t *testing.T) {
 		"500":               {says(500, "text/html", secret), KindTokenRequestFailed},
 		"401, no OAuth":     {says(401, "application/json", `{"error":7}`), KindTokenRequestFailed},
 		"connection closed": {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, KindTokenRequestFailed},
-		"error with 200":    {says(200, "application/json", `{"error":"invalid_grant"}`), KindTokenRequestFailed},
+		"error with 200":    {says(200, "application/json", `{"error":"invalid_grant"}`), KindCodeRefused},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -112,7 +112,7 @@ func TestRefusedCodeSaysWhatTheProviderSaid(t *testing.T) {
 	o := newOP(t, "RS256")
 	o.instead = handlers("/token", says(400, "application/json", `{"error":"invalid_grant","error_description":"code\nused"}`))
 	_, err := o.login(t, o.client(t, nil))
-	o.wantKind(t, err, KindTokenRequestFailed)
+	o.wantKind(t, err, KindCodeRefused)
 	if e := err.(*Error); e.Code != "invalid_grant" || e.Description != "code used" {
 		t.Errorf("got %q %q", e.Code, e.Description)
 	}
