@@ -4,6 +4,8 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -143,8 +145,8 @@ func (p *followedPair) current() *tls.Certificate {
 func (p *followedPair) tell(changed bool) {
 	name, trouble := Prefix+"_TLS_CERT", ""
 	var all []error
-	for _, err := range p.troubles {
-		all = append(all, err)
+	for _, variable := range slices.Sorted(maps.Keys(p.troubles)) {
+		all = append(all, p.troubles[variable])
 	}
 	if err := errors.Join(all...); err != nil {
 		trouble = err.Error()

@@ -324,6 +324,7 @@ var wrongValues = []struct {
 	{"UPSTREAMS", `/a" http://x`, "quotation mark", ""},
 
 	{"ACCESS_RULES", "", "empty", "/ authenticated"},
+	{"ACCESS_RULES", "\"/ group:Dev\"", "still wears quotation marks", "without"},
 	{"ACCESS_RULES", "# nothing", "", ""},
 	{"ACCESS_RULES", "/", "", ""},
 	{"ACCESS_RULES", "/ nonsense", "nonsense", ""},

@@ -19,6 +19,17 @@ func checkAddresses(c *Config) Problems {
 	return append(public.problems, metrics.problems...)
 }
 
+// MetricsAddr returns METRICS_ADDR, or its default where it cannot be read, and
+// reads nothing else: no other setting, no secret, no folder.
+func MetricsAddr() string {
+	s := settingOf("METRICS_ADDR")
+	if isSpecial(fileOf("METRICS_ADDR")) {
+		return s.fallback // a pipe, which the start has emptied
+	}
+	address, _ := s.lookup()
+	return cmp.Or(address, s.fallback)
+}
+
 func checkAddress(v *verdict, address string) {
 	host, port, err := net.SplitHostPort(address)
 	_, portErr := strconv.ParseUint(port, 10, 16)

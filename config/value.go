@@ -69,13 +69,15 @@ func placeholder(text string) bool {
 	return dots || strings.HasPrefix(text, "<") && strings.HasSuffix(text, ">")
 }
 
+// quoted reports a text between quotation marks, not one that begins and ends
+// with a quoted part, as a table may.
 func quoted(text string) bool {
 	text = strings.TrimFunc(text, blank)
 	if len(text) < 2 {
 		return false
 	}
-	first, last := text[0], text[len(text)-1]
-	return first == last && (first == '"' || first == '\'')
+	first, inner, last := text[0], text[1:len(text)-1], text[len(text)-1]
+	return first == last && (first == '"' || first == '\'') && strings.IndexByte(inner, first) < 0
 }
 
 // blank reports white space, and the invisible marks that editors and web

@@ -126,10 +126,17 @@ func (q *question) beforeRules(c *config.Config, policy *access.Policy) string {
 	switch {
 	case q.method == "CONNECT" || q.method == "TRACE":
 		return "denied: " + q.method + " is never forwarded (405)"
-	case q.elsewhere(c) && !policy.ServesHost(q.host):
+	case q.elsewhere(c) && !policy.ServesHost(q.host) && !q.forPrograms(c):
 		return fmt.Sprintf("denied: %s_PUBLIC_URL does not name the host, nor does a rule or upstream (421)", config.Prefix)
 	}
 	return ""
+}
+
+// forPrograms reports an endpoint that answers programs, which may know
+// doorward by any name.
+func (q *question) forPrograms(c *config.Config) bool {
+	endpoint, ours := strings.CutPrefix(q.path, c.EndpointPrefix)
+	return ours && slices.Contains([]string{"/healthz", "/backchannel-logout", "/jwks"}, endpoint)
 }
 
 // elsewhere reports a host of none of the origins, where there are any.

@@ -64,6 +64,8 @@ func TestExplain(t *testing.T) {
 		{"https://other.example.com/", exitFailed, []string{"421", "PUBLIC_URL"}},
 		{"TRACE /", exitFailed, []string{"405"}},
 		{"/oauth2/userinfo", exitOK, []string{"doorward itself"}},
+		{"http://10.0.0.7:4180/oauth2/healthz", exitOK, []string{"doorward itself"}},
+		{"http://10.0.0.7:4180/oauth2/userinfo", exitFailed, []string{"421"}},
 		{"/ADMIN/", exitFailed, []string{"reads it as /admin/,"}},
 		{"/x/..%2fadmin/", exitFailed, []string{"400", "/admin/"}},
 		{"/%zz", exitFailed, []string{"400"}},

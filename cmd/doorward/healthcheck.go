@@ -16,15 +16,14 @@ import (
 const healthcheckPatience = 3 * time.Second
 
 // healthcheck asks the doorward that runs with the same environment whether it is ready: for images, which hold no other program that could.
-// What may be wrong with the settings is not its business: the running one told it at its start.
+// No other setting is read: what may be wrong with them the running one told at its start.
 func healthcheck(ctx context.Context, args []string, out, errOut io.Writer) int {
 	if status, ok := newFlags("healthcheck", errOut).parse(args, 0); !ok {
 		return status
 	}
-	c, _ := config.Load()
 	ctx, cancel := context.WithTimeout(ctx, healthcheckPatience)
 	defer cancel()
-	if err := askReady(ctx, "http://"+reachable(c.MetricsAddr)+"/readyz"); err != nil {
+	if err := askReady(ctx, "http://"+reachable(config.MetricsAddr())+"/readyz"); err != nil {
 		fmt.Fprintf(errOut, "doorward healthcheck: %v\n", err)
 		return exitFailed
 	}

@@ -28,7 +28,7 @@ func inspect(ctx context.Context, c *config.Config) []finding {
 		func() []finding { return inspectFront(c) },
 	}
 	if c.UsesRedis() {
-		looks = append(looks, func() []finding { return []finding{inspectRedis(ctx, c)} })
+		looks = append(looks, func() []finding { return inspectRedis(ctx, c) })
 	}
 	if c.Tracing != nil {
 		looks = append(looks, func() []finding { return []finding{inspectCollector(ctx, c)} })
@@ -88,12 +88,30 @@ func askProvider(ctx context.Context, c *config.Config) ([]provider.Finding, err
 	return p.Inspect(ctx, c.CallbackURLs()...)
 }
 
-// inspectRedis asks Redis whether it is there, lets us in and takes what we have, and changes nothing in it.
-func inspectRedis(ctx context.Context, c *config.Config) finding {
+// inspectRedis asks Redis whether it is there, lets us in and takes what we have, and what time it is there. It changes nothing in it.
+func inspectRedis(ctx context.Context, c *config.Config) []finding {
 	f := finding{ID: "redis.reachable", Level: provider.LevelOK, Subject: "redis", Says: "answers, and lets us in"}
-	if _, err := session.PingRedis(ctx, proxy.RedisOptions(c, func(string, error) {})); err != nil {
+	ahead, err := session.PingRedis(ctx, proxy.RedisOptions(c, func(string, error) {}))
+	if err != nil {
 		f.Level, f.Says = provider.LevelFail, err.Error()
 		f.Mend = fmt.Sprintf("look at %[1]s_REDIS_URL, %[1]s_REDIS_PASSWORD, %[1]s_REDIS_CA and %[1]s_REDIS_PREFIX, at what Redis lets this user do, and at the network between", config.Prefix)
+		return []finding{f}
+	}
+	return []finding{f, redisClock(ahead)}
+}
+
+// clocksTogether is how far clocks that NTP sets may be apart, with what the question takes.
+const clocksTogether = 5 * time.Second
+
+// redisClock is about its clock, with which every instance is compared: what one that is ahead has written, others take to be of the future.
+func redisClock(ahead time.Duration) finding {
+	f := finding{ID: "redis.clock", Level: provider.LevelOK, Subject: "redis", Says: "its clock and ours agree"}
+	if apart := ahead.Abs().Round(time.Second); apart > clocksTogether {
+		f.Level, f.Says = provider.LevelNote, fmt.Sprintf("its clock is ahead of ours by %s", apart)
+		if ahead < 0 {
+			f.Says = fmt.Sprintf("its clock is behind ours by %s", apart)
+		}
+		f.Mend = "set the clocks of all machines by NTP: beyond a minute, sessions that one instance has used are none for another"
 	}
 	return f
 }

@@ -7,9 +7,11 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"doorward/deploy/certtest"
 	"doorward/deploy/redistest"
+	"doorward/proxy/provider"
 )
 
 // What is wrong between doorward and Redis is told by what Redis said, and never by what the password is.
@@ -65,4 +67,16 @@ func checkedRedis(t *testing.T, secret string) finding {
 	}
 	t.Fatalf("Redis was not asked: %s", out)
 	return finding{}
+}
+
+// Instances are compared by the clock that they share.
+func TestCheckLiveOfRedisClock(t *testing.T) {
+	for ahead, says := range map[time.Duration]string{
+		20 * time.Millisecond: "agree", -3 * time.Second: "agree", 2 * time.Minute: "ahead of ours by 2m0s", -time.Hour: "behind ours by 1h0m0s",
+	} {
+		f := redisClock(ahead)
+		if !strings.Contains(f.Says, says) || (f.Level == provider.LevelOK) != (says == "agree") || f.failed() {
+			t.Errorf("%s ahead: %+v", ahead, f)
+		}
+	}
 }
