@@ -122,7 +122,7 @@ func TestWhatIsRememberedEnds(t *testing.T) {
 		"by sign-out":     {func(m *Manager, s *Session) { _ = m.Revoke(s) }, ErrRevoked},
 		"with its person": {func(m *Manager, s *Session) { _ = m.RevokeSubject(s.Issuer, s.Subject) }, ErrRevoked},
 		"when a clock moved": {func(m *Manager, s *Session) {
-			m.revoked.now = func() time.Time { return time.Time{} }
+			m.revoked.clock = func() time.Time { return time.Time{} }
 			s.UsedAt = time.Now().Add(2 * leeway)
 		}, ErrNone},
 	}

@@ -101,7 +101,6 @@ func (r *revocations) load(path string) (damage, err error) {
 
 // readRecords takes in what reads, and makes up for what does not. The caller holds mu.
 func (r *revocations) readRecords(in io.Reader) (damage, err error) {
-	now := time.Now()
 	for i := 1; ; i++ {
 		var raw record
 		_, err := io.ReadFull(in, raw[:])
@@ -114,18 +113,16 @@ func (r *revocations) readRecords(in io.Reader) (damage, err error) {
 		one, ok := raw.revocation()
 		if !ok {
 			damage = fmt.Errorf("record %d of the file of revocations is damaged; all sessions from before now have ended", i)
-			one = revocation{keyOfEverybody(), now}
+			one = revocation{keyOfEverybody(), r.next()}
 		}
-		if latest := now.Add(leeway); one.at.After(latest) {
-			one.at = latest // the clock was set back meanwhile, and sessions that are younger still are none (Manager.Get)
-		}
+		r.latest.Store(max(r.latest.Load(), one.at.UnixNano())) // the clock that wrote it may have been ahead of ours
 		r.put(one)
 	}
 }
 
 // add revokes at once, and then for the next process too.
 func (f *revocationFile) add(key revocationKey) error {
-	one := revocation{key, f.set.now()}
+	one := revocation{key, f.set.next()}
 	f.set.take(one)
 	return f.save(one)
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -260,16 +261,73 @@ func TestTheNotBeforeOfAllSurvives(t *testing.T) {
 	isRevoked(t, m, person("alice", "1"), false)
 }
 
-// A clock that was set back must not keep those out for long who sign in again.
-func TestTimesFromTheFuture(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "revocations")
-	m := withFile(t, path)
-	m.revoked.journal.(*revocationFile).save(revocation{keyOfSubject(testIssuer, "alice"), time.Now().Add(24 * time.Hour)})
-	m = withFile(t, crash(t, path, nil))
-	isRevoked(t, m, person("alice", "1"), true)
-	later := person("alice", "1")
-	later.CreatedAt = later.CreatedAt.Add(leeway + time.Second)
-	isRevoked(t, m, later, false)
+// What a fast clock saw revoked stays so when the clock was mended, however long that is ago. Who signs in then comes in.
+func TestAClockThatWasAhead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const ahead = 2 * time.Hour
+		path := filepath.Join(t.TempDir(), "revocations")
+		m := withFile(t, path)
+		m.revoked.journal.(*revocationFile).save(revocation{keyOfSubject(testIssuer, "alice"), time.Now().Add(ahead + 5*time.Minute)})
+		fast, b := person("alice", "1"), newBrowser(t)
+		fast.CreatedAt, fast.UsedAt = time.Now().Add(ahead), time.Now().Add(ahead)
+		fast.ExpiresAt, fast.TokenExpiresAt = fast.CreatedAt.Add(12*time.Hour), fast.CreatedAt.Add(12*time.Hour)
+		b.login(m, fast)
+
+		m = withFile(t, crash(t, path, nil), func(o *Options) { o.Secrets = m.options.Secrets })
+		again, second := person("alice", "2"), newBrowser(t)
+		again.CreatedAt, _ = m.Now(t.Context())
+		again.ExpiresAt, again.TokenExpiresAt = again.CreatedAt.Add(8*time.Hour), again.CreatedAt.Add(8*time.Hour)
+		second.login(m, again)
+		for hour := range 4 {
+			if s, err := m.Get(b.request()); err == nil {
+				t.Errorf("after %d hours %s is signed in again", hour, s.Subject)
+			}
+			if _, err := m.Get(second.request()); err != nil {
+				t.Errorf("after %d hours a new login is %v", hour, err)
+			}
+			time.Sleep(time.Hour)
+		}
+		if err := m.Revoke(again); err != nil || !m.Revoked(again) {
+			t.Errorf("a sign-out: %v", err)
+		}
+	})
+}
+
+// A clock that is set back while doorward runs keeps nobody out, and lets nobody in.
+func TestAClockThatIsSetBack(t *testing.T) {
+	m := newManager(t)
+	now := time.Now()
+	m.revoked.clock = func() time.Time { return now }
+	before := person("alice", "1")
+	before.CreatedAt, _ = m.Now(t.Context())
+	m.RevokeSubject(testIssuer, "alice")
+	now = now.Add(-time.Hour)
+	after := person("alice", "2")
+	after.CreatedAt, _ = m.Now(t.Context())
+	if !m.Revoked(before) || m.Revoked(after) {
+		t.Errorf("revoked: %t before, %t after", m.Revoked(before), m.Revoked(after))
+	}
+	if m.RevokeSubject(testIssuer, "alice"); !m.Revoked(after) {
+		t.Error("the second revocation came before the login")
+	}
+}
+
+// A SESSION_MAX_AGE that was lower for a while lets nobody in again who was signed out.
+func TestALifetimeThatGrowsAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "revocations")
+		m := withFile(t, path)
+		s := person("alice", "1")
+		s.ExpiresAt = s.CreatedAt.Add(12 * time.Hour)
+		time.Sleep(time.Minute)
+		m.RevokeSubject(testIssuer, "alice")
+		time.Sleep(time.Hour)
+		for _, age := range []time.Duration{time.Minute, 12 * time.Hour} {
+			path = crash(t, path, nil)
+			m = withFile(t, path, func(o *Options) { o.MaxAge = age })
+		}
+		isRevoked(t, m, s, true)
+	})
 }
 
 func TestManyRevocationsAtOnce(t *testing.T) {

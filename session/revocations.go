@@ -2,7 +2,9 @@ package session
 
 import (
 	"crypto/sha256"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -14,9 +16,11 @@ import (
 //     exchange began before the report came. A new login, even one that the provider gives the same sid, counts.
 //   - An administrator names a user as upstreams know them, or a session as the log does.
 //   - One that names both ends that session alone, and the person's sessions of which the provider never said which they are.
-//   - All times are by our own clock, or by Redis's where it is shared: the session's CreatedAt and the moment of the revocation.
-//   - The set is bounded and forgets nothing. An entry goes when every session that it could concern is over by itself; where there
-//     are more, the oldest goes and all sessions end that are as old as it. That signs out some too many and never one too few.
+//   - All times are by our own clock, or by Redis's where it is shared: the session's CreatedAt and the moment of the revocation. What
+//     happens later is later by that, though our clock be set back (next).
+//   - The set is bounded and forgets nothing. An entry goes when every session that it could concern is over by itself, or when there are
+//     too many, the oldest first; and then all sessions end that are as old as it. That signs out some too many and never one too few:
+//     those, too, that a longer SESSION_MAX_AGE would let live again.
 //   - It holds from the moment it is in memory. With a file, or Redis, it is reported as done when it is there too (revocationfile.go,
 //     sharedrevocations.go).
 
@@ -28,9 +32,10 @@ const clocksApart = 15 * time.Minute
 
 // revocations is a set of sessions that ended before their time. It is safe for concurrent use.
 type revocations struct {
-	keep    time.Duration // how long the longest session lives
-	journal journal       // nil: a restart forgets
-	now     func() time.Time
+	keep    time.Duration    // how long the longest session lives
+	journal journal          // nil: a restart forgets
+	clock   func() time.Time // Redis's where it is shared
+	latest  atomic.Int64     // of what was put in order by our own clock, in nanoseconds since 1970
 
 	mu        sync.RWMutex
 	notBefore time.Time                   // of all sessions
@@ -55,9 +60,9 @@ type revocation struct {
 
 // openRevocations makes the set, with what its file holds when there is one, or as a part of what is in Redis.
 func openRevocations(o Options, shared *redis) (*revocations, error) {
-	r := &revocations{keep: o.MaxAge, now: time.Now, entries: map[revocationKey]time.Time{}}
+	r := &revocations{keep: o.MaxAge, clock: time.Now, entries: map[revocationKey]time.Time{}}
 	if shared != nil {
-		r.now, r.keep = shared.now, o.MaxAge+clocksApart
+		r.clock, r.keep = shared.now, o.MaxAge+clocksApart
 		r.journal = openSharedRevocations(shared, r, o.OnRedis)
 		return r, nil
 	}
@@ -73,6 +78,28 @@ func openRevocations(o Options, shared *redis) (*revocations, error) {
 		o.OnDamage(damage)
 	}
 	return r, nil
+}
+
+// now is the moment that has been reached: what is of a later one, a clock wrote that was ahead.
+func (r *revocations) now() time.Time {
+	now := r.clock()
+	if latest := time.Unix(0, r.latest.Load()); latest.After(now) {
+		return latest
+	}
+	return now
+}
+
+// next is the moment of what happens now, after everything before it: where our clock was set back, or a faster one wrote the file, it goes on
+// from there by the smallest steps until the clock catches up. Otherwise what a fast clock saw revoked would be younger than its revocation
+// one day, or whoever signs in again would be revoked already.
+func (r *revocations) next() time.Time {
+	for {
+		latest := r.latest.Load()
+		next := max(r.clock().UnixNano(), latest+1)
+		if r.latest.CompareAndSwap(latest, next) {
+			return time.Unix(0, next)
+		}
+	}
 }
 
 // The keys of what can be revoked.
@@ -113,7 +140,7 @@ func keyOfEverybody() revocationKey { return revocationKey{} }
 // add revokes, from now on, what began before. An error says that the journal does not know of it.
 func (r *revocations) add(key revocationKey) error {
 	if r.journal == nil {
-		r.take(revocation{key, r.now()})
+		r.take(revocation{key, r.next()})
 		return nil
 	}
 	return r.journal.add(key)
@@ -143,7 +170,7 @@ func (r *revocations) put(one revocation) {
 		r.entries[one.key] = one.at
 		r.order = append(r.order, one)
 	}
-	r.forget(r.now())
+	r.forget(r.clock())
 }
 
 func (r *revocations) revokeEverybody(at time.Time) {
@@ -156,13 +183,13 @@ func (r *revocations) revokeEverybody(at time.Time) {
 func (r *revocations) all() []revocation {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.forget(r.now())
+	r.forget(r.clock())
 	var all []revocation
 	if !r.notBefore.IsZero() {
 		all = append(all, revocation{keyOfEverybody(), r.notBefore})
 	}
 	for _, one := range r.order {
-		if r.entries[one.key].Equal(one.at) {
+		if !r.outdated(one) {
 			all = append(all, one)
 		}
 	}
@@ -173,19 +200,22 @@ func (r *revocations) all() []revocation {
 func (r *revocations) forget(now time.Time) {
 	for len(r.order) > 0 {
 		oldest := r.order[0]
-		over, outdated := now.Sub(oldest.at) > r.keep, !r.entries[oldest.key].Equal(oldest.at)
-		if !over && !outdated && len(r.order) <= maxRevocations {
-			return
-		}
-		if !over && !outdated {
+		if !r.outdated(oldest) {
+			if now.Sub(oldest.at) <= r.keep && len(r.entries) <= maxRevocations {
+				break
+			}
 			r.revokeEverybody(oldest.at)
-		}
-		if !outdated {
 			delete(r.entries, oldest.key)
 		}
 		r.order = r.order[1:]
 	}
+	if len(r.order) > 2*maxRevocations {
+		r.order = slices.DeleteFunc(r.order, r.outdated)
+	}
 }
+
+// outdated says whether a later revocation of the same has come. The caller holds mu.
+func (r *revocations) outdated(one revocation) bool { return !r.entries[one.key].Equal(one.at) }
 
 // has tells whether a session was revoked.
 func (r *revocations) has(s *Session) bool {
