@@ -26,21 +26,23 @@ import (
 //   - So does what came with cookies that no secret opens any more, once COOKIE_SECRETS change.
 //   - When the rules change, those that are in use now are asked about everything, whoever came with it.
 //   - That an access token expires ends nothing: the upstream got it when it lived.
-//   - Bytes that pass, either way, are use of the session. Silence is not.
-//   - Where nobody knows any more which sessions count, for Redis is away, none does.
+//   - Bytes that pass, either way, are use of the session. Silence is not. What other instances see of its use counts where sessions live in
+//     Redis; in a cookie it is told to no other.
+//   - Where nobody knows any more which sessions count, for Redis is away, none does; and one that Redis has lost does not.
 //   - Nothing else ends what somebody came for without a session, or with a token of their own.
 //   - What is cut never looks whole: net/http closes the connection, or resets the stream, when a handler gives up. Where no answer
 //     has begun, the client gets the one that it would get if it came now.
 //   - A request pays for a context and two short locks. One look is for all of them, and takes no notice of the short ones. It ends what waits
 //     too long for an upstream as well (patience.go).
+//   - A look waits for nobody. Beside it Redis is asked about each session: whether it is still there, and what other instances have made of
+//     it. That alone takes longer with a slow Redis, or a Cluster of which a server is frozen, and the idle limit, which hangs on it.
 
 // lookEvery is the time between two looks. A connection is cut in the second one after its session's end at the latest, and what does
-// not give way to that, because its client takes nothing, in the third. All that are judged together wait for those whose judges wait for
-// Redis: with a slow one, or a Cluster of which a server is frozen, it takes some seconds.
+// not give way to that, because its client takes nothing, in the third.
 const lookEvery = 250 * time.Millisecond
 
-// maxJudges is how many connections are judged at once.
-const maxJudges = 64
+// maxAsking is about how many connections Redis is asked at once.
+const maxAsking = 64
 
 // The reasons to cut a connection, for log and metric.
 const (
@@ -67,23 +69,23 @@ type connections struct {
 	emptied chan struct{} // is closed when nothing is running any more; nil while nobody waits for that
 }
 
-// connection is what may end an exchange before client and upstream do. It is part of its exchange; what is neither atomic nor guarded by mu
-// is written before begin, and by its judge.
+// connection is what may end an exchange before client and upstream do. It is part of its exchange; what is neither atomic nor guarded by a lock
+// is written before begin.
 type connection struct {
 	carried *session.Session // that it was let in with, as the request carried it; nil for none
-	rule    *access.Route    // that let whoever came in; nil where it asks for nothing, or for what is the upstream's to know
-	toRule  *access.Route    // the same for the destination of COPY and MOVE
 	of      *exchange
 	in      *http.Request
 	writer  http.ResponseWriter
 	cancel  context.CancelFunc
+	moved   atomic.Bool // bytes have passed since the last look
+	cut     atomic.Pointer[verdict]
 
-	// The generation that the rules let in, or what a token says. After begin it is its judge's alone, as the rules and the two below.
-	known    *session.Session
+	judging  sync.Mutex       // guards, after begin:
+	known    *session.Session // the newest generation that the rules were asked about, or what a token says
+	rule     *access.Route    // that let whoever came in; nil where it asks for nothing, or for what is the upstream's to know
+	toRule   *access.Route    // the same for the destination of COPY and MOVE
 	judgedBy *rules
-	seals    any         // the secrets with which the cookies were opened
-	moved    atomic.Bool // bytes have passed since the last look
-	cut      atomic.Pointer[verdict]
+	seals    any // the secrets with which the cookies were opened
 
 	patience time.Duration // with the upstream, until its answer begins; 0 for ever
 	answerBy atomic.Int64  // as a time.Duration from the exchange's start, or one of the values in patience.go
@@ -166,21 +168,22 @@ func (c *connections) end(one *connection) {
 	}
 }
 
-// watch looks at all connections until ctx ends. Judges may have to wait for Redis: until those of one look are done, the next ones do all
-// but judge.
-func (c *connections) watch(ctx context.Context, judge func(*connection) *verdict) {
+// watch looks at all connections until ctx ends: judge says which are to be cut, and so does ask, which may wait for Redis. Until all of one look
+// have been asked about, the next ones ask nothing.
+func (c *connections) watch(ctx context.Context, judge, ask func(*connection) *verdict) {
 	ticker := time.NewTicker(lookEvery)
 	defer ticker.Stop()
-	var judging sync.Mutex
-	defer judging.Lock() // nobody judges any more
+	var asking sync.Mutex
+	defer asking.Lock() // nobody asks any more
 	for {
 		select {
 		case <-ticker.C:
 			lasting := c.lasting()
-			if judging.TryLock() {
+			c.cutIfTold(lasting, judge)
+			if asking.TryLock() {
 				go func() {
-					defer judging.Unlock()
-					c.judge(lasting, judge)
+					defer asking.Unlock()
+					c.askAbout(lasting, ask)
 				}()
 			}
 		case <-ctx.Done():
@@ -189,24 +192,29 @@ func (c *connections) watch(ctx context.Context, judge func(*connection) *verdic
 	}
 }
 
-// judge asks about connections, and cuts those of which it is told why. It asks about several at once: while judge waits for Redis about
-// one, the others are not to wait.
-func (c *connections) judge(lasting []*connection, judge func(*connection) *verdict) {
+// askAbout asks about several at once: while ask waits for Redis about one, the others are not to wait.
+func (c *connections) askAbout(lasting []*connection, ask func(*connection) *verdict) {
 	var begun atomic.Int64
-	var judges sync.WaitGroup
-	for range min(maxJudges, len(lasting)) {
-		judges.Go(func() {
+	var askers sync.WaitGroup
+	for range min(maxAsking, len(lasting)) {
+		askers.Go(func() {
 			for i := begun.Add(1); i <= int64(len(lasting)); i = begun.Add(1) {
-				one := lasting[i-1]
-				if v := judge(one); v != nil {
-					c.mu.Lock()
-					c.doCut(one, v)
-					c.mu.Unlock()
-				}
+				c.cutIfTold(lasting[i-1:i], ask)
 			}
 		})
 	}
-	judges.Wait()
+	askers.Wait()
+}
+
+// cutIfTold cuts the connections of which it is told why.
+func (c *connections) cutIfTold(some []*connection, why func(*connection) *verdict) {
+	for _, one := range some {
+		if v := why(one); v != nil {
+			c.mu.Lock()
+			c.doCut(one, v)
+			c.mu.Unlock()
+		}
+	}
 }
 
 // lasting are the connections that have been running since the look before; those of them that have waited too long for their upstream give
@@ -302,15 +310,13 @@ func (c *connections) close(patience time.Duration) {
 func (p *Proxy) EndStreams() { p.connections.cutEndless() }
 
 // watch looks after what goes on until ctx ends.
-func (p *Proxy) watch(ctx context.Context) { p.connections.watch(ctx, p.judge) }
+func (p *Proxy) watch(ctx context.Context) { p.connections.watch(ctx, p.judge, p.askOthers) }
 
-// judge says why a connection of a session is to be cut, nil where it goes on. What cannot be told is cut.
+// judge says why a connection is to be cut, as far as is known here; nil where it goes on. What cannot be told is cut.
 func (p *Proxy) judge(c *connection) (v *verdict) {
-	defer func() {
-		if cause := recover(); cause != nil {
-			v = &verdict{reason: cutBroken, err: fmt.Errorf("recovering from a panic: %v", cause)}
-		}
-	}()
+	defer func() { v = orBroken(v, recover()) }()
+	c.judging.Lock()
+	defer c.judging.Unlock()
 	if c.carried == nil {
 		return p.judgeStranger(c)
 	}
@@ -321,35 +327,61 @@ func (p *Proxy) judge(c *connection) (v *verdict) {
 	case err != nil:
 		return &verdict{reason: cutUnknown, err: err}
 	}
-	if newer := p.sessions.Newer(p.background.ctx, newest); newer != nil {
-		newest = newer
-	}
 	if c.moved.Load() {
 		c.moved.Store(false)
 		p.inUse(newest)
 	}
-	if reason := p.over(c, newest); reason != "" {
-		return &verdict{reason: reason}
-	}
-	if newest.Generation > c.known.Generation || p.rules.Load() != c.judgedBy {
-		c.known = newest
-		return p.judgeAgain(c)
+	switch {
+	case p.unsealed(c):
+		return &verdict{reason: cutRevoked}
+	case !time.Now().Before(newest.ExpiresAt):
+		return &verdict{reason: cutExpired}
+	case newest.Generation > c.known.Generation:
+		return p.judgeAgain(c, newest)
+	case p.rules.Load() != c.judgedBy:
+		return p.judgeAgain(c, c.known)
 	}
 	return nil
 }
 
-// over is why a connection's session is over, by time or for the secrets that its cookies opened with; "" where it is not.
-func (p *Proxy) over(c *connection, s *session.Session) string {
-	now, idleEnd := time.Now(), p.sessions.IdleEndsAt(s)
-	switch {
-	case p.unsealed(c):
-		return cutRevoked
-	case !now.Before(s.ExpiresAt):
-		return cutExpired
-	case !idleEnd.IsZero() && !now.Before(idleEnd):
-		return cutIdle
+// orBroken is a verdict, unless its judge has panicked.
+func orBroken(v *verdict, cause any) *verdict {
+	if cause == nil {
+		return v
 	}
-	return ""
+	return &verdict{reason: cutBroken, err: fmt.Errorf("recovering from a panic: %v", cause)}
+}
+
+// askOthers says the same as far as other instances know, and of the idle limit, since the session may be in use there.
+func (p *Proxy) askOthers(c *connection) (v *verdict) {
+	defer func() { v = orBroken(v, recover()) }()
+	if c.carried == nil {
+		return nil
+	}
+	newer, err := p.sessions.Newer(p.background.ctx, c.newest())
+	if err != nil {
+		return &verdict{reason: cutRevoked}
+	}
+	c.judging.Lock()
+	defer c.judging.Unlock()
+	switch {
+	case newer == nil:
+	case newer.Generation > c.known.Generation:
+		v = p.judgeAgain(c, newer)
+	case newer.Generation == c.known.Generation:
+		c.known = newer // which was used there
+	}
+	if idleEnd := p.sessions.IdleEndsAt(c.known); v == nil && !idleEnd.IsZero() && !time.Now().Before(idleEnd) {
+		return &verdict{reason: cutIdle}
+	}
+	return v
+}
+
+// newest is the newest generation that is known of a connection's session.
+func (c *connection) newest() *session.Session {
+	c.judging.Lock()
+	defer c.judging.Unlock()
+	return c.known
 }
 
 // judgeStranger judges who came without a session.
@@ -357,7 +389,7 @@ func (p *Proxy) judgeStranger(c *connection) *verdict {
 	if p.rules.Load() == c.judgedBy {
 		return nil
 	}
-	return p.judgeAgain(c)
+	return p.judgeAgain(c, c.known)
 }
 
 // unsealed says whether the cookies of a connection opened with a secret that is no more: whoever has that can make such cookies.
@@ -382,9 +414,10 @@ func (p *Proxy) inUse(s *session.Session) {
 	})
 }
 
-// judgeAgain asks the rules that let somebody in about them, a session's newest generation, and those that are in use now where they
-// changed meanwhile.
-func (p *Proxy) judgeAgain(c *connection) *verdict {
+// judgeAgain asks the rules that let somebody in about them, by what is known of them now, and those that are in use now where they changed
+// meanwhile.
+func (p *Proxy) judgeAgain(c *connection, known *session.Session) *verdict {
+	c.known = known
 	now := p.rules.Load()
 	if now != c.judgedBy {
 		c.judgedBy = now

@@ -109,34 +109,52 @@ func (w *watched) refreshed(groups ...string) {
 }
 
 // A look waits for Redis once and not as often as there are connections: after an interruption it has to be asked about each of them.
-func TestConnectionsAreJudgedTogether(t *testing.T) {
+func TestConnectionsAreAskedAboutTogether(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newConnections()
-		for range 10 * maxJudges {
+		for range 10 * maxAsking {
 			r := httptest.NewRequest(http.MethodGet, "/", nil)
 			x := newExchange(httptest.NewRecorder(), r)
 			x.connection.session(&session.Session{}, &session.Session{})
 			c.begin(x, r)
 		}
-		judged := make(chan *connection, 100*maxJudges)
+		asked := make(chan *connection, 100*maxAsking)
 		slow := func(one *connection) *verdict {
 			time.Sleep(time.Millisecond)
-			judged <- one
+			asked <- one
 			return nil
 		}
 		c.lasting() // which is too early for them
 		began := time.Now()
-		c.judge(c.lasting(), slow)
+		c.askAbout(c.lasting(), slow)
 		if took := time.Since(began); took != 10*time.Millisecond {
 			t.Errorf("it takes %v", took)
 		}
 		once := map[*connection]bool{}
-		for range 10 * maxJudges {
-			once[<-judged] = true
+		for range 10 * maxAsking {
+			once[<-asked] = true
 		}
-		if len(once) != 10*maxJudges || len(judged) > 0 {
-			t.Errorf("%d connections were judged, and some twice", len(once))
+		if len(once) != 10*maxAsking || len(asked) > 0 {
+			t.Errorf("%d connections were asked about, and some twice", len(once))
 		}
+	})
+}
+
+// What is known here ends a connection in time, though Redis does not answer.
+func TestConnectionsEndWhileRedisIsAsked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWatched(t, 0)
+		w.background.close(0)
+		watching, stop := context.WithCancel(t.Context())
+		defer stop()
+		go w.connections.watch(watching, w.judge, func(*connection) *verdict {
+			<-watching.Done()
+			return nil
+		})
+		x, ctx := w.open()
+		time.Sleep(time.Minute)
+		_ = w.sessions.Revoke(w.session)
+		w.endsAfter(time.Now(), x, ctx, 0, cutRevoked)
 	})
 }
 
@@ -422,7 +440,8 @@ func BenchmarkLook(b *testing.B) {
 			w.connections.lasting()
 			b.ReportAllocs()
 			for b.Loop() {
-				w.connections.judge(w.connections.lasting(), w.judge)
+				w.connections.cutIfTold(w.connections.lasting(), w.judge)
+				w.connections.askAbout(w.connections.lasting(), w.askOthers)
 			}
 			if n := len(w.connections.lasting()); n != 10_000 {
 				b.Fatalf("%d are looked at", n)

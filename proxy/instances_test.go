@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"doorward/config"
 	"doorward/proxy"
@@ -301,4 +302,47 @@ func TestInstancesCutConnections(t *testing.T) {
 			})
 		})
 	}
+}
+
+// overRedisAlone is a site whose sessions live in Redis, and a second doorward before the same upstream.
+func overRedisAlone(t *testing.T, more func(*config.Config)) (one, two *site) {
+	t.Helper()
+	over := store{name: "redis", shared: true, inRedis: true}.open(t)
+	var settings *config.Config
+	one = newLivingSite(t, over.with(func(c *config.Config) { more(c); settings = c }))
+	return one, one.replica(settings)
+}
+
+// A silent connection at one doorward is no idle session while another one gets requests of it.
+func TestUseElsewhereKeepsConnections(t *testing.T) {
+	const idle = 3 * time.Second
+	one, two := overRedisAlone(t, func(c *config.Config) { c.SessionIdleTimeout = idle })
+	b := one.signedIn("alice")
+	newEchoBesideWebSockets(one)
+	ended, opened := converses(t, one, b.client, "/ws"), time.Now()
+	ticker := time.NewTicker(idle / 30)
+	defer ticker.Stop()
+	for time.Since(opened) < idle+idle/2 {
+		<-ticker.C
+		two.rawAs(b.cookieHeader(one), "/x").wants(t, http.StatusOK)
+	}
+	select {
+	case err := <-ended:
+		t.Fatalf("it is cut: %v", err)
+	default:
+	}
+	isCut(t, "what is not used any more", ended)
+	wasCut(t, one, "idle")
+}
+
+// A session that Redis has lost is none, and ends what it let in.
+func TestLostSessionsEndConnections(t *testing.T) {
+	one, _ := overRedisAlone(t, func(*config.Config) {})
+	b := one.signedIn("alice")
+	newEndless(one)
+	ended := converses(t, one, b.client, "/ws")
+	if err := one.stored.client.Do(t.Context(), one.stored.client.B().Del().Key(one.stored.key(b.carried(one).ID)).Build()).Error(); err != nil {
+		t.Fatal(err)
+	}
+	isCut(t, "a WebSocket", ended)
 }

@@ -80,13 +80,14 @@ func TestAnswerInTimeIsNotGivenUp(t *testing.T) {
 	}
 }
 
-// A judge that waits for a Redis that does not answer keeps nobody from giving an upstream up.
-func TestUpstreamIsGivenUpWhileConnectionsAreBeingJudged(t *testing.T) {
+// A Redis that does not answer keeps nobody from giving an upstream up.
+func TestUpstreamIsGivenUpWhileRedisIsAsked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, r := newConnections(), httptest.NewRequest(http.MethodGet, "/", nil)
 		watching, stop := context.WithCancel(t.Context())
 		defer stop()
-		go c.watch(watching, func(*connection) *verdict {
+		goesOn := func(*connection) *verdict { return nil }
+		go c.watch(watching, goesOn, func(*connection) *verdict {
 			<-watching.Done()
 			return nil
 		})

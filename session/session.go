@@ -243,7 +243,7 @@ func (m *Manager) Get(r *http.Request) (*Session, error) {
 	if carried == nil {
 		return nil, ErrNone
 	}
-	if !m.Available() {
+	if !m.available() {
 		return nil, ErrUnavailable
 	}
 	s, err := m.store.find(r.Context(), carried.session)

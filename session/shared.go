@@ -8,9 +8,9 @@ import (
 
 // What several instances do together. Where there is no Redis there is one instance, and nobody to ask.
 
-// Available says whether it is known who was signed out. It is not once Redis has been away for longer than its OutageGrace, or was never
+// available says whether it is known who was signed out. It is not once Redis has been away for longer than its OutageGrace, or was never
 // reached; then Get finds no session.
-func (m *Manager) Available() bool { return m.redis == nil || m.redis.counts() }
+func (m *Manager) available() bool { return m.redis == nil || m.redis.counts() }
 
 // Reachable says whether Redis, where there is one, can be asked: whether sessions can be made and refreshed.
 func (m *Manager) Reachable() bool { return m.redis == nil || m.redis.up() }
@@ -18,7 +18,7 @@ func (m *Manager) Reachable() bool { return m.redis == nil || m.redis.up() }
 // Now is what time it is by the clock that all instances share, for the CreatedAt of a session. Its error is ErrUnavailable.
 func (m *Manager) Now(ctx context.Context) (time.Time, error) {
 	if m.redis == nil {
-		return time.Now(), nil
+		return m.revoked.next(), nil
 	}
 	if !m.redis.up() {
 		return time.Time{}, ErrUnavailable
@@ -86,12 +86,17 @@ func (m *Manager) Share(ctx context.Context, s *Session) (err error) {
 	return err
 }
 
-// Newer gives a newer generation of a session that another instance has made, as far as is known; else nil.
-func (m *Manager) Newer(ctx context.Context, s *Session) *Session {
+// Newer gives a session as another instance has left it, by a refresh or, where sessions live in Redis, by its use; nil where nobody has, or
+// nobody knows. Its error is ErrNone or ErrRevoked when the session has ended there.
+func (m *Manager) Newer(ctx context.Context, s *Session) (*Session, error) {
 	if m.shared == nil {
-		return nil
+		return nil, nil
 	}
-	return m.shared.newer(ctx, s)
+	newer, err := m.shared.newer(ctx, s)
+	if errors.Is(err, ErrUnavailable) || errors.Is(err, ErrNone) && !m.options.InRedis { // there is no more than what was refreshed
+		return nil, nil
+	}
+	return newer, err
 }
 
 // Touch notes that a session is in use, where that is to be noted in Redis; in a cookie it is noted with the next answer. The error is
@@ -118,7 +123,7 @@ func (m *Manager) Holds(s *Session) bool {
 // Check tells whether a session that was found earlier still counts: nil, ErrRevoked or ErrUnavailable.
 func (m *Manager) Check(s *Session) error {
 	switch {
-	case !m.Available():
+	case !m.available():
 		return ErrUnavailable
 	case m.revoked.has(s):
 		return ErrRevoked

@@ -94,7 +94,7 @@ func TestASignOutThatRedisDoesNotTakeIsNoOutage(t *testing.T) {
 	}
 	ended := time.Now().Add(3 * time.Second) // longer than the grace
 	eventually(t, "the grace is over", func() bool {
-		if !m.Available() || !other.Available() {
+		if !m.available() || !other.available() {
 			t.Fatal("all sessions have ended")
 		}
 		return time.Now().After(ended)

@@ -59,22 +59,22 @@ type sharedSessions struct {
 func (c *sharedSessions) key(id string) string { return c.redis.key(c.kind, id) }
 
 // put puts a session there. Its error is ErrRevoked when it has ended, a *TooLargeError, or ErrUnavailable.
-func (c *sharedSessions) put(ctx context.Context, s *Session, fresh bool) error {
+func (c *sharedSessions) put(ctx context.Context, s *Session, create bool) error {
 	if !c.redis.up() {
 		return ErrUnavailable
 	}
-	return c.write(ctx, s, fresh)
+	return c.write(ctx, s, create)
 }
 
 // write does so whether or not Redis is known to be there.
-func (c *sharedSessions) write(ctx context.Context, s *Session, fresh bool) error {
+func (c *sharedSessions) write(ctx context.Context, s *Session, create bool) error {
 	now := c.values.keys.Load() // before, so that what others have sealed is not taken for theirs
 	value, err := c.seal(s)
 	if err != nil {
 		return err
 	}
 	mustBe := "1"
-	if fresh {
+	if create {
 		mustBe = "0"
 	}
 	lifetime := milliseconds(time.Until(s.ExpiresAt))
@@ -129,12 +129,17 @@ func (c *sharedSessions) recall(ctx context.Context, told *Session) (*Session, e
 
 // read reads a value, from memory where Redis has told of no change.
 func (c *sharedSessions) read(ctx context.Context, key string) (string, error) {
+	return c.readUpTo(ctx, key, maxValue)
+}
+
+// readUpTo reads as much of it.
+func (c *sharedSessions) readUpTo(ctx context.Context, key string, most int64) (string, error) {
 	if !c.redis.up() {
 		return "", ErrUnavailable
 	}
 	patience := &patience{Context: ctx}
 	defer patience.end()
-	command := c.redis.build().Getrange().Key(key).Start(0).End(maxValue).Cache()
+	command := c.redis.build().Getrange().Key(key).Start(0).End(most).Cache()
 	read := (*c.redis.client.Load()).DoCache(patience, command, trackFor)
 	if _, refused := rueidis.IsRedisErr(read.Error()); refused { // a full Redis takes no MULTI, in which the client asks, but a plain question
 		return c.readAnew(patience, key)
@@ -147,23 +152,43 @@ func (c *sharedSessions) readAnew(ctx context.Context, key string) (string, erro
 	return present(c.redis.do(ctx, c.redis.build().Getrange().Key(key).Start(0).End(maxValue).Build()))
 }
 
-// newer gives a session as it is there, when that is a newer generation; else nil. Most of the time that is told by the head of the value,
-// which is read from memory.
-func (c *sharedSessions) newer(ctx context.Context, s *Session) *Session {
+// headSize is how much of a value is read to see whether it is a newer one: generation and time of use.
+const headSize = 40
+
+// newer gives a session as it is there, when that is a newer generation or one that was used later; else nil. Most of the time that is told by
+// the head of the value, which is read from memory. Its error is ErrNone, ErrRevoked or ErrUnavailable.
+func (c *sharedSessions) newer(ctx context.Context, s *Session) (*Session, error) {
 	key := c.key(s.ID)
+	head, err := c.readUpTo(ctx, key, headSize)
+	if err != nil {
+		return nil, err
+	}
+	if generation, used, ok := readHead(head); ok && !newerThan(s, generation, used) {
+		return nil, nil
+	}
 	value, err := c.read(ctx, key)
 	if err != nil {
-		return nil
-	}
-	head, _, _ := strings.Cut(value, " ")
-	if generation, err := strconv.Atoi(head); err != nil || generation <= s.Generation {
-		return nil
+		return nil, err
 	}
 	newest, err := c.open(s.ID, key, value)
-	if err != nil || newest.Generation <= s.Generation { // the head is under no seal
-		return nil
+	if err != nil || !newerThan(s, newest.Generation, newest.UsedAt) { // the head is under no seal
+		return nil, err
 	}
-	return newest
+	return newest, nil
+}
+
+// readHead reads what stands before the sealed value.
+func readHead(head string) (generation int, used time.Time, ok bool) {
+	first, rest, _ := strings.Cut(head, " ")
+	second, _, _ := strings.Cut(rest, " ")
+	generation, err := strconv.Atoi(first)
+	micros, usedErr := strconv.ParseInt(second, 10, 64)
+	return generation, time.UnixMicro(micros), err == nil && usedErr == nil
+}
+
+// newerThan says whether a generation that was used then is newer than a session, to the microsecond.
+func newerThan(s *Session, generation int, used time.Time) bool {
+	return generation > s.Generation || generation == s.Generation && used.UnixMicro() > s.UsedAt.UnixMicro()
 }
 
 // touch notes there that a session is in use.
@@ -249,8 +274,8 @@ func (c *sharedSessions) unseal(key, value string) (*Session, error) {
 // redisStore keeps sessions in Redis alone. Their cookie bears the identifier.
 type redisStore struct{ shared *sharedSessions }
 
-func (r redisStore) keep(ctx context.Context, s *Session, fresh bool) ([]byte, error) {
-	if err := r.shared.put(ctx, s, fresh); err != nil {
+func (r redisStore) keep(ctx context.Context, s *Session, create bool) ([]byte, error) {
+	if err := r.shared.put(ctx, s, create); err != nil {
 		return nil, err
 	}
 	return append([]byte{format, stored}, s.ID...), nil

@@ -105,8 +105,8 @@ func TestWhatIsInTheClearMakesNoSessionNewer(t *testing.T) {
 		read, err := m.shared.read(t.Context(), m.shared.key(s.ID))
 		return err == nil && read != value
 	})
-	if newer := m.Newer(t.Context(), s); newer != nil {
-		t.Errorf("got generation %d", newer.Generation)
+	if newer, err := m.Newer(t.Context(), s); newer != nil || err != nil {
+		t.Errorf("got %+v, %v", newer, err)
 	}
 }
 

@@ -4,9 +4,9 @@ import "context"
 
 // store is where sessions live: in their cookies, or in Redis.
 type store interface {
-	// keep takes a session in, and gives what is to be sealed into its cookies. fresh says that there was none of this identifier. Its
+	// keep takes a session in, and gives what is to be sealed into its cookies. create says that it may be put where none is. Its
 	// error is a *TooLargeError, ErrRevoked when it has ended meanwhile, or ErrUnavailable.
-	keep(ctx context.Context, s *Session, fresh bool) (plain []byte, err error)
+	keep(ctx context.Context, s *Session, create bool) (plain []byte, err error)
 
 	// told gives what the cookies say of the session, by what was sealed into them. Its error is ErrNone.
 	told(plain []byte) (*Session, error)

@@ -449,8 +449,8 @@ func TestOtherInstancesLearnOfAGenerationAndOfUse(t *testing.T) {
 			s := newSession("alice", 0)
 			b := newBrowser(t)
 			b.login(one, s)
-			if newer := other.Newer(t.Context(), s); newer != nil {
-				t.Errorf("before: %+v", newer)
+			if newer, err := other.Newer(t.Context(), s); newer != nil || err != nil {
+				t.Errorf("before: %+v, %v", newer, err)
 			}
 			next := *s
 			next.Generation, next.Groups = 1, []string{"Dev"}
@@ -458,11 +458,11 @@ func TestOtherInstancesLearnOfAGenerationAndOfUse(t *testing.T) {
 				t.Fatal(err)
 			}
 			eventually(t, "the other instance has the newer generation", func() bool {
-				newer := other.Newer(t.Context(), s)
+				newer, _ := other.Newer(t.Context(), s)
 				return newer != nil && newer.Generation == 1 && len(newer.Groups) == 1
 			})
-			if newer := other.Newer(t.Context(), &next); newer != nil {
-				t.Errorf("of the newest: %+v", newer)
+			if newer, err := other.Newer(t.Context(), &next); newer != nil || err != nil {
+				t.Errorf("of the newest: %+v, %v", newer, err)
 			}
 			if !inRedis {
 				return
@@ -470,6 +470,10 @@ func TestOtherInstancesLearnOfAGenerationAndOfUse(t *testing.T) {
 			if err := other.Touch(t.Context(), s); err != nil {
 				t.Fatal(err)
 			}
+			eventually(t, "its use is known to connections", func() bool {
+				newer, _ := one.Newer(t.Context(), &next)
+				return newer != nil && newer.UsedAt.After(s.UsedAt)
+			})
 			eventually(t, "its use is known", func() bool {
 				got, err := one.Get(b.request())
 				return err == nil && got.UsedAt.After(s.UsedAt) && got.Generation == 1
