@@ -98,7 +98,14 @@ func forgedNames(others ...string) []string {
 	return names
 }
 
-// SpoofedHeaders sees that an application is told who is asking by doorward alone.
+// otherRequests are headers by which some applications act on another path or method than the one that was asked about, or ask elsewhere.
+func otherRequests() []string {
+	return []string{
+		"X-Original-Url", "X-Original-Uri", "X-Original-Method", "X-Rewrite-Url", "X-Http-Method", "X-Http-Method-Override", "X-Method-Override", "Proxy",
+	}
+}
+
+// SpoofedHeaders sees that an application is told who is asking by doorward alone, and what for by the request itself.
 func (s FrontStory) SpoofedHeaders(t *testing.T) {
 	f := s.Start(t, FrontOptions{Application: Echo(t)})
 	alice := f.visitorAs(t, "alice")
@@ -109,6 +116,11 @@ func (s FrontStory) SpoofedHeaders(t *testing.T) {
 	}
 	for _, name := range forgedNames(others...) {
 		header[name] = []string{forged}
+	}
+	for _, name := range otherRequests() {
+		if header[name] == nil {
+			header[name] = []string{forged}
+		}
 	}
 	for name, visit := range map[string]struct {
 		by   *Visitor
@@ -127,6 +139,11 @@ func (s FrontStory) SpoofedHeaders(t *testing.T) {
 		for header, values := range arrived {
 			if strings.Contains(strings.Join(values, " "), forged) {
 				t.Errorf("%s: %s arrives: %q", name, header, values)
+			}
+		}
+		for _, other := range otherRequests() {
+			if values := arrived[other]; values != nil {
+				t.Errorf("%s: %s arrives: %q", name, other, values)
 			}
 		}
 		if got := strings.Join(arrived[cmp.Or(s.Names, "X-Forwarded-")+"Preferred-Username"], ","); got != visit.user {
