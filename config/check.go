@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"os"
 	"reflect"
 	"slices"
 	"strings"
@@ -27,8 +28,12 @@ func empty(field reflect.Value) bool {
 	return isBlank(field.String())
 }
 
-// mendMissing is a line to copy. None holds a secret: it may stand in a log.
+// mendMissing is a line to copy, or says why what is there does not count. It
+// holds no secret: it may stand in a log.
 func (s setting) mendMissing() string {
+	if bare := strings.TrimPrefix(s.name, Prefix+"_"); os.Getenv(bare) != "" {
+		return "write its name in full: " + bare + " is set, which is none of doorward's"
+	}
 	return "set it, e.g. " + s.name + "=" + s.example
 }
 

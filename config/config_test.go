@@ -560,6 +560,15 @@ func writeFile(t *testing.T, content string) string {
 	return file
 }
 
+// Whoever leaves the prefix out is told.
+func TestRequiredSettingsWithoutThePrefix(t *testing.T) {
+	t.Setenv("CLIENT_ID", canary)
+	ps := problems(t, map[string]string{"CLIENT_ID": unset})
+	if len(ps) != 1 || !strings.Contains(ps[0].Mend, "CLIENT_ID is set") || strings.Contains(ps.Error(), canary) {
+		t.Errorf("it says %v", ps)
+	}
+}
+
 func TestFileHoldsTheValue(t *testing.T) {
 	for _, newline := range []string{"", "\n", "\r\n"} {
 		c := load(t, map[string]string{"CLIENT_SECRET": unset, "CLIENT_SECRET_FILE": writeFile(t, canary+newline)})

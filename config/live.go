@@ -28,8 +28,8 @@ func followedFiles() map[string]string {
 	return files
 }
 
-// FollowedFiles returns the paths of the files whose changes count while doorward runs, those that UPSTREAMS names among them.
-func (c *Config) FollowedFiles() []string {
+// WatchedFiles returns the paths of the files whose changes count while doorward runs, those that UPSTREAMS names among them.
+func (c *Config) WatchedFiles() []string {
 	var paths []string
 	for _, name := range followable() {
 		paths = append(paths, c.files[name])

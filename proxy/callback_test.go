@@ -575,18 +575,19 @@ func TestPostedCallback(t *testing.T) {
 	for name, test := range map[string]struct {
 		header http.Header
 		body   string
+		status int
 	}{
-		"JSON":      {form("application/json"), `{"code":"x","state":"y"}`},
-		"multipart": {form("multipart/form-data; boundary=x"), "--x--"},
-		"no type":   {headers("Accept", "text/html"), "code=x&state=y"},
-		"empty":     {form("application/x-www-form-urlencoded"), ""},
-		"malformed": {form("application/x-www-form-urlencoded"), "code=%zz"},
-		"large":     {form("application/x-www-form-urlencoded"), "code=" + strings.Repeat("x", 200_000)},
+		"JSON":      {form("application/json"), `{"code":"x","state":"y"}`, 415},
+		"multipart": {form("multipart/form-data; boundary=x"), "--x--", 415},
+		"no type":   {headers("Accept", "text/html"), "code=x&state=y", 415},
+		"empty":     {form("application/x-www-form-urlencoded"), "", 400},
+		"malformed": {form("application/x-www-form-urlencoded"), "code=%zz", 400},
+		"large":     {form("application/x-www-form-urlencoded"), "code=" + strings.Repeat("x", 200_000), 413},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := s.browser().request(http.MethodPost, s.URL+"/oauth2/callback", test.header, test.body)
 			isPage(t, p)
-			if p.StatusCode < 400 || p.StatusCode > 499 {
+			if p.StatusCode != test.status {
 				t.Errorf("the answer is %d", p.StatusCode)
 			}
 		})

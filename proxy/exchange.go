@@ -21,9 +21,9 @@ type exchange struct {
 	start   time.Time
 	client  client
 	peer    [1]netip.Addr // what the client's hops begin with, and are as a rule
-	path    string        // as on the request line
-	host    string        // in lower case, without port: the one that every rule is asked about
-	origin  *origin
+	path    string        // as on the request line; "-" for one that does not parse
+	host    string        // in lower case, without port: the one that every rule is asked about; "" where doorward answers under any name
+	origin  *origin       // of the host, where people can sign in; nil at any other
 	asked   *http.Request // by the server in front: the request that this is about in place of the one that came
 	rules   *rules        // that were in use when it came
 	rule    string        // the deciding rule's pattern, our prefix, or "none"
@@ -31,7 +31,7 @@ type exchange struct {
 	reason  string        // a fixed word that says more
 	cause   error         // for the log alone
 
-	user    string
+	user    string           // as far as it is known; for the log
 	whose   *session.Session // the session of the user; nil for none
 	session string           // the hash of one that is not the user's own
 

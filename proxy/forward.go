@@ -184,38 +184,51 @@ func (p *Proxy) reverseProxy(d *delivery) httputil.ReverseProxy {
 			p.rewriteHeaders(pr, d)
 		},
 		ModifyResponse: func(answer *http.Response) error {
-			if answer.StatusCode < 100 {
-				return errBadStatus
+			if err := p.refuseAnswer(d, answer); err != nil {
+				return err
 			}
-			if answer.StatusCode == http.StatusSwitchingProtocols && !isWebSocket(d.in) {
-				return errUninvited
-			}
-			if needed := p.challenged(d, answer); needed != nil {
-				return needed
-			}
-			p.cleanAnswer(answer.Header)
-			d.length = answer.ContentLength
-			if answer.StatusCode != http.StatusSwitchingProtocols {
-				d.rest = upstreamBody{answer.Body, d, p}
-				answer.Body = &d.rest
-			}
-			if d.mustClose() {
-				answer.Header.Set("Connection", "close")
-			}
-			if d.who != nil && !d.who.bearer {
-				p.arrived(d.who, nil) // now, not when a long answer ends
-				if p.sessions.ForgetRounds(answer.Header, d.in) {
-					keepFromCaches(answer.Header)
-				}
-			}
-			if isEventStream(answer) {
-				d.x.connection.goesOn()
-			}
+			p.prepareAnswer(d, answer)
 			return nil
 		},
 		ErrorHandler: func(_ http.ResponseWriter, r *http.Request, err error) {
 			d.failed = p.upstreamFailure(d, r, err)
 		},
+	}
+}
+
+// refuseAnswer says why an answer does not pass: it is none, or asks for a login, which is ours to begin.
+func (p *Proxy) refuseAnswer(d *delivery, answer *http.Response) error {
+	if answer.StatusCode < 100 {
+		return errBadStatus
+	}
+	if answer.StatusCode == http.StatusSwitchingProtocols && !isWebSocket(d.in) {
+		return errUninvited
+	}
+	if needed := p.challenged(d, answer); needed != nil {
+		return needed
+	}
+	return nil
+}
+
+// prepareAnswer makes an answer one that passes, and notes what follows from its having begun.
+func (p *Proxy) prepareAnswer(d *delivery, answer *http.Response) {
+	p.cleanAnswer(answer.Header)
+	d.length = answer.ContentLength
+	if answer.StatusCode != http.StatusSwitchingProtocols {
+		d.rest = upstreamBody{answer.Body, d, p}
+		answer.Body = &d.rest
+	}
+	if d.mustClose() {
+		answer.Header.Set("Connection", "close")
+	}
+	if d.who != nil && !d.who.bearer {
+		p.arrived(d.who, nil) // now, not when a long answer ends
+		if p.sessions.ForgetRounds(answer.Header, d.in) {
+			keepFromCaches(answer.Header)
+		}
+	}
+	if isEventStream(answer) {
+		d.x.connection.goesOn()
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"doorward/config"
@@ -166,4 +167,23 @@ func unquoted(text string) string {
 		return before + "…"
 	}
 	return text
+}
+
+// seldom is what is told now and then, however often there is reason to. It is safe for concurrent use.
+type seldom struct {
+	every time.Duration
+	mu    sync.Mutex
+	last  time.Time
+}
+
+// due says whether to tell it now.
+func (s *seldom) due() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := time.Now()
+	if !s.last.IsZero() && now.Sub(s.last) < s.every {
+		return false
+	}
+	s.last = now
+	return true
 }

@@ -117,7 +117,11 @@ func (p *Proxy) answerValues(x *exchange, r *http.Request) (values url.Values, e
 		err = errors.New("a code came in the address, though RESPONSE_MODE is form_post")
 	}
 	if err != nil {
-		return nil, p.loginFailed("invalid_answer", "", badRequest("the provider's answer does not parse").because(err))
+		f, ok := errors.AsType[*failure](err)
+		if !ok {
+			f = badRequest("the provider's answer does not parse").because(err)
+		}
+		return nil, p.loginFailed("invalid_answer", "", f)
 	}
 	return values, nil
 }

@@ -14,6 +14,7 @@
 //	bearer.go        an API client, by an access token
 //	crosssite.go     did a page of another site ask for this?
 //	refresh.go       is their access token still good?
+//	connections.go   what goes on for long, and does not outlive its session
 //	forward.go       to the upstream and back
 //	patience.go      and how long to wait there
 //	strict.go        that browsers come by https
@@ -63,7 +64,6 @@
 //	rules.go         the access rules, which may change while it runs
 //	reload.go        and whatever else may
 //	generations.go   the newest form of every session that was refreshed here
-//	connections.go   what goes on for long, and does not outlive its session
 //	background.go    what goes on beside requests
 //	log.go           what is told to the log, and jsonlines.go how
 //	metrics.go       to Prometheus

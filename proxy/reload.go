@@ -31,7 +31,7 @@ func (u *unreadable) note(setting string, failed bool, success prometheus.Gauge)
 	}
 }
 
-// Reload looks again at every file that a setting was read from and that may change while doorward runs (config.FollowedFiles). What it finds
+// Reload looks again at every file that a setting was read from and that may change while doorward runs (config.WatchedFiles). What it finds
 // is told to log and metric: a new value counts from now on, and one that cannot be used leaves the last good one in use.
 func (p *Proxy) Reload() {
 	p.reloading.Lock()

@@ -4,7 +4,6 @@ import (
 	"crypto/tls"
 	"net"
 	"net/http"
-	"sync"
 	"time"
 )
 
@@ -82,13 +81,9 @@ const fullEvery = time.Minute
 
 // full tells the log that new connections wait, now and then.
 func (p *Proxy) full() func() {
-	told := sync.Mutex{}
-	var last time.Time
+	told := seldom{every: fullEvery}
 	return func() {
-		told.Lock()
-		defer told.Unlock()
-		if now := time.Now(); last.IsZero() || now.Sub(last) >= fullEvery {
-			last = now
+		if told.due() {
 			p.log.Warn("connections_full", "most", p.config.MaxConnections, "says", "new connections wait, since no open one is idle")
 		}
 	}

@@ -59,7 +59,7 @@ func startValues(x *exchange, r *http.Request) (values url.Values, err error) {
 	case http.MethodGet, http.MethodHead:
 		values, err = url.ParseQuery(r.URL.RawQuery)
 	case http.MethodPost:
-		values, err = readForm(x, r)
+		return readForm(x, r)
 	default:
 		return nil, methodRefused("GET, HEAD, POST")
 	}

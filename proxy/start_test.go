@@ -157,11 +157,11 @@ func TestPostedStart(t *testing.T) {
 		"a frame's":        {fetched("navigate", "iframe", "Content-Type", kind), form, http.StatusUnauthorized},
 		"a script's":       {fetched("no-cors", "empty", "Content-Type", kind), form, http.StatusUnauthorized},
 		"a program's":      {headers("Content-Type", kind), form, http.StatusUnauthorized},
-		"JSON":             {fetched("navigate", "document", "Content-Type", "application/json"), `{}`, http.StatusBadRequest},
-		"not said what":    {fetched("navigate", "document"), form, http.StatusBadRequest},
+		"JSON":             {fetched("navigate", "document", "Content-Type", "application/json"), `{}`, http.StatusUnsupportedMediaType},
+		"not said what":    {fetched("navigate", "document"), form, http.StatusUnsupportedMediaType},
 		"without a form":   {fetched("navigate", "document", "Content-Type", kind), "", http.StatusBadRequest},
 		"malformed":        {fetched("navigate", "document", "Content-Type", kind), form + "&x=%zz", http.StatusBadRequest},
-		"large":            {fetched("navigate", "document", "Content-Type", kind), form + "&x=" + strings.Repeat("x", 100_000), http.StatusBadRequest},
+		"large":            {fetched("navigate", "document", "Content-Type", kind), form + "&x=" + strings.Repeat("x", 100_000), http.StatusRequestEntityTooLarge},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := s.browser().request(http.MethodPost, s.URL+"/oauth2/start", c.header, c.body)

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -84,18 +83,11 @@ func (p *Proxy) tracesNotice() func(spans int, err error) {
 	count := promauto.With(p.metrics.registry).NewCounterVec(prometheus.CounterOpts{Namespace: namespace, Name: "trace_spans_total",
 		Help: "Spans by what became of them. Without tracing there is no such series."}, []string{"result"})
 	touch(count, "exported", "failed", "dropped")
-	var mu sync.Mutex
-	var told time.Time
+	told := seldom{every: tracesEvery}
 	return func(spans int, err error) {
 		result := exportResult(err)
 		count.WithLabelValues(result).Add(float64(spans))
-		if err == nil {
-			return
-		}
-		mu.Lock()
-		defer mu.Unlock()
-		if now := time.Now(); told.IsZero() || now.Sub(told) >= tracesEvery {
-			told = now
+		if err != nil && told.due() {
 			p.log.Warn("traces_failed", "reason", result, "error", cut(err.Error()))
 		}
 	}

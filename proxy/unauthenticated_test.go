@@ -132,7 +132,7 @@ func TestStartIsForNavigations(t *testing.T) {
 		isLogin(t, s, s.browser().open(s.URL+endpoint))
 		isChallenge(t, s, s.browser().request("GET", s.URL+endpoint, fetched("no-cors", "image"), ""))
 		isChallenge(t, s, s.browser().request("GET", s.URL+endpoint, headers("Accept", "*/*"), ""))
-		if p := s.browser().request("POST", s.URL+endpoint, navigation(), ""); p.StatusCode != http.StatusBadRequest || len(p.setsCookies()) != 0 {
+		if p := s.browser().request("POST", s.URL+endpoint, navigation(), ""); p.StatusCode != http.StatusUnsupportedMediaType || len(p.setsCookies()) != 0 {
 			t.Errorf("POST %s is answered %d", endpoint, p.StatusCode)
 		}
 	}

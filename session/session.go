@@ -8,6 +8,19 @@
 //   - Whatever does not open is no session. It is never an error, and nobody outside learns why.
 //   - Every lifetime is sealed inside. What the browser or the cookie's attributes say about time counts for nothing.
 //   - Whatever a request carries, the work done for it is bounded.
+//
+// In cookies live sessions (cookies.go, chunks.go, seal.go), or their identifiers where sessions live in Redis, logins that are in flight
+// (login.go), and notes of logins that come round again (rounds.go). Redis, where there is one, has these kinds of keys:
+//
+//	session      a session that lives there (sharedsessions.go)
+//	refreshed    the newest generation of one that lives in its cookies
+//	refresh      who is refreshing it (refreshlock.go)
+//	spent        a token that is good for one use (sharedmarks.go)
+//	sid          a session of the provider's with which somebody came
+//	revocations  what has ended before its time (sharedrevocations.go)
+//
+// Without it what has ended is in memory, and in a file (revocations.go, revocationfile.go). In memory alone is what was opened lately
+// (openedsessions.go), and when sessions were in use whose cookies could not be written (activity.go).
 package session
 
 import (

@@ -4,19 +4,10 @@ import (
 	"context"
 	"fmt"
 	"time"
-
-	"github.com/redis/rueidis"
 )
 
 // Marks that several instances share, each a key of Redis that ends by itself: a token that is good for one use is spent, people came with
 // a session of the provider's. What they are called is hashed. Without Redis there is nobody to tell, and each instance knows for itself.
-
-// spend answers 1 when the mark is ours: also when it was before, and only the answer was missing.
-var spend = rueidis.NewLuaScript(`
-local mark = redis.call('GET', KEYS[1])
-if mark and mark ~= ARGV[1] then return 0 end
-redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
-return 1`)
 
 // Spend says whether no other instance has spent a token, and keeps them from it while the token is good. It takes one from this instance
 // again and again. Its error is ErrUnavailable.
@@ -27,7 +18,7 @@ func (m *Manager) Spend(ctx context.Context, token string, until time.Time) (our
 	if !m.redis.up() {
 		return false, ErrUnavailable
 	}
-	taken, err := m.redis.run(ctx, spend, m.redis.key("spent", token), m.mark, milliseconds(time.Until(until))).AsInt64()
+	taken, err := m.redis.run(ctx, takeLock, m.redis.key("spent", token), m.mark, milliseconds(time.Until(until))).AsInt64()
 	if err != nil {
 		return false, unavailable(fmt.Errorf("spending a token: %w", err))
 	}

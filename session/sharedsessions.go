@@ -46,7 +46,7 @@ end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[4])
 return 1`)
 
-// sharedSessions are the sessions in Redis.
+// sharedSessions are the sessions in Redis: all of them where they live there, and those that were refreshed where they live in their cookies.
 type sharedSessions struct {
 	redis   *redis
 	kind    string // begins their keys

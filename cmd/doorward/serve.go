@@ -130,7 +130,7 @@ func (s *server) run(ctx context.Context) error {
 func (s *server) watch() (end func()) {
 	ctx, stop := context.WithCancel(context.Background())
 	var watching sync.WaitGroup
-	w := newWatch(s.config.FollowedFiles(), s.log)
+	w := newWatch(s.config.WatchedFiles(), s.log)
 	watching.Go(func() { w.run(ctx, s.proxy.Reload) })
 	return func() {
 		stop()
