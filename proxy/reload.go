@@ -25,9 +25,10 @@ func (u *unreadable) note(setting string, failed bool, success prometheus.Gauge)
 	if delete(u.settings, setting); failed {
 		u.settings[setting] = true
 	}
-	success.Set(1)
 	if len(u.settings) > 0 {
 		success.Set(0)
+	} else {
+		success.Set(1)
 	}
 }
 

@@ -24,8 +24,8 @@ const (
 	patientTries = 4
 )
 
-// takeLock answers 1 when the lock is ours: also when it was before, and only the answer was missing. A token that is spent is one that
-// nobody gives back (sharedmarks.go).
+// takeLock answers 1 when the lock is ours: also when it was before, and only the answer was missing. A token is spent in the same way
+// (sharedmarks.go).
 var takeLock = rueidis.NewLuaScript(`
 local mark = redis.call('GET', KEYS[1])
 if mark and mark ~= ARGV[1] then return 0 end
