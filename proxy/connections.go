@@ -321,6 +321,9 @@ func (p *Proxy) judge(c *connection) (v *verdict) {
 		return p.judgeStranger(c)
 	}
 	newest, err := p.refreshes.current(c.carried)
+	if err == nil && p.sessions.Check(c.known) != nil { // a refresh elsewhere may have brought a sid
+		err = errNoSession
+	}
 	switch {
 	case errors.Is(err, errNoSession):
 		return &verdict{reason: cutRevoked}

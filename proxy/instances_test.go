@@ -346,3 +346,21 @@ func TestLostSessionsEndConnections(t *testing.T) {
 	}
 	isCut(t, "a WebSocket", ended)
 }
+
+// A sid that came with a refresh at one doorward ends what goes on at another, when the provider names it.
+func TestSidsOfARefreshElsewhereEndConnections(t *testing.T) {
+	late := providertest.Mutation{
+		IDToken:        func(_ *providertest.Provider, j *providertest.JWT) { delete(j.Claims, "sid") },
+		RefreshIDToken: func(_ *providertest.Provider, j *providertest.JWT) { j.Claims["sid"] = "late" },
+	}
+	instances(t, func(t *testing.T, one, two *site) {
+		b := one.signedIn("alice")
+		newEchoBesideWebSockets(one)
+		ended := converses(t, one, b.client, "/ws")
+		b.keep(one, two.rawAs(b.age(one, untilDue), "/x").wants(t, http.StatusOK).Header)
+		cookies := b.cookieHeader(one)
+		isAnswered(t, one.Provider.PostLogout(one.Provider.LogoutToken("", "late")), http.StatusOK)
+		hears(t, one, cookies)
+		isCut(t, "the WebSocket", ended)
+	}, late)
+}

@@ -14,14 +14,18 @@ import "time"
 // limit says, by that part of it, and is not sealed for every request.
 const renewals = 10
 
-// fromTheFuture says that the clock that wrote a session was ahead of ours, or that ours has been set back.
+// fromTheFuture says that the clock that wrote a session was ahead of ours, or that ours has been set back. When it was made may be later than
+// our clock says, since that is its place among the revocations; when it was used may not.
 func (m *Manager) fromTheFuture(s *Session) bool {
-	latest := time.Now()
-	if shared := m.revoked.now(); shared.After(latest) {
-		latest = shared
+	now := time.Now()
+	if shared := m.revoked.clock(); shared.After(now) {
+		now = shared
 	}
-	latest = latest.Add(leeway)
-	return s.CreatedAt.After(latest) || s.UsedAt.After(latest)
+	made := m.revoked.now()
+	if now.After(made) {
+		made = now
+	}
+	return s.CreatedAt.After(made.Add(leeway)) || s.UsedAt.After(now.Add(leeway))
 }
 
 // LivingToken is the access token while it lives, then "".

@@ -99,13 +99,14 @@ func (r *revocations) load(path string) (damage, err error) {
 	return r.readRecords(in)
 }
 
-// readRecords takes in what reads, and makes up for what does not. The caller holds mu.
+// readRecords takes in what reads, and makes up for what does not, once it is known how far the clock that wrote it was ahead. The caller
+// holds mu.
 func (r *revocations) readRecords(in io.Reader) (damage, err error) {
 	for i := 1; ; i++ {
 		var raw record
 		_, err := io.ReadFull(in, raw[:])
 		if err == io.EOF || err == io.ErrUnexpectedEOF {
-			return damage, nil
+			break
 		}
 		if err != nil {
 			return nil, err
@@ -113,11 +114,15 @@ func (r *revocations) readRecords(in io.Reader) (damage, err error) {
 		one, ok := raw.revocation()
 		if !ok {
 			damage = fmt.Errorf("record %d of the file of revocations is damaged; all sessions from before now have ended", i)
-			one = revocation{keyOfEverybody(), r.next()}
+			continue
 		}
-		r.latest.Store(max(r.latest.Load(), one.at.UnixNano())) // the clock that wrote it may have been ahead of ours
+		r.latest.Store(max(r.latest.Load(), one.at.UnixNano()))
 		r.put(one)
 	}
+	if damage != nil {
+		r.revokeEverybody(r.next())
+	}
+	return damage, nil
 }
 
 // add revokes at once, and then for the next process too.

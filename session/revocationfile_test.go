@@ -293,6 +293,41 @@ func TestAClockThatWasAhead(t *testing.T) {
 	})
 }
 
+// A session that a fast clock made lives no longer for that when the clock is mended.
+func TestSessionsOfAClockThatWasAhead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newManager(t, func(o *Options) { o.MaxAge, o.IdleTimeout = 12*time.Hour, time.Hour })
+		m.revoked.clock = func() time.Time { return time.Now().Add(30 * 24 * time.Hour) }
+		s, b := person("alice", "1"), newBrowser(t)
+		s.CreatedAt, _ = m.Now(t.Context())
+		s.UsedAt = s.CreatedAt
+		s.ExpiresAt, s.TokenExpiresAt = s.CreatedAt.Add(12*time.Hour), s.CreatedAt.Add(12*time.Hour)
+		b.login(m, s)
+		m.revoked.clock = time.Now
+		time.Sleep(13 * time.Hour)
+		for day := range 31 {
+			if _, err := m.Get(b.request()); err == nil {
+				t.Errorf("on day %d it lives, unused", day)
+			}
+			time.Sleep(24 * time.Hour)
+		}
+	})
+}
+
+// A damaged record may have been anybody's, of those too whom a fast clock let in.
+func TestADamagedFileOfAClockThatWasAhead(t *testing.T) {
+	const ahead = 2 * time.Hour
+	path := filepath.Join(t.TempDir(), "revocations")
+	m := withFile(t, path)
+	fast := person("alice", "1")
+	fast.CreatedAt = time.Now().Add(ahead)
+	for i, name := range []string{"alice", "bob"} {
+		m.revoked.journal.(*revocationFile).save(revocation{keyOfSubject(testIssuer, name), fast.CreatedAt.Add(time.Duration(i+1) * time.Minute)})
+	}
+	left := crash(t, path, func(data []byte) []byte { data[len(fileHead)+3] ^= 1; return data })
+	isRevoked(t, withFile(t, left, func(o *Options) { o.OnDamage = nil }), fast, true)
+}
+
 // A clock that is set back while doorward runs keeps nobody out, and lets nobody in.
 func TestAClockThatIsSetBack(t *testing.T) {
 	m := newManager(t)
