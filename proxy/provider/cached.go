@@ -45,7 +45,7 @@ func (c *cached[T]) get(ctx context.Context) (T, error) {
 		return c.value, c.errUnlessGood()
 	}
 	running := c.start(ctx)
-	if !c.fetchedAt.IsZero() && (late <= maxStale || c.err != nil) {
+	if !c.fetchedAt.IsZero() && (late <= maxStale || c.err != nil && time.Since(c.failedAt) <= maxStale) {
 		defer c.mu.Unlock()
 		return c.value, nil
 	}

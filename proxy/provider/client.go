@@ -142,6 +142,7 @@ type reply struct {
 	mediaType string // without parameters, "" when absent or malformed
 	header    http.Header
 	body      []byte
+	asked     url.Values // the form that was sent, which errors may quote; nil for none
 }
 
 // get asks an endpoint for a document, metadata or keys, and insists on 200. The content type is not looked at: both are served

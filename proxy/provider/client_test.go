@@ -169,6 +169,24 @@ func TestAskerWhoLeavesDoesNotEndTheFetch(t *testing.T) {
 	})
 }
 
+// A fetch that failed long ago says nothing of now: who comes after a long silence waits for what the provider says today.
+func TestOldFailuresDoNotKeepOldValues(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, c := newFetcher()
+		f.answer = make(chan error, 3)
+		for _, err := range []error{nil, errors.New("down"), nil} {
+			f.answer <- err
+		}
+		for i, want := range []int{1, 1, 3} {
+			if value, err := c.get(t.Context()); value != want || err != nil {
+				t.Errorf("the %d. time it gives %d, %v", i+1, value, err)
+			}
+			synctest.Wait()
+			time.Sleep(time.Hour + time.Duration(i)*72*time.Hour + time.Minute)
+		}
+	})
+}
+
 func TestOldValueIsGivenWhileItIsRenewed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f, c := newFetcher()

@@ -65,7 +65,11 @@ func (p *Provider) ask(ctx context.Context, endpoint, address string, form url.V
 	if p.options.ClientAuth == clientSecretBasic { // both parts form-urlencoded (RFC 6749 2.3.1)
 		req.SetBasicAuth(url.QueryEscape(p.options.ClientID), url.QueryEscape(p.options.ClientSecret()))
 	}
-	return p.client.send(req, endpoint, askTimeout)
+	got, err := p.client.send(req, endpoint, askTimeout)
+	if got != nil {
+		got.asked = form
+	}
+	return got, err
 }
 
 // signed is the form with what proves the client in the body.

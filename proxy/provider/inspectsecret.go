@@ -25,7 +25,7 @@ func (p *Provider) tryClient(ctx context.Context, m *metadata, redirectURI strin
 		f.Says, f.Mend = err.Error(), "see that "+p.addresses.reach(m.TokenURL)+" can be reached from here"
 		return f
 	}
-	refused := refusal(KindTokenRequestFailed, "token", got, got.ok())
+	refused := p.refusal(KindTokenRequestFailed, "token", got, got.ok())
 	said := p.saidIn(refused.Code, refused.Description)
 	switch {
 	case refused.Code == "invalid_grant":
@@ -83,18 +83,33 @@ func (p *Provider) saidIn(code, description string) string {
 	if description != "" {
 		said += " (" + printable(description, maxSaid) + ")"
 	}
-	return p.discreet(said)
+	return p.discreet(said, nil)
 }
 
-// discreet leaves out our secret, in any of its spellings, and words that are as long as tokens are.
-func (p *Provider) discreet(text string) string {
+// secrets are the parameters of our forms that nobody else is to see.
+func secrets() []string {
+	return []string{"code", "code_verifier", "refresh_token", "token", "client_secret", "client_assertion", "state", "nonce"}
+}
+
+// leastSecret is how many characters a secret has at least, so that no common word is taken for one.
+const leastSecret = 8
+
+// discreet leaves out our secret, in any of its spellings, those of a form that was sent, and words that are as long as tokens are.
+func (p *Provider) discreet(text string, form url.Values) string {
+	var hidden []string
+	for _, name := range secrets() {
+		if value := form.Get(name); len(value) >= leastSecret {
+			hidden = append(hidden, url.QueryEscape(value), value)
+		}
+	}
 	if p.options.ClientSecret != nil {
 		secret := p.options.ClientSecret()
 		basic := url.QueryEscape(p.options.ClientID) + ":" + url.QueryEscape(secret)
-		for _, spelling := range []string{base64.StdEncoding.EncodeToString([]byte(basic)), url.QueryEscape(secret), secret} {
-			if spelling != "" {
-				text = strings.ReplaceAll(text, spelling, "…")
-			}
+		hidden = append(hidden, base64.StdEncoding.EncodeToString([]byte(basic)), url.QueryEscape(secret), secret)
+	}
+	for _, spelling := range hidden {
+		if spelling != "" {
+			text = strings.ReplaceAll(text, spelling, "…")
 		}
 	}
 	words := strings.Fields(text)

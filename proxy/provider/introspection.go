@@ -176,7 +176,7 @@ func (p *Provider) readIntrospection(got *reply) (object, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := o.exactly(append(p.usedClaims(), "active", "token_type")...); err != nil {
+	if err := o.exactly(append(p.usedClaims(), "active", "token_type", "token_use")...); err != nil {
 		return nil, err
 	}
 	if !o.has("active") {
@@ -204,6 +204,7 @@ func (p *Provider) introspectionRules(t *token) []rule {
 			return "", nil
 		}},
 		{"RFC 7662 2.2, RFC 6750 6.1.1", where("token_type", func() (string, error) { return checkTokenType(t.claims, object{}) })},
+		{"RFC 7662 2.2", where("token_use", func() (string, error) { return checkTokenUse(t.claims) })},
 		{"RFC 8725 3.12", func() (string, error) { return "", t.claims.checkPayloadType() }},
 		{"RFC 9449 7.2, RFC 8705 3", func() (string, error) { return "", t.checkUnbound() }},
 		{"RFC 7662 2.2", where("iss", func() (string, error) { return t.checkIssuer(p.options.Issuer) })},
@@ -214,4 +215,14 @@ func (p *Provider) introspectionRules(t *token) []rule {
 		{"RFC 7662 2.2, RFC 9068 5", func() (string, error) { return "", p.checkNamed(t) }},
 		{"RFC 9470 6.2", func() (string, error) { return "", t.checkAuthentication() }},
 	}
+}
+
+// checkTokenUse: a refresh token is none for an API, though servers introspect it too, and may pass token_type_hint over. Ory Hydra and its kin
+// say so in token_use, and leave token_type out.
+func checkTokenUse(claims object) (string, error) {
+	use, err := claims.needText("token_use")
+	if err == nil && use != "access_token" && use != "access" {
+		err = fmt.Errorf("token_use is %s: it is no access token", quoted(use))
+	}
+	return use, err
 }

@@ -405,3 +405,13 @@ func TestFloodOfMadeUpTokens(t *testing.T) {
 		}
 	})
 }
+
+// A refresh token that the provider calls active is no access token.
+func TestIntrospectedRefreshTokens(t *testing.T) {
+	for use, want := range map[string]bool{"access_token": true, "access": true, "refresh_token": false, "": false} {
+		_, p := introspecting(t, func(m map[string]any) { delete(m, "token_type"); m["token_use"] = use })
+		if _, _, err := p.Bearer(t.Context(), opaque); (err == nil) != want {
+			t.Errorf("token_use %q: %v", use, err)
+		}
+	}
+}

@@ -35,9 +35,9 @@ func (p *Provider) push(ctx context.Context, m *metadata, parameters url.Values)
 		return "", &Error{Kind: KindPARFailed, cause: err}
 	}
 	if err := got.is(http.StatusCreated); err != nil {
-		return "", refusal(KindPARFailed, "par", got, err)
+		return "", p.refusal(KindPARFailed, "par", got, err)
 	}
-	reference, err := readPushed(got)
+	reference, err := p.readPushed(got)
 	if err != nil {
 		return "", err
 	}
@@ -45,7 +45,7 @@ func (p *Provider) push(ctx context.Context, m *metadata, parameters url.Values)
 }
 
 // readPushed reads a success.
-func readPushed(got *reply) (string, error) {
+func (p *Provider) readPushed(got *reply) (string, error) {
 	o, err := got.json()
 	if err == nil {
 		err = o.exactly("request_uri", "expires_in", "error")
@@ -54,7 +54,7 @@ func readPushed(got *reply) (string, error) {
 		return "", fail(KindPARFailed, "%w (RFC 9126 2.2)", err)
 	}
 	if o.has("error") {
-		return "", refusal(KindPARFailed, "par", got, errors.New("the answer is an error, though its status is 201"))
+		return "", p.refusal(KindPARFailed, "par", got, errors.New("the answer is an error, though its status is 201"))
 	}
 	reference, err := o.needText("request_uri")
 	if err == nil {

@@ -80,7 +80,7 @@ func (t *tokenTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, &Error{Kind: KindTokenRequestFailed, cause: err}
 	}
 	if err := got.ok(); err != nil {
-		return nil, refusal(KindTokenRequestFailed, "token", got, err)
+		return nil, t.provider.refusal(KindTokenRequestFailed, "token", got, err)
 	}
 	response, err := t.read(got)
 	if err != nil {
@@ -98,13 +98,14 @@ func (t *tokenTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-// refusal is an answer that is no success, with the OAuth error when it holds one (RFC 6749 5.2).
-func refusal(kind Kind, endpoint string, got *reply, err error) *Error {
+// refusal is an answer that is no success, with the OAuth error when it holds one (RFC 6749 5.2), but for the secrets that some providers
+// quote there.
+func (p *Provider) refusal(kind Kind, endpoint string, got *reply, err error) *Error {
 	refused := fail(kind, "the %s endpoint: %w", endpoint, err)
 	if o, err := got.json(); err == nil {
 		code, _ := o.text("error")
 		description, _ := o.text("error_description")
-		refused.Code, refused.Description = printable(code, maxSaid), printable(description, maxSaid)
+		refused.Code, refused.Description = printable(p.discreet(code, got.asked), maxSaid), printable(p.discreet(description, got.asked), maxSaid)
 	}
 	return refused
 }
@@ -122,7 +123,7 @@ func (t *tokenTransport) read(got *reply) (map[string]any, error) {
 			}
 			return "it is JSON, sent as application/json, and has one reading only", err
 		}},
-		{"RFC 6749 5.2", func() (string, error) { return "", noError(got, o) }},
+		{"RFC 6749 5.2", func() (string, error) { return "", t.noError(got, o) }},
 		{"RFC 6749 7.1, OIDC Core 3.1.3.3", func() (string, error) { return checkTokenType(o, clean) }},
 		{"RFC 6749 5.1, A.12", func() (string, error) { return checkAccessTokenText(o, clean) }},
 		{"OIDC Core 3.1.3.3, 12.2", func() (string, error) {
@@ -138,9 +139,9 @@ func (t *tokenTransport) read(got *reply) (map[string]any, error) {
 }
 
 // noError: some servers report an error with status 200.
-func noError(got *reply, o object) error {
+func (t *tokenTransport) noError(got *reply, o object) error {
 	if o.has("error") {
-		return refusal(KindTokenRequestFailed, "token", got, errors.New("the answer is an error, though its status is 200"))
+		return t.provider.refusal(KindTokenRequestFailed, "token", got, errors.New("the answer is an error, though its status is 200"))
 	}
 	return nil
 }

@@ -2,8 +2,11 @@ package provider
 
 import (
 	"compress/gzip"
+	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -115,6 +118,21 @@ func TestRefusedCodeSaysWhatTheProviderSaid(t *testing.T) {
 	o.wantKind(t, err, KindCodeRefused)
 	if e := err.(*Error); e.Code != "invalid_grant" || e.Description != "code used" {
 		t.Errorf("got %q %q", e.Code, e.Description)
+	}
+}
+
+// Some providers quote what they refuse. None of it gets into an error.
+func TestRefusalsHoldNoSecrets(t *testing.T) {
+	o := newOP(t, "RS256")
+	o.instead = handlers("/token", func(w http.ResponseWriter, r *http.Request) {
+		r.ParseForm()
+		said := fmt.Sprintf("Invalid code: %s (verifier %s), of %s", r.PostForm.Get("code"), url.QueryEscape(r.PostForm.Get("code_verifier")), testSecret)
+		text, _ := json.Marshal(map[string]string{"error": "invalid_grant", "error_description": said})
+		says(400, "application/json", string(text))(w, r)
+	})
+	_, err := o.login(t, o.client(t, nil))
+	if want := "Invalid code: … (verifier …), of …"; err.(*Error).Description != want || strings.Contains(err.Error(), testCode) {
+		t.Errorf("it says %v", err)
 	}
 }
 
