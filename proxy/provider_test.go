@@ -628,7 +628,7 @@ func TestUserinfoIsNotAskedForNothing(t *testing.T) {
 	}
 }
 
-// Userinfo is asked at the login and never again, however many requests follow.
+// Userinfo is asked at the login, and not for the requests that follow.
 func TestUserinfoIsNotOnTheWayOfRequests(t *testing.T) {
 	s := newSite(t, func(c *config.Config) { c.Userinfo = "always" })
 	b := s.signedIn("alice")

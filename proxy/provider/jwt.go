@@ -13,7 +13,7 @@ import (
 //
 //   - Three parts of base64url. Five are an encrypted token, braces the JSON serialisation; neither was agreed on.
 //   - The algorithm is one that we expect, never one that the token may choose. So are keys: what the header says about where a
-//     key is to be had (jku, x5u, jwk, x5c) is not even read.
+//     key is to be had (jku, x5u, jwk, x5c) is never followed or used.
 //   - An extension that must be understood (crit) is not understood. An unencoded payload (b64) is none of ours.
 //   - typ says which kind of token it is, so that one kind is never taken for another (RFC 8725 3.11).
 //   - Nothing of the payload is believed before the signature is.

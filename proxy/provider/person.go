@@ -16,8 +16,8 @@ type Person struct {
 	IDToken      string // as issued, for id_token_hint
 	AccessToken  string // as issued, for the upstream
 	RefreshToken string // as issued, for Refresh; "" when the provider gave none
-	// TokenExpiry is when the access token expires: by expires_in; else by its own exp when it was verified, else by the ID
-	// token's, else an hour after it came.
+	// TokenExpiry is when the access token expires: by expires_in or, when it was verified, its own exp, whichever is earlier; without
+	// either by the ID token's, else an hour after it came.
 	TokenExpiry time.Time
 
 	// UserinfoRefused says that a claim was needed, and that userinfo did not take the access token.

@@ -8,7 +8,7 @@ import (
 
 // The rules of userinfo (OIDC Core 5.3):
 //
-//   - It is asked only after both tokens have passed every check, at the login and never again, and unless Options.AlwaysUserinfo
+//   - It is asked only after both tokens have passed every check, at a login or a refresh and never for a request, and unless Options.AlwaysUserinfo
 //     only when a needed claim is in no token.
 //   - The access token goes into the Authorization header (RFC 6750 2.1).
 //   - An access token that is for an API alone (RFC 8707) userinfo refuses, with 401 or 403 (RFC 6750 3.1). That says nothing of the
