@@ -204,6 +204,9 @@ func (s alphaSecret) elsewhere() bool { return s.Value != "" || s.FromEnv != "" 
 
 func (f *Found) setProvider(p alphaProvider) {
 	for key, node := range p.Options {
+		if node.Kind == yaml.AliasNode {
+			node = *node.Alias
+		}
 		if node.Kind != yaml.MappingNode {
 			f.setField(key, &node)
 			continue

@@ -34,7 +34,11 @@ func (f *Found) parseCommand(text string) error {
 	program := programOf(words)
 	for i, word := range words[:max(program, 0)] {
 		f.noteEnvironmentFile(word, words[i+1])
-		f.setEntry(strings.TrimPrefix(word, "Environment="))
+		for _, before := range []string{"", "Environment=", "--env=", "-e"} {
+			if entry, ok := strings.CutPrefix(word, before); ok && f.setEntry(entry) {
+				break
+			}
+		}
 	}
 	return f.setFlags(words[program+1:])
 }
@@ -78,20 +82,29 @@ func isProgram(word string) bool {
 	return name == "oauth2-proxy" || name == "oauth2_proxy"
 }
 
-// withoutComments leaves out lines of comment, and those of a unit that are not about variables and the command.
+// withoutComments leaves out lines of comment, and those of a unit that are not about variables and the command. Variables come first, in whatever
+// order systemd is told of them.
 func withoutComments(text string) string {
-	var kept strings.Builder
+	var variables, command strings.Builder
 	unit := strings.Contains(text, "ExecStart=")
+	to := &command
 	continued := false
 	for line := range strings.Lines(text) {
 		bare := strings.TrimSpace(line)
-		ours := continued || !unit || strings.HasPrefix(bare, "ExecStart=") || strings.HasPrefix(bare, "Environment=") || strings.HasPrefix(bare, "EnvironmentFile=")
+		ours := continued || !unit
+		switch {
+		case continued:
+		case unit && (strings.HasPrefix(bare, "Environment=") || strings.HasPrefix(bare, "EnvironmentFile=")):
+			to, ours = &variables, true
+		case unit && strings.HasPrefix(bare, "ExecStart="):
+			to, ours = &command, true
+		}
 		continued = ours && strings.HasSuffix(bare, `\`)
 		if ours && !strings.HasPrefix(bare, "#") {
-			kept.WriteString(line)
+			to.WriteString(line)
 		}
 	}
-	return kept.String()
+	return variables.String() + "\n" + command.String()
 }
 
 // setFlags notes flags: --name=value, --name value, and of those that are true or false --name alone. A flag that can be repeated

@@ -12,11 +12,11 @@ import (
 type Found struct {
 	// Sources names what was read.
 	Sources []string
-	// Unknown are names that oauth2-proxy does not know; it passes over such variables in silence.
+	// Unknown are names that oauth2-proxy does not know. It passes over such variables in silence; whatever else is among them lets nobody in.
 	Unknown []string
-	// Unread are files that the sources name and that were not read.
+	// Unread are files that the sources name and that were not read: they let nobody in, since they may say who.
 	Unread []string
-	// Open are options whose value stands elsewhere: in another variable, or in a Kubernetes Secret.
+	// Open are options whose value stands elsewhere: in another variable, or in a Kubernetes Secret. Those that say who may in let nobody in.
 	Open []string
 
 	// Remarks are about what has no option, and no equal.

@@ -22,10 +22,7 @@ func (f *Found) parseYAML(text string) error {
 		var document yaml.Node
 		err := decoder.Decode(&document)
 		if errors.Is(err, io.EOF) {
-			for _, name := range slices.Sorted(maps.Keys(f.files)) {
-				f.Layer(f.files[name]) // weaker than variables and flags
-			}
-			return nil
+			return f.layerFiles()
 		} else if err != nil {
 			return wrongYAML(err)
 		}
@@ -37,6 +34,23 @@ func (f *Found) parseYAML(text string) error {
 			return err
 		}
 	}
+}
+
+// layerFiles takes in the files that the manifest holds, which are weaker than variables and flags. Of two that say the same thing nobody could
+// say which one is meant.
+func (f *Found) layerFiles() error {
+	said := make(map[string]string)
+	for _, name := range slices.Sorted(maps.Keys(f.files)) {
+		part := f.files[name]
+		for _, option := range slices.Sorted(maps.Keys(part.values)) {
+			if other, twice := said[option]; twice {
+				return fmt.Errorf("%s is in %s and in %s: cut the file down to the one oauth2-proxy that is meant", option, other, name)
+			}
+			said[option] = name
+		}
+		f.Layer(part)
+	}
+	return nil
 }
 
 // wrongYAML passes on the line alone: messages of the parser quote the file.
@@ -76,7 +90,7 @@ func (m manifest) walk(n *yaml.Node, ours bool) error {
 		m.found.files["the alpha configuration at line "+strconv.Itoa(n.Line)] = part
 		return part.parseAlpha(n)
 	case n.Kind == yaml.MappingNode:
-		ours = ours || runsProgram(n)
+		ours = ours || runsProgram(n) || starts(n)
 		err = m.mapping(n, part, ours)
 	case n.Kind == yaml.SequenceNode:
 		err = m.sequence(n, part, ours)
@@ -90,12 +104,28 @@ func (m manifest) walk(n *yaml.Node, ours bool) error {
 		}
 	}
 	m.found.Layer(part)
-	for _, child := range n.Content {
-		if err := m.walk(child, ours); err != nil {
+	for i, child := range n.Content {
+		extra := n.Kind == yaml.MappingNode && i%2 == 1 && n.Content[i-1].Value == "extraArgs" // of the chart
+		if err := m.walk(child, ours || extra); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// starts reports a container that gets variables or arguments that no other program has, whatever it is called.
+func starts(n *yaml.Node) bool {
+	for _, key := range []string{"env", "environment", "args", "command"} {
+		if part := member(n, key); part != nil && mentions(part) {
+			return true
+		}
+	}
+	return false
+}
+
+func mentions(n *yaml.Node) bool {
+	ours := n.Kind == yaml.ScalarNode && (strings.HasPrefix(n.Value, envPrefix) || telling().MatchString(n.Value))
+	return ours || slices.ContainsFunc(n.Content, mentions)
 }
 
 // mapping reads NAME: value, name: NAME with value: beside it, the chart's values, and files that a ConfigMap or the chart holds.
@@ -104,7 +134,7 @@ func (m manifest) mapping(n *yaml.Node, part *Found, ours bool) error {
 		m.namedVariable(n, name.Value, part)
 		return nil
 	}
-	if member(n, "configFile") != nil || member(n, "cookieSecret") != nil {
+	if member(n, "configFile") != nil || member(n, "cookieSecret") != nil || member(n, "existingConfig") != nil {
 		m.chartConfig(n, part)
 	}
 	for i := 0; i+1 < len(n.Content); i += 2 {
@@ -161,6 +191,9 @@ func (m manifest) file(name string, n *yaml.Node) error {
 	case err != nil && ours:
 		return err
 	case err == nil && (ours || len(part.values) > 0):
+		if m.found.files[name] != nil {
+			name = fmt.Sprintf("%s at line %d", name, n.Line)
+		}
 		m.found.files[name] = part
 	}
 	return nil
@@ -184,13 +217,16 @@ func (m manifest) namedVariable(n *yaml.Node, name string, part *Found) {
 	}
 }
 
-// chartConfig reads what the Helm chart has names of its own for; existingSecret has the client's.
+// chartConfig reads what the Helm chart has names of its own for; existingSecret has the client's, and existingConfig is the file.
 func (m manifest) chartConfig(n *yaml.Node, part *Found) {
 	for key, option := range map[string]string{"clientID": "client_id", "clientSecret": "client_secret", "cookieName": "cookie_name", "emailDomains": "email_domains"} {
 		var v any
 		if value := member(n, key); value != nil && value.Decode(&v) == nil {
 			part.setKey(option, v)
 		}
+	}
+	if file := member(n, "existingConfig"); file != nil && file.Value != "" {
+		part.Unread = append(part.Unread, "existingConfig "+file.Value)
 	}
 	if member(n, "existingSecret") != nil {
 		part.open("client_id")
@@ -228,11 +264,16 @@ func (m manifest) sequence(n *yaml.Node, part *Found, ours bool) error {
 	return arguments(words, part, ours)
 }
 
+// telling matches flags that tell oauth2-proxy from other programs.
+func telling() *regexp.Regexp {
+	return regexp.MustCompile(`^--?(oidc-|email-domain|cookie-|skip-auth-|skip-provider-button|client-id|upstream|provider|whitelist-domain|pass-|set-xauth|alpha-config|reverse-proxy|` +
+		`allowed-(group|role)|authenticated-emails-file|bitbucket-|github-|gitlab-|google-|keycloak-)`)
+}
+
 // arguments reads the flags of a container; of one that may be another program's only where a flag is that no other has.
 func arguments(words []string, part *Found, ours bool) error {
-	telling := regexp.MustCompile(`^--?(oidc-|email-domain|cookie-|skip-auth-|skip-provider-button|client-id|upstream|provider|whitelist-domain|pass-|set-xauth|alpha-config|reverse-proxy)`)
 	flags := slices.ContainsFunc(words, func(word string) bool { return strings.HasPrefix(word, "-") })
-	if !flags || !ours && !slices.ContainsFunc(words, telling.MatchString) {
+	if !flags || !ours && !slices.ContainsFunc(words, telling().MatchString) {
 		return nil
 	}
 	return part.setFlags(words)

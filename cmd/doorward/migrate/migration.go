@@ -84,7 +84,11 @@ func (m *Migration) unread() {
 		m.todo("%s: its value is not here but is referred to; put it in place of the reference, or write the setting yourself", name)
 	}
 	for _, name := range m.found.Unknown {
-		m.todo("%s is no option of oauth2-proxy, so it has had no effect, or is newer than 7.15", name)
+		if matters(name) {
+			m.todo("%s is no option of oauth2-proxy 7.15, and a newer one's where it has started with it: look at what it does", name)
+		} else {
+			m.todo("%s is no option of oauth2-proxy, so it has had no effect, or is newer than 7.15", name)
+		}
 	}
 	m.Gone = append(m.Gone, m.found.Remarks...)
 }

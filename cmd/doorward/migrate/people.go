@@ -41,6 +41,8 @@ func (m *Migration) complete() bool {
 	switch {
 	case len(m.found.Unread) > 0:
 		m.todo("ACCESS_RULES: nobody may in, since what could not be read may say who")
+	case slices.ContainsFunc(m.found.Unknown, matters):
+		m.todo("ACCESS_RULES: nobody may in, since an option that is not known here may say who")
 	case !m.given("client_id") && !m.open("client_id"):
 		m.todo("ACCESS_RULES: nobody may in, since client_id was not found, without which oauth2-proxy does not start: the sources are not all there, and the others may say who may in. Name them too")
 	case m.open("provider") || m.open("oidc_groups_claim") || m.open("oidc_email_claim") || m.open("user_id_claim"):
@@ -50,6 +52,10 @@ func (m *Migration) complete() bool {
 	}
 	return false
 }
+
+// matters reports an unknown option without which oauth2-proxy would not start: a flag, or an entry of a file. It is one of a newer version.
+// Unknown variables it passes over.
+func matters(unknown string) bool { return !strings.HasPrefix(unknown, envPrefix) }
 
 // limit is a list of alternatives, one of which must hold.
 type limit []string
