@@ -80,19 +80,10 @@ func (p *Provider) verifyBearer(ctx context.Context, raw string) (*Person, error
 		{"RFC 9068 2.2.1", func() (string, error) { return "", t.checkAuthentication() }},
 	}))
 	if err != nil {
-		return nil, p.unlessOutdated(t, err)
+		return nil, err
 	}
 	expiry, _ := t.claims.date("exp")
 	return p.bearer(t, expiry), nil
-}
-
-// unlessOutdated turns a signature that no known key made into an outage when there might be newer keys that cannot be had.
-func (p *Provider) unlessOutdated(t *token, err error) error {
-	_, outage := p.keys.cached.state()
-	if outage == nil || t.raw == "" || t.claims != nil {
-		return err
-	}
-	return fail(KindUnavailable, "its key is not known, and the present keys cannot be had: %w", outage)
 }
 
 // bearer is the person whose token was checked.

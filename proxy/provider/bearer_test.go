@@ -661,3 +661,19 @@ func (b below) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	return http.DefaultTransport.RoundTrip(moved)
 }
+
+// While keys cannot be had anew, a token of a key that is known is judged by it.
+func TestForgedTokensDuringAnOutage(t *testing.T) {
+	o := newOP(t, "ES256")
+	p := o.api(t, nil)
+	if err := p.Ready(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	o.instead["/jwks"] = says(503, "text/plain", "down")
+	claims := map[string]any{"iss": o.issuer, "sub": "x", "aud": "api", "exp": time.Now().Add(time.Hour).Unix()}
+	for kid, want := range map[string]Kind{"key-1": KindInvalidAccessToken, "key-2": KindUnavailable} {
+		parts := strings.Split(o.signer.sign(map[string]any{"alg": "ES256", "kid": kid, "typ": "at+jwt"}, claims), ".")
+		_, _, err := p.Bearer(t.Context(), parts[0]+"."+parts[1]+"."+strings.Repeat("A", len(parts[2])))
+		o.wantKind(t, err, want)
+	}
+}

@@ -354,3 +354,24 @@ func TestKindsHaveNamesOfTheirOwn(t *testing.T) {
 		t.Errorf("there are %d", len(seen))
 	}
 }
+
+// A refresh may leave the nonce out, and the next one name that of the login again (OIDC Core 12.2).
+func TestANonceThatComesBack(t *testing.T) {
+	o := newOP(t, "ES256")
+	o.tokenResponse = set("refresh_token", "rt")
+	p := o.client(t, nil)
+	first, err := o.login(t, p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	known := Known{Subject: first.Subject, SessionID: first.SessionID, IDToken: first.IDToken, AccessToken: first.AccessToken, RefreshToken: "rt"}
+	o.idClaims = without("nonce")
+	second, err := p.Refresh(t.Context(), known)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.idClaims, known.IDToken, known.AccessToken = nil, second.IDToken, second.AccessToken
+	if _, err := p.Refresh(t.Context(), known); err != nil {
+		t.Error(err)
+	}
+}

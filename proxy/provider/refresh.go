@@ -188,7 +188,7 @@ func (p *Provider) refreshRules(t *token, known Known, before *token) []rule {
 	const source = "OIDC Core 12.2"
 	return []rule{
 		{source, func() (string, error) { return t.checkSameSubject(known.Subject) }},
-		{source, func() (string, error) { return t.checkSameOrNone("nonce", before) }},
+		{source, func() (string, error) { return t.checkSameNonce(before) }},
 		{source, func() (string, error) { return t.checkSameOrNone("azp", before) }},
 		{source, func() (string, error) { return t.checkSameAuthTime(known.AuthTime) }},
 		{"OIDC Back-Channel Logout 2.1", func() (string, error) { return t.checkSameSession(known.SessionID) }},
@@ -206,6 +206,14 @@ func (t *token) checkSameSubject(subject string) (string, error) {
 		return "", errors.New("sub is not that of the session's ID token: it is about somebody else")
 	}
 	return "sub is that of the session's ID token: it is about the same person", nil
+}
+
+// checkSameNonce: where the ID token before left it out, nobody knows any more what the login's said.
+func (t *token) checkSameNonce(before *token) (string, error) {
+	if !before.claims.has("nonce") {
+		return "", nil
+	}
+	return t.checkSameOrNone("nonce", before)
 }
 
 // checkSameOrNone: a claim that need not be repeated, and where it is, says the same.
