@@ -321,7 +321,7 @@ func (p *Proxy) judge(c *connection) (v *verdict) {
 		return p.judgeStranger(c)
 	}
 	newest, err := p.refreshes.current(c.carried)
-	if err == nil && p.sessions.Check(c.known) != nil { // a refresh elsewhere may have brought a sid
+	if err == nil && c.known != newest && c.known != c.carried && p.sessions.Check(c.known) != nil { // a refresh elsewhere may have brought a sid
 		err = errNoSession
 	}
 	switch {

@@ -440,8 +440,9 @@ func BenchmarkLook(b *testing.B) {
 			w.connections.lasting()
 			b.ReportAllocs()
 			for b.Loop() {
-				w.connections.cutIfTold(w.connections.lasting(), w.judge)
-				w.connections.askAbout(w.connections.lasting(), w.askOthers)
+				lasting := w.connections.lasting()
+				w.connections.cutIfTold(lasting, w.judge)
+				w.connections.askAbout(lasting, w.askOthers)
 			}
 			if n := len(w.connections.lasting()); n != 10_000 {
 				b.Fatalf("%d are looked at", n)

@@ -21,11 +21,7 @@ func (m *Manager) fromTheFuture(s *Session) bool {
 	if shared := m.revoked.clock(); shared.After(now) {
 		now = shared
 	}
-	made := m.revoked.now()
-	if now.After(made) {
-		made = now
-	}
-	return s.CreatedAt.After(made.Add(leeway)) || s.UsedAt.After(now.Add(leeway))
+	return s.UsedAt.After(now.Add(leeway)) || s.CreatedAt.After(m.revoked.reached(now).Add(leeway))
 }
 
 // LivingToken is the access token while it lives, then "".

@@ -80,9 +80,8 @@ func openRevocations(o Options, shared *redis) (*revocations, error) {
 	return r, nil
 }
 
-// now is the moment that has been reached: what is of a later one, a clock wrote that was ahead.
-func (r *revocations) now() time.Time {
-	now := r.clock()
+// reached is the moment that it is by this order, when it is now by a clock.
+func (r *revocations) reached(now time.Time) time.Time {
 	if latest := time.Unix(0, r.latest.Load()); latest.After(now) {
 		return latest
 	}

@@ -178,8 +178,8 @@ const tellFor = time.Second
 
 // cutOff ends requests in flight, and lets their clients hear of it where no answer has begun.
 func (s *server) cutOff() {
+	s.proxy.EndRequests()
 	ctx, cancel := context.WithTimeout(context.Background(), tellFor)
 	defer cancel()
-	s.proxy.EndRequests()
 	_ = s.public.server.Shutdown(ctx) // what is left then is closed
 }

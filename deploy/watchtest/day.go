@@ -132,8 +132,7 @@ func (i *Installation) FailLogin() {
 	i.Provider.Register(providertest.Client{Secret: "rotated"})
 	defer i.Provider.Register(providertest.Client{})
 	v := i.Visitor("dave")
-	back, _ := url.Parse(v.callback())
-	v.Open(back.RequestURI(), http.StatusBadGateway)
+	v.Open(v.callback(), http.StatusBadGateway)
 }
 
 // madeUpCode is a login that comes back with a code that the provider did not give out.

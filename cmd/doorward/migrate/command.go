@@ -87,21 +87,25 @@ func isProgram(word string) bool {
 func withoutComments(text string) string {
 	var variables, command strings.Builder
 	unit := strings.Contains(text, "ExecStart=")
-	to := &command
+	partOf := func(line string) *strings.Builder {
+		switch {
+		case !unit || strings.HasPrefix(line, "ExecStart="):
+			return &command
+		case strings.HasPrefix(line, "Environment="), strings.HasPrefix(line, "EnvironmentFile="):
+			return &variables
+		}
+		return nil
+	}
+	var part *strings.Builder
 	continued := false
 	for line := range strings.Lines(text) {
 		bare := strings.TrimSpace(line)
-		ours := continued || !unit
-		switch {
-		case continued:
-		case unit && (strings.HasPrefix(bare, "Environment=") || strings.HasPrefix(bare, "EnvironmentFile=")):
-			to, ours = &variables, true
-		case unit && strings.HasPrefix(bare, "ExecStart="):
-			to, ours = &command, true
+		if !continued {
+			part = partOf(bare)
 		}
-		continued = ours && strings.HasSuffix(bare, `\`)
-		if ours && !strings.HasPrefix(bare, "#") {
-			to.WriteString(line)
+		continued = part != nil && strings.HasSuffix(bare, `\`)
+		if part != nil && !strings.HasPrefix(bare, "#") {
+			part.WriteString(line)
 		}
 	}
 	return variables.String() + "\n" + command.String()

@@ -29,7 +29,7 @@ func (f *Found) parseYAML(text string) error {
 		if len(document.Content) == 0 {
 			continue
 		}
-		m := manifest{found: f, compose: member(document.Content[0], "services") != nil}
+		m := manifest{found: f, telling: tellingFlags(), compose: member(document.Content[0], "services") != nil}
 		if err := m.walk(document.Content[0], false); err != nil {
 			return err
 		}
@@ -77,6 +77,7 @@ func member(n *yaml.Node, key string) *yaml.Node {
 // manifest is a file that starts oauth2-proxy among other things.
 type manifest struct {
 	found   *Found
+	telling *regexp.Regexp
 	compose bool // $$ stands for a dollar sign
 }
 
@@ -90,7 +91,7 @@ func (m manifest) walk(n *yaml.Node, ours bool) error {
 		m.found.files["the alpha configuration at line "+strconv.Itoa(n.Line)] = part
 		return part.parseAlpha(n)
 	case n.Kind == yaml.MappingNode:
-		ours = ours || runsProgram(n) || starts(n)
+		ours = ours || runsProgram(n) || m.starts(n)
 		err = m.mapping(n, part, ours)
 	case n.Kind == yaml.SequenceNode:
 		err = m.sequence(n, part, ours)
@@ -114,18 +115,18 @@ func (m manifest) walk(n *yaml.Node, ours bool) error {
 }
 
 // starts reports a container that gets variables or arguments that no other program has, whatever it is called.
-func starts(n *yaml.Node) bool {
+func (m manifest) starts(n *yaml.Node) bool {
 	for _, key := range []string{"env", "environment", "args", "command"} {
-		if part := member(n, key); part != nil && mentions(part) {
+		if part := member(n, key); part != nil && m.mentions(part) {
 			return true
 		}
 	}
 	return false
 }
 
-func mentions(n *yaml.Node) bool {
-	ours := n.Kind == yaml.ScalarNode && (strings.HasPrefix(n.Value, envPrefix) || telling().MatchString(n.Value))
-	return ours || slices.ContainsFunc(n.Content, mentions)
+func (m manifest) mentions(n *yaml.Node) bool {
+	ours := n.Kind == yaml.ScalarNode && (strings.HasPrefix(n.Value, envPrefix) || m.telling.MatchString(n.Value))
+	return ours || slices.ContainsFunc(n.Content, m.mentions)
 }
 
 // mapping reads NAME: value, name: NAME with value: beside it, the chart's values, and files that a ConfigMap or the chart holds.
@@ -159,7 +160,7 @@ func (m manifest) entry(key string, v *yaml.Node, part *Found, ours bool) error 
 	case key == "command":
 		words, err := splitWords(m.text(v))
 		if err == nil {
-			err = arguments(words, part, ours)
+			err = m.arguments(words, part, ours)
 		}
 		return at("the command", v, err)
 	case key == "configFile" || strings.HasSuffix(key, ".cfg") || strings.HasSuffix(key, ".yaml") || strings.HasSuffix(key, ".yml"):
@@ -261,19 +262,19 @@ func (m manifest) sequence(n *yaml.Node, part *Found, ours bool) error {
 			words = append(words, text)
 		}
 	}
-	return arguments(words, part, ours)
+	return m.arguments(words, part, ours)
 }
 
-// telling matches flags that tell oauth2-proxy from other programs.
-func telling() *regexp.Regexp {
+// tellingFlags matches flags that tell oauth2-proxy from other programs.
+func tellingFlags() *regexp.Regexp {
 	return regexp.MustCompile(`^--?(oidc-|email-domain|cookie-|skip-auth-|skip-provider-button|client-id|upstream|provider|whitelist-domain|pass-|set-xauth|alpha-config|reverse-proxy|` +
 		`allowed-(group|role)|authenticated-emails-file|bitbucket-|github-|gitlab-|google-|keycloak-)`)
 }
 
 // arguments reads the flags of a container; of one that may be another program's only where a flag is that no other has.
-func arguments(words []string, part *Found, ours bool) error {
+func (m manifest) arguments(words []string, part *Found, ours bool) error {
 	flags := slices.ContainsFunc(words, func(word string) bool { return strings.HasPrefix(word, "-") })
-	if !flags || !ours && !slices.ContainsFunc(words, telling().MatchString) {
+	if !flags || !ours && !slices.ContainsFunc(words, m.telling.MatchString) {
 		return nil
 	}
 	return part.setFlags(words)
