@@ -318,18 +318,23 @@ func dropCookieless(path string) string {
 }
 
 func withoutCookieless(name string) string {
-	for from := 0; ; {
-		open := strings.IndexByte(name[from:], '(')
-		if open < 0 {
-			return name
+	var rest strings.Builder
+	for {
+		open := strings.IndexByte(name, '(')
+		if open < 0 || len(name) <= open+2 {
+			return rest.String() + name
 		}
-		open += from
-		end := strings.Index(name[open:], "))")
-		if len(name) > open+2 && name[open+2] == '(' && isLetter(name[open+1]) && end > 0 {
-			name = name[:open] + name[open+end+2:]
+		if name[open+2] != '(' || !isLetter(name[open+1]) {
+			rest.WriteString(name[:open+1])
+			name = name[open+1:]
 			continue
 		}
-		from = open + 1
+		end := strings.Index(name[open:], "))")
+		if end < 0 { // nor does one stand further on
+			return rest.String() + name
+		}
+		rest.WriteString(name[:open])
+		name = name[open+end+len("))"):]
 	}
 }
 
