@@ -22,32 +22,40 @@ import (
 //     everything. So they do when what was read last is there no more. What Redis has forgotten (no disk, FLUSHALL, eviction) comes back
 //     from whoever knows it.
 //   - A Redis that can be read and takes nothing (full, read-only) is there all the same. What could not be added is tried again.
-//   - The stream is bounded as the set is: where it is full its oldest entries are replaced by one that ends all sessions as old as these.
+//   - The stream is bounded as the set is: its oldest entries are replaced by one that ends all sessions as old as these, where it is full,
+//     and where these sessions should be over by themselves. An instance with a longer SESSION_MAX_AGE, now or later, may think otherwise.
 
 // addRevocations adds entries, hash and time in microseconds, in turn; an empty time is now, rounded up, since a login's is rounded
-// down. Further arguments: how many entries the stream may have, and how many milliseconds one is kept. It answers with the time. What
-// does not read, among what is replaced, counts as in readEntry.
+// down. Further arguments: how many entries the stream may have, and in milliseconds how long a session lives, and how long the stream stays
+// that nobody adds to. It answers with the time. What does not read, among what is replaced, counts as in readEntry. Old entries are
+// replaced when a tenth of their time has gone by as well, and not one by one.
 var addRevocations = rueidis.NewLuaScript(`
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2] + 1
 local most, keep = tonumber(ARGV[1]), tonumber(ARGV[2])
-for i = 3, #ARGV, 2 do
+local function made(entry) return tonumber(string.match(entry[1], '%d+')) end
+local function replace(oldest)
+  local latest = 0
+  for _, entry in ipairs(oldest) do
+    latest = math.max(latest, tonumber(string.match(entry[2][4] or '', '^%d+$') or (made(entry) + 1) * 1000))
+  end
+  redis.call('XTRIM', KEYS[1], 'MAXLEN', redis.call('XLEN', KEYS[1]) - #oldest)
+  redis.call('XADD', KEYS[1], '*', 'k', string.rep('\0', 32), 't', string.format('%.0f', latest + 1))
+end
+for i = 4, #ARGV, 2 do
   local at = ARGV[i + 1]
   if at == '' then at = string.format('%.0f', now) end
   redis.call('XADD', KEYS[1], '*', 'k', ARGV[i], 't', at)
 end
-redis.call('XTRIM', KEYS[1], 'MINID', string.format('%.0f', math.max(0, math.floor(now / 1000) - keep)))
+local outlived = math.floor(now / 1000) - keep
+if made(redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)[1]) < outlived - keep / 10 then
+  replace(redis.call('XRANGE', KEYS[1], '-', string.format('%.0f', outlived), 'COUNT', 1000))
+end
 local over = redis.call('XLEN', KEYS[1]) - most
 if over > 0 then
-  local gone, latest = math.min(over + math.floor(most / 10), redis.call('XLEN', KEYS[1])), 0
-  for _, entry in ipairs(redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', gone)) do
-    local at = string.match(entry[2][4] or '', '^%d+$') or (string.match(entry[1], '%d+') + 1) * 1000
-    latest = math.max(latest, tonumber(at))
-  end
-  redis.call('XTRIM', KEYS[1], 'MAXLEN', redis.call('XLEN', KEYS[1]) - gone)
-  redis.call('XADD', KEYS[1], '*', 'k', string.rep('\0', 32), 't', string.format('%.0f', latest + 1))
+  replace(redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', over + math.floor(most / 10)))
 end
-redis.call('PEXPIRE', KEYS[1], keep)
+redis.call('PEXPIRE', KEYS[1], ARGV[3])
 return string.format('%.0f', now)
 `)
 
@@ -98,7 +106,7 @@ func (s *sharedRevocations) add(key revocationKey) error {
 
 // write adds entries and tells what time it is, or is at most.
 func (s *sharedRevocations) write(ctx context.Context, entries ...string) (time.Time, error) {
-	args := append([]string{strconv.Itoa(s.most), milliseconds(s.set.keep)}, entries...)
+	args := append([]string{strconv.Itoa(s.most), milliseconds(s.set.keep), milliseconds(sealLifetime + clocksApart)}, entries...)
 	now, err := s.redis.run(ctx, addRevocations, s.key(), args...).AsInt64()
 	if err != nil {
 		return s.redis.now(), unavailable(fmt.Errorf("adding to the revocations: %w", err))

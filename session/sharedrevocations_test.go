@@ -126,6 +126,40 @@ func TestAFullStreamWithForeignEntriesTakesMore(t *testing.T) {
 	}
 }
 
+// Where SESSION_MAX_AGE is lower for a while, a sign-out is not to be forgotten that a session outlives when it is raised again.
+func TestALifetimeThatGrowsAgainForgetsNoSignOutInRedis(t *testing.T) {
+	server := redistest.New(t)
+	living := func(age time.Duration) *Manager {
+		return beside(t, server, func(o *Options) { o.MaxAge = age })
+	}
+	before := living(12 * time.Hour)
+	s := person("alice", "1")
+	s.CreatedAt = now(t, before).Add(-time.Hour)
+	signedOut, key := s.CreatedAt.Add(30*time.Minute), keyOfSubject(s.Issuer, s.Subject)
+	tell(t, server, "XADD", "test:revocations", fmt.Sprintf("%d-0", signedOut.UnixMilli()), "k", string(key[:]), "t", microseconds(signedOut))
+	before.Close()
+
+	lower := living(time.Minute)
+	if err := lower.RevokeSubject(s.Issuer, "somebody else"); err != nil {
+		t.Fatal(err)
+	}
+	lower.Close()
+	if n := length(t, server); n != 2 {
+		t.Errorf("the stream has %d entries: those that are outlived are to be one", n)
+	}
+	stays, err := server.Do("PTTL", "test:revocations").AsInt64()
+	if err != nil || stays < (12*time.Hour).Milliseconds() {
+		t.Errorf("the stream stays for %d ms, %v", stays, err)
+	}
+
+	again := living(12 * time.Hour)
+	eventually(t, "the sign-out counts", func() bool { return again.Revoked(s) })
+	s.CreatedAt = now(t, again).Add(-time.Minute)
+	if s.Subject = "a third one"; again.Revoked(s) {
+		t.Error("a session from afterwards has ended")
+	}
+}
+
 // The servers of a Cluster have clocks of their own. A login and a sign-out are to be told apart by one.
 func TestOneServerOfAClusterTellsTheTime(t *testing.T) {
 	cluster := redistest.NewCluster(t)
