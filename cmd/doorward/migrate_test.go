@@ -85,7 +85,7 @@ func TestMigrateReadsTheEnvironment(t *testing.T) {
 	t.Setenv("OAUTH2_PROXY_CLIENT_ID", "app")
 	t.Setenv("OAUTH2_PROXY_EMAIL_DOMAINS", "*")
 	status, settings, lists := command(t, "migrate", "oauth2-proxy")
-	if status != exitFailed || !strings.Contains(settings, "DOORWARD_CLIENT_ID=app\n") || !strings.Contains(settings, "'/  authenticated'") || !strings.Contains(lists, "PUBLIC_URL: write") {
+	if status != exitFailed || !strings.Contains(settings, "DOORWARD_CLIENT_ID=app\n") || !strings.Contains(settings, "'/  !claim:email_verified=false'") || !strings.Contains(lists, "PUBLIC_URL: write") {
 		t.Errorf("status %d\n%s\n%s", status, settings, lists)
 	}
 }

@@ -104,7 +104,7 @@ LISTEN_ADDR=0.0.0.0:4180`,
 			files: "okta.cfg",
 			says: `PUBLIC_URL=http://localhost:4180
 UPSTREAMS=/ http://127.0.0.1:8080 token=x-forwarded-access-token
-ACCESS_RULES=/  authenticated`,
+ACCESS_RULES=/  !claim:email_verified=false`,
 			who: subject(""), asked: "/ /x",
 		},
 		{

@@ -19,12 +19,13 @@ type peer struct {
 	provider               string
 }
 
-// person is somebody who signs in; verified is what the provider says of the address.
+// person is somebody who signs in.
 type person struct {
-	email    string
-	groups   []string
-	realm    []string
-	ofClient []string // client "app"
+	email      string
+	unverified bool // says the provider
+	groups     []string
+	realm      []string
+	ofClient   []string // client "app"
 }
 
 func (p peer) options() string {
@@ -74,7 +75,7 @@ func (p peer) lets(who person) bool {
 			has = append(has, "role:app:"+role)
 		}
 	}
-	return mail && (len(allowed) == 0 || slices.ContainsFunc(allowed, func(name string) bool { return slices.Contains(has, name) }))
+	return mail && !who.unverified && (len(allowed) == 0 || slices.ContainsFunc(allowed, func(name string) bool { return slices.Contains(has, name) }))
 }
 
 func (who person) subject() *access.Subject {
@@ -85,7 +86,12 @@ func (who person) subject() *access.Subject {
 		}
 		return all
 	}
-	return &access.Subject{User: "someone", Email: who.email, Groups: who.groups, Claims: map[string]any{
+	vouched := who.email
+	if who.unverified {
+		vouched = ""
+	}
+	return &access.Subject{User: "someone", Email: vouched, Groups: who.groups, Claims: map[string]any{
+		"email_verified":  !who.unverified,
 		"realm_access":    map[string]any{"roles": list(who.realm)},
 		"resource_access": map[string]any{"app": map[string]any{"roles": list(who.ofClient)}},
 	}}
@@ -107,6 +113,7 @@ func TestNobodyGetsInWhoDidNot(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	people := []person{
 		{email: "ann@example.com", groups: []string{"a"}}, {email: "bob@example.com"}, {email: "cat@sub.example.com", groups: []string{"a", "b"}},
+		{email: "una@example.com", unverified: true, groups: []string{"a"}}, {email: "ulf@example.org", unverified: true},
 		{email: "dan@example.org", realm: []string{"admin"}}, {email: "eve@example.org", ofClient: []string{"dev"}, groups: []string{"role:admin"}}, {email: "fay@notexample.com", groups: []string{"b", "c d"}},
 	}
 	paths := []string{"/", "/health", "/health/", "/healthy", "/api", "/api/", "/api/x", "/api/x/y", "/v1", "/v2/", "/static/a.css", "/x/health", "/u/ann", "/u/ann/photo", "/favicon.ico"}

@@ -19,6 +19,8 @@ func (m *Migration) whoMayIn() string {
 	}
 	if mails != "" {
 		limits = append([]limit{{mails}}, limits...)
+	} else if vouched := m.notUnverified(); vouched != "" {
+		limits = append(limits, limit{vouched})
 	}
 	if len(limits) == 0 {
 		return "authenticated"
@@ -65,8 +67,7 @@ type limit []string
 func (m *Migration) mailLimit() (term string, known bool) {
 	domains := m.list("email_domains")
 	if slices.Contains(domains, "*") {
-		m.change("email_domains `*`: whoever signs in may in, also without an e-mail, or with one that the provider says is not verified; oauth2-proxy turned these away. " +
-			"`!claim:email_verified=false` beside or in place of the requirement keeps the latter out")
+		m.change("email_domains `*`: whoever signs in may in, also without an e-mail; oauth2-proxy turned these away")
 		return "", true
 	}
 	if len(domains) == 0 && !m.given("authenticated_emails_file") {
@@ -92,6 +93,15 @@ func (m *Migration) mailLimit() (term string, known bool) {
 		return "", false
 	}
 	return "email:" + strings.Join(mails, ","), true
+}
+
+// notUnverified keeps out whose e-mail the provider says is not verified, as oauth2-proxy does where it is told nothing else, and looks at that
+// claim; "" where it lets them in.
+func (m *Migration) notUnverified() string {
+	if claim := m.text(m.emailOption()); claim != "" && claim != "email" || m.is("insecure_oidc_allow_unverified_email") {
+		return ""
+	}
+	return "!claim:email_verified=false"
 }
 
 // mailsOfFile reads authenticated_emails_file as oauth2-proxy does.

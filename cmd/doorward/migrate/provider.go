@@ -161,12 +161,16 @@ func (m *Migration) scopes() {
 	m.set("SCOPES", strings.Join(scopes, " "), "scope")
 }
 
-// emailClaim: user_id_claim is the old name of oidc_email_claim.
-func (m *Migration) emailClaim() {
-	name := "oidc_email_claim"
-	if m.text(name) == "email" && m.text("user_id_claim") != "email" {
-		name = "user_id_claim"
+// emailOption is the one that names the claim of the e-mail: user_id_claim is the old name of oidc_email_claim.
+func (m *Migration) emailOption() string {
+	if m.text("oidc_email_claim") == "email" && m.text("user_id_claim") != "email" {
+		return "user_id_claim"
 	}
+	return "oidc_email_claim"
+}
+
+func (m *Migration) emailClaim() {
+	name := m.emailOption()
 	if claim := m.text(name); claim != "email" && claim != "" {
 		m.set("EMAIL_CLAIM", claim, name)
 		m.change("%s: email_verified vouches for the claim `email`, and for another only where it has the same address", name)

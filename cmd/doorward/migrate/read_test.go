@@ -264,7 +264,7 @@ func TestNobodyMayInWhereAFileIsMissing(t *testing.T) {
 		t.Fatal(err)
 	}
 	command.Layer(file)
-	if m := Translate(command, ""); m.value("ACCESS_RULES") != "/  authenticated" {
+	if m := Translate(command, ""); m.value("ACCESS_RULES") != "/  !claim:email_verified=false" {
 		t.Errorf("%s\n%s", settingsOf(m), m.lists())
 	}
 }
