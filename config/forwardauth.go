@@ -16,6 +16,8 @@ type Front struct {
 	// Method, Proto, Host and URI are the headers in which it tells of its client's request. URL is one header in their place with
 	// all but the method. Where all are empty, the question itself has method, host and path of the request.
 	Method, Proto, Host, URI, URL string
+	// Server is the header that tells by which host it chose where the request goes, where that need not be the host it tells of; "" for none.
+	Server string
 	// Relays says that its client gets our answers as they are, unless they are a yes. Else the server knows three: yes, 401 and 403.
 	Relays bool
 	// Cookies is how many cookies of a yes it hands on to the browser; 0 for any number. Where they are several, each comes in a header of
@@ -33,7 +35,7 @@ func (c *Config) FrontServer() *Front {
 	case "nginx":
 		f.Relays, f.Cookies = false, 4
 	case "ingress-nginx":
-		return &Front{Name: c.ForwardAuth, Method: "X-Original-Method", URL: "X-Original-Url", Cookies: 1}
+		return &Front{Name: c.ForwardAuth, Method: "X-Original-Method", URL: "X-Original-Url", Server: "X-Doorward-Host", Cookies: 1}
 	case "caddy":
 		f.Cookies = 4
 	case "envoy":
@@ -159,7 +161,9 @@ func (c *Config) FrontNotes() []string {
 	case "nginx":
 		notes = append(notes, "pass the request itself on to doorward where it says 401 or 403 (error_page): the login or the reason comes from there")
 	case "ingress-nginx":
-		notes = append(notes, "send people to "+c.EndpointPrefix+"/start?rd=$escaped_request_uri where doorward says 401 (auth-signin)")
+		notes = append(notes, "set "+f.Server+" to $host on the question (auth-proxy-set-headers), whatever its client sent: a request line with a whole address chooses "+
+			"the application by that, and "+f.URL+" has the Host line. Where there are several hosts, nobody passes without it",
+			"send people to "+c.EndpointPrefix+"/start?rd=$escaped_request_uri where doorward says 401 (auth-signin)")
 	case "traefik", "envoy":
 		notes = append(notes, "send to the browser the Set-Cookie of a yes, too ("+c.SessionCookieName()+", "+c.SessionCookieName()+"_1…)")
 	}

@@ -111,11 +111,31 @@ func (p *Proxy) told(x *exchange, r *http.Request) (method, host, address string
 	if p.front.URL != "" {
 		scheme, host, address = splitAddress(r.Header.Get(p.front.URL))
 	}
+	if err := p.sameServer(x, r, host); err != nil {
+		return "", "", "", err
+	}
 	switch scheme { // where it leads is PUBLIC_URL's to say
 	case "http", "https", "ws", "wss":
 		return method, host, address, nil
 	}
 	return "", "", "", errors.New("the request's scheme is neither http nor https")
+}
+
+// sameServer says whether the server in front passes the request on by the host that it asks about. A request line with a whole address may
+// say another one than the Host line (RFC 9112 3.2.2): then one host's rules would let somebody in at another.
+func (p *Proxy) sameServer(x *exchange, r *http.Request, host string) error {
+	chosen := r.Header[p.front.Server]
+	if p.front.Server == "" || len(chosen) == 0 && !x.rules.severalHosts {
+		return nil
+	}
+	if len(chosen) != 1 {
+		return errors.New("there are several hosts, and " + p.front.Server + " is not there exactly once; set it to $host (auth-proxy-set-headers)")
+	}
+	asked, ok := hostname(host)
+	if by, known := hostname(chosen[0]); !ok || !known || by != asked {
+		return errors.New("the request goes to another host than the one asked about")
+	}
+	return nil
 }
 
 // splitAddress cuts an address without reading anything in it.

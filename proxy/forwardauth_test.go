@@ -32,7 +32,7 @@ func asFrontOf(front string, configure func(*config.Config)) func(*config.Config
 var fronts = map[string]func(method, host, address string) (line, to string, headers []string){
 	"nginx": forwarded, "traefik": forwarded, "caddy": forwarded,
 	"ingress-nginx": func(method, host, address string) (string, string, []string) {
-		return "GET /oauth2/auth", "doorward", []string{"X-Original-Method: " + method, "X-Original-URL: http://" + host + address}
+		return "GET /oauth2/auth", "doorward", []string{"X-Original-Method: " + method, "X-Original-URL: http://" + host + address, "X-Doorward-Host: " + host}
 	},
 	"envoy": func(method, host, address string) (string, string, []string) {
 		return method + " /oauth2/auth" + address, host, nil
@@ -266,6 +266,46 @@ func TestForwardAuthHosts(t *testing.T) {
 				t.Errorf("%s: %q is answered %d", front, host, got)
 			}
 		}
+	}
+}
+
+// A request line with a whole address may say another host than the Host line. Where ingress-nginx passes it on by the one and asks about the
+// other, nobody passes.
+func TestForwardAuthAboutAnotherHostThanTheOneServed(t *testing.T) {
+	several := func(c *config.Config) {
+		c.AccessRules = "open.example.com/ public; closed.example.com/ deny"
+	}
+	one := func(c *config.Config) { c.AccessRules = "/ public" }
+	for name, test := range map[string]struct {
+		configure func(*config.Config)
+		host      string
+		served    []string
+		want      int
+	}{
+		"the same":                            {several, "open.example.com", []string{"open.example.com"}, 202},
+		"the same, otherwise spelt":           {several, "OPEN.example.com.:8443", []string{"open.example.com"}, 202},
+		"another":                             {several, "open.example.com", []string{"closed.example.com"}, 403},
+		"nothing, of several hosts":           {several, "open.example.com", nil, 403},
+		"two":                                 {several, "open.example.com", []string{"open.example.com", "open.example.com"}, 403},
+		"none that is one":                    {several, "open.example.com", []string{"open.example.com,closed.example.com"}, 403},
+		"nothing, of one host":                {one, "", nil, 202},
+		"another, than the only one":          {one, "", []string{"closed.example.com"}, 403},
+		"the one that the client says itself": {one, "", []string{"localhost", "localhost"}, 403},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := behindFront(t, "ingress-nginx", test.configure)
+			host := test.host
+			if host == "" {
+				host = strings.TrimPrefix(s.URL, "http://")
+			}
+			lines := []string{"X-Original-Method: GET", "X-Original-URL: http://" + host + "/"}
+			for _, served := range test.served {
+				lines = append(lines, "X-Doorward-Host: "+served)
+			}
+			if answer := s.rawGet("/oauth2/auth", lines...); answer.StatusCode != test.want {
+				t.Errorf("%d %s", answer.StatusCode, answer.Text)
+			}
+		})
 	}
 }
 

@@ -53,6 +53,15 @@ func (p *Proxy) siblingsUnder(policy *access.Policy) map[string]*origin {
 	return siblings
 }
 
+// severalHosts says whether more than one host is served.
+func (p *Proxy) severalHosts(policy *access.Policy) bool {
+	names := policy.Hosts()
+	for _, o := range p.origins {
+		names = append(names, o.name)
+	}
+	return slices.ContainsFunc(names, func(name string) bool { return name != names[0] || strings.HasPrefix(name, "*") })
+}
+
 // findOrigin notes the host that a request is for, and its origin: none for a host that only rules or upstreams name, and where nobody
 // signs in.
 func (p *Proxy) findOrigin(x *exchange, r *http.Request) error {

@@ -23,6 +23,8 @@ type rules struct {
 	claims   []string           // that they compare
 	siblings map[string]*origin // with which origins share sessions, by their names
 	knownACR []string           // those that AUTH_PARAMS and they ask for
+
+	severalHosts bool // are served
 }
 
 // useRules puts rules into use.
@@ -30,7 +32,8 @@ func (p *Proxy) useRules(policy *access.Policy) {
 	if before := p.rules.Load(); before != nil && before.policy == policy {
 		return
 	}
-	r := &rules{policy: policy, groups: policy.GroupNames(), claims: policy.ClaimPaths(), siblings: p.siblingsUnder(policy), knownACR: slices.Clone(p.usualACR)}
+	r := &rules{policy: policy, groups: policy.GroupNames(), claims: policy.ClaimPaths(), siblings: p.siblingsUnder(policy), knownACR: slices.Clone(p.usualACR),
+		severalHosts: p.severalHosts(policy)}
 	for _, values := range policy.ACRs() {
 		r.knownACR = append(r.knownACR, p.preferred(access.StepUp{ACR: values}).ACR...)
 	}

@@ -11,8 +11,8 @@ import (
 	"doorward/deploy/deploytest"
 )
 
-// start stands in for ingress-nginx: auth-url asks by GET with all headers of the client, and sets X-Original-Method and X-Original-URL
-// anew. 2xx is a yes, 401 leads to auth-signin, anything else to a page of its own. The headers that are named
+// start stands in for ingress-nginx: auth-url asks by GET with all headers of the client, and sets X-Original-Method, X-Original-URL
+// and what auth-proxy-set-headers names anew. 2xx is a yes, 401 leads to auth-signin, anything else to a page of its own. The headers that are named
 // are taken from a yes, and the client's go; and it adds the first Set-Cookie to the application's answer. Header names with underscores or dots
 // it drops.
 func start(t *testing.T, o deploytest.FrontOptions) *deploytest.Front {
@@ -20,6 +20,7 @@ func start(t *testing.T, o deploytest.FrontOptions) *deploytest.Front {
 	text := f.Configuration("ingress.yaml", "https://$host/", f.Origin+"/")
 	own := paths(text)
 	signIn := strings.TrimSuffix(annotation(t, text, "auth-signin"), "$escaped_request_uri")
+	served := value(t, text, "X-Doorward-Host: ", "\n")
 	named := deploytest.OneOf(strings.Split(annotation(t, text, "auth-response-headers"), ","))
 	deploytest.StandIn{
 		OwnPages: func(path string) bool { return slices.Contains(own, path) },
@@ -29,6 +30,8 @@ func start(t *testing.T, o deploytest.FrontOptions) *deploytest.Front {
 			q.Header.Del("X-Forwarded-Proto")
 			q.Header.Set("X-Original-Method", r.Method)
 			q.Header.Set("X-Original-Url", "http://"+r.Host+r.RequestURI)
+			host, _, _ := strings.Cut(r.Host, ":")
+			q.Header.Set("X-Doorward-Host", strings.ReplaceAll(served, "$host", host))
 			q.Header.Set("X-Sent-From", "nginx-ingress-controller")
 			q.Header.Set("X-Auth-Request-Redirect", r.RequestURI)
 			return q
@@ -65,10 +68,16 @@ func paths(text string) (all []string) {
 
 func annotation(t *testing.T, text, name string) string {
 	t.Helper()
-	_, rest, found := strings.Cut(text, "nginx.ingress.kubernetes.io/"+name+`: "`)
-	value, _, _ := strings.Cut(rest, `"`)
+	return value(t, text, "nginx.ingress.kubernetes.io/"+name+`: "`, `"`)
+}
+
+// value is what stands between two texts.
+func value(t *testing.T, text, before, after string) string {
+	t.Helper()
+	_, rest, found := strings.Cut(text, before)
+	value, _, _ := strings.Cut(rest, after)
 	if !found {
-		t.Fatalf("there is no annotation %s", name)
+		t.Fatalf("there is no %s", before)
 	}
 	return value
 }
