@@ -39,3 +39,15 @@ func TestBehindCaddy(t *testing.T) { deploytest.FrontStory{Start: start, Name: "
 func TestUpgradesBehindCaddy(t *testing.T) {
 	deploytest.FrontStory{Start: start, Name: "caddy"}.Upgrades(t)
 }
+
+func TestRequestIDsBehindCaddy(t *testing.T) {
+	deploytest.FrontStory{Start: start, Name: "caddy"}.RequestIDs(t)
+}
+
+func TestLargeBodiesBehindCaddy(t *testing.T) {
+	deploytest.FrontStory{Start: start, Name: "caddy"}.Large(t)
+}
+
+func TestCachesBehindCaddy(t *testing.T) {
+	deploytest.FrontStory{Start: start, Name: "caddy"}.Caches(t)
+}

@@ -102,6 +102,16 @@ func forgedNames(others ...string) []string {
 func otherRequests() []string {
 	return []string{
 		"X-Original-Url", "X-Original-Uri", "X-Original-Method", "X-Rewrite-Url", "X-Http-Method", "X-Http-Method-Override", "X-Method-Override", "Proxy",
+		"X-Forwarded-Method", "X-Forwarded-Uri",
+	}
+}
+
+// otherClients are headers by which some applications take a client for another, or for one who came by another address. Some servers in
+// front say the truth under these names.
+func otherClients() []string {
+	return []string{
+		"Forwarded", "X-Forwarded-For", "X-Real-Ip", "X-Client-Ip", "X-Client-Cert", "X-Cluster-Client-Ip", "True-Client-Ip", "Cf-Connecting-Ip",
+		"X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-Port", "X-Forwarded-Prefix", "X-Forwarded-Scheme", "X-Forwarded-Server",
 	}
 }
 
@@ -117,7 +127,7 @@ func (s FrontStory) SpoofedHeaders(t *testing.T) {
 	for _, name := range forgedNames(others...) {
 		header[name] = []string{forged}
 	}
-	for _, name := range otherRequests() {
+	for _, name := range append(otherRequests(), otherClients()...) {
 		if header[name] == nil {
 			header[name] = []string{forged}
 		}
@@ -155,6 +165,66 @@ func (s FrontStory) SpoofedHeaders(t *testing.T) {
 	}
 	if sheet := f.visitorAs(t, "bob").Ask(http.MethodGet, f.Origin+"/admin/", header, ""); sheet.Status != http.StatusForbidden {
 		t.Errorf("bob's /admin/ answers %d", sheet.Status)
+	}
+}
+
+// RequestIDs sees that a client does not choose by what name its requests are known, in doorward's log and to the application.
+func (s FrontStory) RequestIDs(t *testing.T) {
+	f := s.Start(t, FrontOptions{Application: Echo(t)})
+	refused := f.raw(t, "GET / HTTP/1.1\r\nHost: localhost:"+f.Port+"\r\nConnection: close\r\nX-Request-Id: "+forged+"\r\n\r\n")
+	if id := refused.Header.Get("X-Request-Id"); id == "" || id == forged {
+		t.Errorf("a refusal is known as %q", id)
+	}
+	header := http.Header{"X-Request-Id": {forged}}
+	if passed := f.site.Visitor(t).Ask(http.MethodGet, f.Origin+"/status", header, ""); strings.Contains(passed.Body, forged) {
+		t.Errorf("the application gets %s", passed.Body)
+	}
+}
+
+// Large sees that uploads pass that are larger than servers take by default, and event streams as they come.
+func (s FrontStory) Large(t *testing.T) {
+	going := make(chan struct{})
+	f := s.Start(t, FrontOptions{Application: Serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodPost {
+			return
+		}
+		read, _ := io.Copy(io.Discard, r.Body)
+		fmt.Fprint(w, read)
+		_ = http.NewResponseController(w).Flush()
+		select {
+		case <-going:
+		case <-r.Context().Done():
+		}
+	}))})
+	const size = 3 << 20
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, f.Origin+"/write", strings.NewReader(strings.Repeat("x", size)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer, err := f.visitorAs(t, "alice").http.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	first := make([]byte, len("3145728"))
+	if _, err := io.ReadFull(answer.Body, first); err != nil || string(first) != fmt.Sprint(size) { // which comes before the application has ended
+		t.Errorf("%s %q %v", answer.Status, first, err)
+	}
+	close(going)
+}
+
+// Caches sees that no shared cache keeps what an application tells one person, unless the application says so.
+func (s FrontStory) Caches(t *testing.T) {
+	f := s.Start(t, FrontOptions{Application: Serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if says := r.URL.Query().Get("says"); says != "" {
+			w.Header().Set("Cache-Control", says)
+		}
+	}))})
+	for query, want := range map[string]string{"": "private", "?says=no-store": "no-store", "?says=public": "public"} {
+		answer := f.raw(t, "GET /status"+query+" HTTP/1.1\r\nHost: localhost:"+f.Port+"\r\nConnection: close\r\n\r\n")
+		if got := strings.Join(answer.Header["Cache-Control"], ", "); got != want {
+			t.Errorf("/status%s: %q", query, got)
+		}
 	}
 }
 

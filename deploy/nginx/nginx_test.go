@@ -56,3 +56,15 @@ func TestBehindNginx(t *testing.T) { deploytest.FrontStory{Start: start, Name: "
 func TestUpgradesBehindNginx(t *testing.T) {
 	deploytest.FrontStory{Start: start, Name: "nginx"}.Upgrades(t)
 }
+
+func TestRequestIDsBehindNginx(t *testing.T) {
+	deploytest.FrontStory{Start: start, Name: "nginx"}.RequestIDs(t)
+}
+
+func TestLargeBodiesBehindNginx(t *testing.T) {
+	deploytest.FrontStory{Start: start, Name: "nginx"}.Large(t)
+}
+
+func TestCachesBehindNginx(t *testing.T) {
+	deploytest.FrontStory{Start: start, Name: "nginx"}.Caches(t)
+}

@@ -33,11 +33,16 @@ func start(t *testing.T, o deploytest.FrontOptions) *deploytest.Front {
 			return q
 		},
 		Yes:           func(status int) bool { return status/100 == 2 },
-		Drops:         copied,
+		Drops:         func(name string) bool { return copied(name) || setsItself(name) },
 		ToApplication: copied,
 		ToBrowser:     deploytest.CookiesNamed(deploytest.Items(t, text, "addAuthCookiesToResponse")),
 	}.Serve(f)
 	return f
+}
+
+// setsItself are headers that Traefik takes from forwardedHeaders.trustedIPs alone.
+func setsItself(name string) bool {
+	return deploytest.OneOf([]string{"X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Port", "X-Forwarded-Proto", "X-Forwarded-Server", "X-Forwarded-Prefix", "X-Real-Ip"})(name)
 }
 
 func TestBehindTraefik(t *testing.T) {
@@ -47,6 +52,6 @@ func TestBehindTraefik(t *testing.T) {
 // The configuration says what the stand-in takes for granted.
 func TestConfiguration(t *testing.T) {
 	f := deploytest.NewFront(t, "traefik", deploytest.FrontOptions{})
-	f.Configuration("doorward.yml", "trustForwardHeader: false", "", "PathPrefix(`/oauth2/`) && !PathPrefix(`/oauth2/auth`)", "",
+	f.Configuration("doorward.yml", "trustForwardHeader: false", "", `X-Request-Id: ""`, "", "PathPrefix(`/oauth2/`) && !PathPrefix(`/oauth2/auth`)", "",
 		`address: "http://127.0.0.1:4180/oauth2/auth"`, "")
 }

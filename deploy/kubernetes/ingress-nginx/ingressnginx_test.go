@@ -37,7 +37,7 @@ func start(t *testing.T, o deploytest.FrontOptions) *deploytest.Front {
 			return q
 		},
 		Yes:           func(status int) bool { return status/100 == 2 },
-		Drops:         func(name string) bool { return strings.ContainsAny(name, "_.") || named(name) },
+		Drops:         func(name string) bool { return strings.ContainsAny(name, "_.") || named(name) || setsItself(name) },
 		ToApplication: named,
 		ToBrowser:     func(cookies []string) []string { return cookies[:min(1, len(cookies))] },
 		Refuse: func(w http.ResponseWriter, r *http.Request, status int) {
@@ -53,6 +53,11 @@ func start(t *testing.T, o deploytest.FrontOptions) *deploytest.Front {
 		},
 	}.Serve(f)
 	return f
+}
+
+// setsItself are headers that the controller sets anew for the application.
+func setsItself(name string) bool {
+	return deploytest.OneOf([]string{"X-Real-Ip", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Port", "X-Forwarded-Proto", "X-Forwarded-Scheme"})(name)
 }
 
 // paths are those of the Ingress that leads to doorward.
