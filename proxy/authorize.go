@@ -118,7 +118,7 @@ func (p *Proxy) authorize(x *exchange, r *http.Request, route *access.Route) (*i
 	}
 	who, err := p.authenticate(x, r)
 	if err != nil {
-		if route.ChallengeBasic() {
+		if route.ChallengeBasic() && errors.Is(err, errNoSession) && !isNavigation(r) { // what is told is 401 then
 			x.Header().Add("WWW-Authenticate", `Basic realm="doorward"`)
 		}
 		return nil, signInFirst(err, p.preferred(route.AtLogin()))

@@ -46,7 +46,7 @@ func (p *Proxy) newSession(person *provider.Person, began time.Time) (*session.S
 		Subject:           person.Subject,
 		ProviderSession:   person.SessionID,
 		PreferredUsername: textClaim(person, "preferred_username"),
-		User:              textClaim(person, p.config.UserClaim),
+		User:              p.userOf(person),
 		Email:             p.emailOf(person),
 		ACR:               person.ACR,
 		AuthTime:          person.AuthTime,
@@ -59,12 +59,15 @@ func (p *Proxy) newSession(person *provider.Person, began time.Time) (*session.S
 		TokenIssuedAt:     began,
 		TokenExpiresAt:    person.TokenExpiry,
 	}
+	if s.User == "" && p.unvouched(person, p.config.UserClaim) {
+		return nil, fmt.Errorf("naming the user: the provider does not say that the claim %q is verified (email_verified); have it say so, or set DOORWARD_INSECURE_UNVERIFIED_EMAIL", p.config.UserClaim)
+	}
 	if s.User == "" {
 		return nil, fmt.Errorf("naming the user: the provider sent no usable claim %q; set DOORWARD_USER_CLAIM to one that it sends", p.config.UserClaim)
 	}
 	for _, path := range p.keptClaims() {
 		value, found := person.Claim(path)
-		if !found && !person.Withheld(path) {
+		if p.unvouched(person, path) || !found && !person.Withheld(path) {
 			value = noClaim()
 		}
 		s.Claims[path] = value
@@ -96,6 +99,21 @@ func (p *Proxy) emailOf(person *provider.Person) string {
 		return ""
 	}
 	return textClaim(person, p.config.EmailClaim)
+}
+
+// userOf is what upstreams call the person; "" when the provider sent nothing that can be used.
+func (p *Proxy) userOf(person *provider.Person) string {
+	if p.unvouched(person, p.config.UserClaim) {
+		return ""
+	}
+	return textClaim(person, p.config.UserClaim)
+}
+
+// unvouched says of the claim email that the provider does not vouch for it, and that nobody said to believe it all the same: then it names
+// nobody, whatever setting or rule speaks of it.
+func (p *Proxy) unvouched(person *provider.Person, path string) bool {
+	address, verified := person.Email(path)
+	return path == "email" && address != "" && !verified && !p.config.InsecureUnverifiedEmail
 }
 
 // textClaim is a claim that is a string and fit for a header; anything else counts as absent.

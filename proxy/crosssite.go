@@ -108,6 +108,11 @@ func foreignWrite(r *http.Request) *failure {
 		fmt.Errorf("a write on behalf of a session, with Sec-Fetch-Site %.20q and Origin %.100q", r.Header["Sec-Fetch-Site"], r.Header["Origin"]))
 }
 
+func foreignSignOut(r *http.Request) *failure {
+	return otherSite("Signing out was not asked for by a page of this site, so nothing was done.",
+		fmt.Errorf("a sign-out, with Sec-Fetch-Site %.20q and Origin %.100q", r.Header["Sec-Fetch-Site"], r.Header["Origin"]))
+}
+
 func foreignWebSocket(r *http.Request) *failure {
 	origin, one := originOf(r)
 	why, text := fmt.Errorf("a WebSocket on behalf of a session, from the origin %.100q, which is not that of the host and not in DOORWARD_ALLOWED_ORIGINS", origin),

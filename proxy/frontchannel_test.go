@@ -284,3 +284,15 @@ func TestFrontChannelLogoutAsksTheProviderNothing(t *testing.T) {
 		t.Errorf("the provider was asked %d times", n)
 	}
 }
+
+// The sid that a refresh brings counts from then on, not from the next request.
+func TestFrontChannelLogoutBySidOfARefresh(t *testing.T) {
+	s := newLivingSite(t, nil, providertest.Mutation{Name: "sid-at-refresh",
+		IDToken:        func(_ *providertest.Provider, j *providertest.JWT) { delete(j.Claims, "sid") },
+		RefreshIDToken: func(_ *providertest.Provider, j *providertest.JWT) { j.Claims["sid"] = "late" }})
+	b := s.signedIn("alice")
+	b.keep(s, s.rawAs(b.age(s, untilDead), "/x").wants(t, http.StatusOK).Header)
+	cookies := b.cookieHeader(s)
+	isFrame(t, s, s.frame(s.Provider.Issuer, "late"))
+	inSession(t, s, "the session", cookies, false)
+}

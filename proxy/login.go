@@ -174,11 +174,22 @@ func (p *Proxy) redeem(r *http.Request, login *session.Login, answer provider.An
 	}
 	s, err := p.newSession(person, began)
 	if err != nil {
-		p.revokeToken(person.RefreshToken) // nobody will hold it
+		if !p.mayHoldOn(r, login, person) {
+			p.revokeToken(person.RefreshToken) // nobody will hold it
+		}
 		return nil, nil, p.loginFailed("unusable_claims", login.ReturnTo, unusableClaims(err))
 	}
 	s.CreatedAt = created
 	return person, s, nil
+}
+
+// mayHoldOn says whether a login that makes no session leaves the same person's before it, which the provider may count as one with the new.
+func (p *Proxy) mayHoldOn(r *http.Request, login *session.Login, person *provider.Person) bool {
+	before, _ := p.sessions.Get(r)
+	if before == nil {
+		return login.Before != "" // its cookies may not have come along
+	}
+	return before.Issuer == person.Issuer && before.Subject == person.Subject
 }
 
 // welcome is step 6: it begins the session of a person who has logged in, and sends them where they wanted to go.

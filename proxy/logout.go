@@ -14,8 +14,8 @@ import (
 
 // Rules that this file keeps:
 //
-//   - A link on another site signs nobody out (ASVS 3.5.3): POST only from our own pages, GET shows a page with a
-//     button, except when the browser vouches that a page of this origin navigated here.
+//   - A link on another site signs nobody out (ASVS 3.5.3): POST only from pages of this origin, or of ALLOWED_ORIGINS (crosssite.go), GET
+//     shows a page with a button, except when the browser vouches that a page of this origin navigated here.
 //   - The session here ends whatever the provider says (ASVS 7.4.1), then the provider is asked to end its own
 //     (OpenID Connect RP-Initiated Logout 1.0). It sends people back with the state that we sent, another, or none; nothing is done
 //     when they come, so state is tied to nothing.
@@ -37,8 +37,8 @@ func (p *Proxy) signOut(x *exchange, r *http.Request) error {
 	case http.MethodGet, http.MethodHead:
 		return p.askToSignOut(x, r, everywhere)
 	case http.MethodPost:
-		if err := p.crossSite.Check(r); err != nil {
-			return otherSite("Signing out was not asked for by a page of this site, so nothing was done.", err)
+		if p.isForeignWrite(x, r) {
+			return foreignSignOut(r)
 		}
 		return p.leave(x, r, everywhere)
 	}
@@ -47,11 +47,11 @@ func (p *Proxy) signOut(x *exchange, r *http.Request) error {
 
 func (p *Proxy) askToSignOut(x *exchange, r *http.Request, everywhere bool) error {
 	x.outcome = "sign_out_page"
-	who, err := p.recognizeSession(x, r)
-	if err != nil && !errors.Is(err, errNoSession) {
+	s, err := p.sessionToLeave(x, r)
+	if err != nil {
 		return err
 	}
-	if err != nil {
+	if s == nil {
 		return p.page(x, r, http.StatusOK, page{
 			Kind:    pages.SignedOut,
 			Title:   "You are signed out",
@@ -68,12 +68,28 @@ func (p *Proxy) askToSignOut(x *exchange, r *http.Request, everywhere bool) erro
 		Title: "Sign out?",
 		Text: []string{"This ends your session here and, where the provider supports it, there as well.",
 			"Signing out everywhere also ends your sessions here in other browsers and on other devices."},
-		Details: []pages.Detail{{Label: "You are", Value: who.session.User}},
+		Details: []pages.Detail{{Label: "You are", Value: s.User}},
 		Actions: []action{
 			{Label: "Sign out", Address: here + back, Post: true},
 			{Label: "Sign out everywhere", Address: here + "?everywhere" + strings.Replace(back, "?", "&", 1), Post: true},
 		},
 	})
+}
+
+// sessionToLeave is the session that signing out would end; nil for none. One that is over by itself is one: the provider's may go on, and would
+// sign in whoever comes next.
+func (p *Proxy) sessionToLeave(x *exchange, r *http.Request) (*session.Session, error) {
+	who, err := p.recognizeSession(x, r)
+	switch {
+	case err == nil:
+		return who.session, nil
+	case !errors.Is(err, errNoSession):
+		return nil, err
+	}
+	if s, err := p.sessions.Get(r); errors.Is(err, session.ErrExpired) && !p.sessions.Revoked(s) {
+		return s, nil
+	}
+	return nil, nil
 }
 
 // withReturn carries a return address, and nothing else, from a page to what its button leads to.
@@ -145,6 +161,7 @@ func (p *Proxy) replaceSession(r *http.Request, login *session.Login, s *session
 	case before.Issuer != s.Issuer || before.Subject != s.Subject:
 		_, _ = p.endTokens(before)
 	default:
+		p.refreshes.generations.replace(before.ID) // first, or a refresh that ends now takes this for a sign-out
 		_, _ = p.endSession(before)
 	}
 }

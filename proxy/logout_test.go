@@ -660,3 +660,48 @@ func FuzzBackChannelForm(f *testing.F) {
 		}
 	})
 }
+
+// A form of a page with Referrer-Policy: no-referrer is posted with "Origin: null" (Fetch 3.2), and browsers send no fetch metadata over plain
+// http beyond loopback, nor did those before 2023. The button has to work there, too.
+func TestOwnPageSignsOutWithoutFetchMetadata(t *testing.T) {
+	s := newSite(t, nil)
+	b := s.signedIn("alice")
+	origin := s.URL
+	if b.open(s.URL+"/oauth2/sign_out").Header.Get("Referrer-Policy") == "no-referrer" {
+		origin = "null"
+	}
+	p := b.request(http.MethodPost, s.URL+"/oauth2/sign_out", headers("Origin", origin, "Accept", "text/html"), "")
+	if p.StatusCode != http.StatusSeeOther {
+		t.Errorf("its own button is answered %d", p.StatusCode)
+	}
+}
+
+// A server in front may drop the port of Host (nginx: proxy_set_header Host $host). The origin is that of PUBLIC_URL all the same.
+func TestSignOutBehindAServerThatDropsThePort(t *testing.T) {
+	s := newSite(t, protectedWrites)
+	alice := "Cookie: " + s.signedIn("alice").cookieHeader(s)
+	u, _ := url.Parse(s.URL)
+	post := func(path string) *page {
+		return s.raw("POST " + path + " HTTP/1.1\r\nHost: " + u.Hostname() + "\r\n" + alice + "\r\nOrigin: " + s.URL + "\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+	}
+	post("/x").wants(t, http.StatusOK) // the same origin, as CSRF_PROTECTION sees it
+	post("/oauth2/sign_out").wants(t, http.StatusSeeOther)
+}
+
+// Who signs out of a session that is over signs out at the provider, by a link as by the button: else the page says that they are signed out,
+// and the next one signs them in unasked.
+func TestSignOutOfAnExpiredSessionReachesTheProvider(t *testing.T) {
+	for _, method := range []string{http.MethodPost, http.MethodGet} {
+		t.Run(method, func(t *testing.T) {
+			s := newSite(t, nil) // no refresh tokens: sessions end with the access token
+			b := s.signedIn("alice")
+			b.age(s, untilDead)
+			header := navigation()
+			header.Set("Sec-Fetch-Site", "same-origin")
+			p := b.request(method, s.URL+"/oauth2/sign_out", header, "")
+			if !p.redirects() || !strings.HasSuffix(p.location().Path, "/"+string(providertest.EndSession)) {
+				t.Errorf("the answer is %d, and leads to %q", p.StatusCode, p.location().Path)
+			}
+		})
+	}
+}

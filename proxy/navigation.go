@@ -77,12 +77,15 @@ func asksForPage(r *http.Request) bool {
 	return acceptsHTML(r) && h.Get("X-Requested-With") == "" && h.Get("Sec-Purpose") == "" && h.Get("Upgrade") == ""
 }
 
+// isZero reads a weight (RFC 9110 12.4.2): 0, 0.0 and so on.
+func isZero(weight string) bool { return weight != "" && strings.Trim(weight, "0.") == "" }
+
 // acceptsHTML says whether Accept names HTML; "*/*" does not.
 func acceptsHTML(r *http.Request) bool {
 	for _, line := range r.Header.Values("Accept") {
 		for part := range strings.SplitSeq(line, ",") {
 			kind, params, err := mime.ParseMediaType(part)
-			if err == nil && params["q"] != "0" && (kind == "text/html" || kind == "application/xhtml+xml") {
+			if err == nil && !isZero(params["q"]) && (kind == "text/html" || kind == "application/xhtml+xml") {
 				return true
 			}
 		}

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"net/http"
+	"slices"
 
 	"doorward/proxy/pages"
 	"doorward/proxy/provider"
@@ -27,6 +28,9 @@ func (p *Proxy) page(x *exchange, r *http.Request, status int, shown page) error
 	}
 	h := x.Header()
 	noStore(h)
+	if slices.ContainsFunc(shown.Actions, func(a action) bool { return a.Post }) {
+		h.Set("Referrer-Policy", "same-origin") // or browsers post the form as from nowhere, with the origin null (Fetch 3.2)
+	}
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Content-Security-Policy", rendered.Policy)
 	h.Set("X-Frame-Options", "DENY")

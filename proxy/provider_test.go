@@ -920,3 +920,25 @@ func TestUnverifiedEmail(t *testing.T) {
 		})
 	}
 }
+
+// An address that the provider does not vouch for names nobody, whichever setting or rule speaks of it.
+func TestUnverifiedEmailByOtherWays(t *testing.T) {
+	s := newSite(t, func(c *config.Config) {
+		c.UserClaim, c.Headers = "email", []string{"X-Mail=email"}
+		c.AccessRules += "\n/by-user/ user:ci@example.com\n/by-claim/ claim:email=ci@example.com"
+	})
+	s.Provider.AddUser(providertest.User{Subject: "eve", Claims: map[string]any{"email": "ci@example.com", "email_verified": false}})
+	b := s.browser()
+	b.Person = "eve"
+	b.walk(s.URL + "/")
+	for _, r := range s.Upstream.Received() {
+		if user, mail := r.Header.Get("X-Forwarded-User"), r.Header.Get("X-Mail"); user == "ci@example.com" || mail != "" {
+			t.Errorf("the upstream is told of %q, %q", user, mail)
+		}
+	}
+	for _, path := range []string{"/by-user/", "/by-claim/"} {
+		if p := b.open(s.URL + path); p.StatusCode == http.StatusOK {
+			t.Errorf("%s lets eve in", path)
+		}
+	}
+}

@@ -135,7 +135,6 @@ type Proxy struct {
 	log       *slog.Logger
 	serverLog *log.Logger // for what the standard library wants to say
 	buffers   *buffers
-	crossSite *http.CrossOriginProtection
 	onLogin   func(*http.Request, *provider.Person)
 	draining  atomic.Bool
 
@@ -164,7 +163,7 @@ func New(o Options) (*Proxy, error) {
 		onLogin: o.OnLogin, log: o.Log, metrics: newMetrics(o.Version), buffers: newBuffers(),
 	}
 	p.serverLog, p.background, p.connections = ServerLog(p.log), newBackground(), newConnections()
-	p.crossSite, p.traces = http.NewCrossOriginProtection(), p.openTraces(o.Version)
+	p.traces = p.openTraces(o.Version)
 	for _, build := range []func() error{p.readRules, p.readCertificate, p.readPages, p.openUpstreams, p.meetProvider, p.openSessions, p.keepFresh} {
 		if err := build(); err != nil {
 			return nil, err

@@ -28,7 +28,8 @@ import (
 //   - A provider that is down ends nothing while the token lives. It is asked again after a pause that grows to ten seconds.
 //   - Where instances share a Redis, one of them refreshes and the others get what came of it. While Redis is away nobody refreshes:
 //     two who spent the same refresh token would end the session.
-//   - Every use asks whether the session was revoked. What a refresh brings after a sign-out is dropped, and revoked at the provider.
+//   - Every use asks whether the session was revoked. What a refresh brings after a sign-out is dropped, and revoked at the provider; what it
+//     brings after a login of the same person is dropped, since the provider may count both sessions as one.
 //   - A refresh changes neither the identifier nor the absolute end, and is no login.
 
 const (
@@ -179,11 +180,21 @@ func (f *refresher) run(ctx context.Context, s *session.Session, request []slog.
 	r.request = request
 	tries := f.generations.finish(s.ID, r)
 	// Only now: whoever signs out from here on finds the new refresh token, and forgets it.
-	if f.sessions.Revoked(s) && f.generations.forget(s.ID) && r.next != nil {
-		r.result = afterLogout
-		f.revoke(r.next.RefreshToken)
+	if f.sessions.Revoked(s) {
+		replaced := f.generations.isReplaced(s.ID)
+		if f.generations.forget(s.ID) && r.next != nil {
+			r.result = afterLogout
+			f.revokeUnless(replaced, r.next.RefreshToken)
+		}
 	}
 	f.report(s, r, tries)
+}
+
+// revokeUnless revokes what came too late for its session.
+func (f *refresher) revokeUnless(replaced bool, refreshToken string) {
+	if !replaced {
+		f.revoke(refreshToken)
+	}
 }
 
 // ask asks for new tokens, in bounded time. No panic of ours is to end more than one refresh.
@@ -232,7 +243,7 @@ func (f *refresher) share(ctx context.Context, s *session.Session, r renewal, en
 	err := f.sessions.Share(ctx, r.next)
 	switch {
 	case errors.Is(err, session.ErrRevoked):
-		f.revoke(r.next.RefreshToken)
+		f.revokeUnless(f.generations.isReplaced(s.ID), r.next.RefreshToken)
 		return renewal{outcome: provider.Ended, result: afterLogout}, false
 	case err != nil:
 		f.background.run(func(ctx context.Context) {
@@ -288,6 +299,7 @@ func (p *Proxy) renewSession(ctx context.Context, s *session.Session) renewal {
 			p.revokeToken(person.RefreshToken) // nobody will hold it
 			return r
 		}
+		p.seen.note(r.next.ProviderSession)
 		p.tellOthers(ctx, r.next) // it may have brought a sid, and Redis may have lost the one it had
 	case person != nil && person.RefreshToken != s.RefreshToken:
 		next := *s // the old refresh token is spent, the new access token is not checked to the end

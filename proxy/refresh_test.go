@@ -848,3 +848,44 @@ func TestRefreshRequest(t *testing.T) {
 		t.Errorf("the form's members are %d: %v", len(got), got["grant_type"])
 	}
 }
+
+// The same person's login takes the place of their session, and a refresh of that which is under way revokes nothing at the provider, either: it
+// may count both sessions as one.
+func TestLoginDuringARefreshRevokesNothing(t *testing.T) {
+	s := newLivingSite(t, nil)
+	b := s.signedIn("alice")
+	cookie := b.age(s, untilDead)
+	at, goOn := make(chan struct{}), make(chan struct{})
+	s.Provider.BendRefreshes(func(*providertest.Answer) {
+		close(at)
+		<-goOn
+	})
+	on := s.asking(cookie, "/x")
+	<-at
+	b.walk(s.URL + "/oauth2/start?rd=/y")
+	close(goOn)
+	arrives(t, s, on).wants(t, http.StatusUnauthorized)
+	s.Proxy.Rest()
+	if n := len(s.Provider.Revoked()); n != 0 {
+		t.Errorf("%d refresh tokens were revoked, which may end the new session, too", n)
+	}
+	b.api(s, "/y").wants(t, http.StatusOK)
+}
+
+// Nor does a second login of the same person that fails.
+func TestFailedLoginRevokesNothingOfTheSessionThatThereIs(t *testing.T) {
+	bad := false
+	s := newLivingSite(t, nil, providertest.Mutation{Name: "groups-odd-later", IDToken: func(_ *providertest.Provider, j *providertest.JWT) {
+		if bad {
+			j.Claims["groups"] = 7
+		}
+	}})
+	b := s.signedIn("alice")
+	bad = true
+	b.walk(s.URL+"/oauth2/start?rd=/y").wants(t, http.StatusBadGateway)
+	s.Proxy.Rest()
+	b.api(s, "/y").wants(t, http.StatusOK)
+	if n := len(s.Provider.Revoked()); n != 0 {
+		t.Errorf("%d refresh tokens were revoked, which may end the session that goes on", n)
+	}
+}

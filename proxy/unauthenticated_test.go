@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"doorward/config"
 )
 
 // headers makes a header of pairs.
@@ -175,5 +177,14 @@ func TestHealthForLoadBalancers(t *testing.T) {
 	s := newSite(t, nil)
 	if p := s.raw("GET /oauth2/healthz HTTP/1.1\r\nHost: 10.0.0.7\r\nConnection: close\r\n\r\n"); p.StatusCode != http.StatusOK {
 		t.Errorf("/oauth2/healthz is answered %d", p.StatusCode)
+	}
+}
+
+// A challenge belongs to a 401.
+func TestBasicChallengeComesWith401Alone(t *testing.T) {
+	s := newSite(t, func(c *config.Config) { c.AccessRules += "\n/git/ upstream-auth challenge:basic" })
+	p := s.browser().open(s.URL + "/git/x")
+	if p.StatusCode != http.StatusUnauthorized && p.Header.Get("WWW-Authenticate") != "" {
+		t.Errorf("%d carries the challenge %q", p.StatusCode, p.Header["Www-Authenticate"])
 	}
 }
