@@ -36,7 +36,7 @@ func run(ctx context.Context, getenv func(string) string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	l, err := net.Listen("tcp", cmp.Or(getenv("LISTEN_ADDR"), ":9998"))
+	l, err := net.Listen("tcp", cmp.Or(getenv("LISTEN_ADDR"), "127.0.0.1:9998"))
 	if err != nil {
 		return fmt.Errorf("listening (LISTEN_ADDR): %w", err)
 	}

@@ -52,7 +52,11 @@ func TestConfigurationInREADME(t *testing.T) {
 	if !found || !strings.Contains(lines, aclRules+"\n") {
 		t.Fatalf("README.md gives doorward's user other rules:\n%s", lines)
 	}
-	redistest.New(t, lines)
+	const closed = "user default off\n" // to this test as well
+	if !strings.Contains(lines, closed) {
+		t.Error("README.md lets everybody into Redis")
+	}
+	redistest.New(t, strings.Replace(lines, closed, "", 1))
 }
 
 // Signing in, requests and signing out work wherever Redis is, and again after it was away, without anybody signing in anew.

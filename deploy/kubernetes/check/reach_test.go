@@ -92,6 +92,9 @@ func TestPortsAreThoseThatDoorwardListensOn(t *testing.T) {
 			}
 		}
 		for _, monitor := range append(of[*monitoringv1.PodMonitor](i), the[*monitoringv1.PodMonitor](t, render(t, "podmonitor"))) {
+			if job := the[*appsv1.Deployment](t, i).Spec.Template.Labels[monitor.Spec.JobLabel]; job != "doorward" {
+				t.Errorf("the job is %q, and the alerts look for doorward", job)
+			}
 			if endpoint := monitor.Spec.PodMetricsEndpoints[0]; endpoint.Port == nil || *endpoint.Port != "metrics" {
 				t.Error("the PodMonitor asks another port")
 			}
