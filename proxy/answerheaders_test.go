@@ -25,8 +25,8 @@ func TestPersonalAnswersArePrivate(t *testing.T) {
 		"not found":                 {"GET /x?404", "", "private Cookie"},
 		"moved":                     {"GET /x?301", "", "private Cookie"},
 		"Cache-Control":             {"GET /x", "Cache-Control: public, max-age=60", "public, max-age=60 "},
-		"Expires":                   {"GET /x", "Expires: 0", " "},
-		"Pragma":                    {"GET /x", "Pragma: no-cache", "no-cache "}, // net/http adds what it means
+		"Expires":                   {"GET /x", "Expires: 0", "private "},                // says nothing of shared caches
+		"Pragma":                    {"GET /x", "Pragma: no-cache", "no-cache+private "}, // net/http adds what it means
 		"of a delivery network":     {"GET /x", "CDN-Cache-Control: max-age=60", " "},
 		"of another":                {"GET /x", "Surrogate-Control: max-age=60", " "},
 		"not modified":              {"GET /x?304", "", " "},
@@ -97,5 +97,49 @@ func TestAnswersThatClearNotesAreNotCached(t *testing.T) {
 	p := s.rawGet("/", "Cookie: "+s.signedIn("alice").cookieHeader(s)+"; doorward-login-round-x=1")
 	if len(p.Header["Set-Cookie"]) != 1 || !slices.Equal(p.Header["Cache-Control"], []string{"no-store"}) || p.Header.Get("CDN-Cache-Control") != "" {
 		t.Errorf("the answer has %v", p.Header)
+	}
+}
+
+// A cache before doorward sees the cookie alone of what an answer depends on.
+func TestAnswersThatVaryWithThePersonVaryWithTheCookie(t *testing.T) {
+	s := newSite(t, withoutBearers)
+	alice := "Cookie: " + s.browserThat(t, "alice").cookieHeader(s)
+	for vary, want := range map[string]string{
+		"Authorization": "Authorization, Cookie", "accept, X-Forwarded-Groups": "accept, X-Forwarded-Groups, Cookie", "Accept": "Accept", "": "",
+	} {
+		s.Upstream.Answer = func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Cache-Control", "public, max-age=60")
+			if vary != "" {
+				w.Header().Set("Vary", vary)
+			}
+		}
+		if got := strings.Join(s.rawGet("/x", alice).Header["Vary"], ", "); got != want {
+			t.Errorf("Vary %q becomes %q", vary, got)
+		}
+	}
+}
+
+// What an upstream that was sent an access token says to caches is said of a request with Authorization (RFC 9111 3.5), which the client's is not.
+func TestWhatIsSaidOfARequestWithAuthorization(t *testing.T) {
+	s := newSite(t, nil)
+	for says, want := range map[string]string{
+		"max-age=60":         "max-age=60, private",
+		"public, max-age=60": "public, max-age=60",
+		"s-maxage=60":        "s-maxage=60",
+	} {
+		t.Run(says, func(t *testing.T) {
+			authorized := ""
+			s.Upstream.Answer = func(w http.ResponseWriter, r *http.Request) {
+				authorized = r.Header.Get("Authorization")
+				w.Header().Set("Cache-Control", says)
+			}
+			p := s.rawGet("/x", "Cookie: "+s.browserThat(t, "alice").cookieHeader(s))
+			if !strings.HasPrefix(authorized, "Bearer ") {
+				t.Fatal("the upstream got no token")
+			}
+			if got := strings.Join(p.Header["Cache-Control"], ", "); got != want {
+				t.Errorf("Cache-Control is %q, want %q", got, want)
+			}
+		})
 	}
 }

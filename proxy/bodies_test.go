@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"runtime"
 	"strings"
 	"testing"
@@ -178,4 +179,48 @@ func checksum(t *testing.T, r io.Reader) uint32 {
 		t.Errorf("reading a body: %v", err)
 	}
 	return sum.Sum32()
+}
+
+// An upstream that stops taking a request is given up like one that does not answer it, and whoever sends it does not hold the connection for ever.
+func TestUpstreamThatTakesNoBody(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() { // accepts, and reads nothing until the end of the test
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			t.Cleanup(func() { conn.Close() })
+		}
+	}()
+	s := public(t, func(c *config.Config) { c.Upstreams = "http://" + l.Addr().String() + " timeout=1s" })
+	t.Cleanup(func() { s.Proxy.EndRequests(); l.Close() })
+	client := &http.Client{Timeout: 4 * time.Second}
+	answer, err := client.Post(s.URL, "text/plain", strings.NewReader(strings.Repeat("x", 32<<20)))
+	if err == nil {
+		answer.Body.Close()
+		if answer.StatusCode != http.StatusGatewayTimeout {
+			t.Errorf("the answer is %d", answer.StatusCode)
+		}
+		return
+	}
+	t.Errorf("timeout=1s, and after 4s: %v", err)
+}
+
+// What follows a request in chunks is no second request (golang/go#80942), also where an endpoint reads the body.
+func TestChunkedFormsEndTheConnection(t *testing.T) {
+	s := newSite(t, nil)
+	host := strings.TrimPrefix(s.URL, "http://")
+	form := "iss=" + url.QueryEscape(s.Provider.Issuer)
+	for _, path := range []string{"/oauth2/start", "/oauth2/sign_in", "/oauth2/callback", "/oauth2/sign_out", "/oauth2/backchannel-logout", "/oauth2/userinfo"} {
+		got := s.statuses(fmt.Sprintf("POST %s HTTP/1.1\r\nHost: %s\r\nContent-Type: application/x-www-form-urlencoded\r\nSec-Fetch-Mode: navigate\r\n"+
+			"Sec-Fetch-Dest: document\r\nContent-Length: 9\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n"+
+			"GET /oauth2/healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", path, host, len(form), form))
+		if len(got) != 1 {
+			t.Errorf("%s: the answers are %v", path, got)
+		}
+	}
 }

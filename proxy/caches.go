@@ -8,13 +8,25 @@ import (
 // Rules that this file keeps (RFC 9111):
 //
 //   - What an upstream tells one person, and says nothing to caches about, no shared cache keeps (4.2.2, 5.2.2.7).
-//   - Where it says something, that holds, but for answers that bring a cookie of ours: those no cache keeps.
+//   - Nor does what it says in answer to an access token, unless it lets them (3.5): our client's request had a cookie in its place, of which
+//     they think nothing.
+//   - What varies with what we tell it of the person varies with the cookie, which is all that a cache before us sees (4.1).
+//   - Where it says something else, that holds, but for answers that bring a cookie of ours: those no cache keeps.
 
-// keepPrivate tells caches that an answer is one person's, where the upstream said nothing about it. To a 304 nothing is added: it would
-// change what the browser was told with the answer that it has (RFC 9111 3.2).
+// keepPrivate tells caches that an answer is one person's, where the upstream did not say that it is everybody's. To a 304 nothing is added: it
+// would change what the browser was told with the answer that it has (RFC 9111 3.2).
 func (d *delivery) keepPrivate(status int, h http.Header) {
 	cacheable := d.in.Method == http.MethodGet || d.in.Method == http.MethodHead
-	if d.who == nil || !cacheable || status == http.StatusNotModified || saysHowToCache(h) {
+	if d.who == nil || !cacheable || status == http.StatusNotModified {
+		return
+	}
+	if saysHowToCache(h) {
+		if d.sentToken() && !sharedCachesMayKeep(h) {
+			h.Add("Cache-Control", "private")
+		}
+		if variesWithPerson(h) && !d.who.bearer {
+			h.Add("Vary", "Cookie")
+		}
 		return
 	}
 	by := "Cookie" // so that a browser does not show one person what another has seen
@@ -28,6 +40,44 @@ func (d *delivery) keepPrivate(status int, h http.Header) {
 		return
 	}
 	h.Add("Vary", by)
+}
+
+// sentToken says whether the upstream saw an Authorization where our client sent a cookie.
+func (d *delivery) sentToken() bool {
+	return d.upstream.Token == "bearer" && !d.who.bearer && d.who.token() != ""
+}
+
+// sharedCachesMayKeep says whether shared caches may keep an answer to a request with Authorization (RFC 9111 3.5), or are told of that
+// by themselves.
+func sharedCachesMayKeep(h http.Header) bool {
+	for name := range h {
+		if isForSharedCaches(name) {
+			return true
+		}
+	}
+	return names(h["Cache-Control"], func(directive string) bool {
+		name, _, _ := strings.Cut(directive, "=")
+		return name == "public" || name == "s-maxage" || name == "must-revalidate" || name == "private" || name == "no-store"
+	})
+}
+
+// variesWithPerson says whether an answer is said to depend on what upstreams are told of people.
+func variesWithPerson(h http.Header) bool {
+	return names(h["Vary"], func(name string) bool {
+		return name == "authorization" || strings.HasPrefix(name, "x-forwarded-") || strings.HasPrefix(name, "x-doorward-")
+	})
+}
+
+// names says whether a list of a header's has an item of some kind, which is asked of each in lower case.
+func names(lines []string, some func(item string) bool) bool {
+	for _, line := range lines {
+		for item := range strings.SplitSeq(line, ",") {
+			if some(strings.ToLower(strings.TrimSpace(item))) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func saysHowToCache(h http.Header) bool {

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -29,6 +30,7 @@ import (
 //   - Bytes that pass, either way, are use of the session. Silence is not. What other instances see of its use counts where sessions live in
 //     Redis; in a cookie it is told to no other.
 //   - Where nobody knows any more which sessions count, for Redis is away, none does; and one that Redis has lost does not.
+//   - A client that takes nothing of what is sent to it for as long as IDLE_TIMEOUT is cut: it holds an upstream, and a seat of MAX_CONNECTIONS.
 //   - Nothing else ends what somebody came for without a session, or with a token of their own.
 //   - What is cut never looks whole: net/http closes the connection, or resets the stream, when a handler gives up. Where no answer
 //     has begun, the client gets the one that it would get if it came now.
@@ -51,12 +53,13 @@ const (
 	cutRevoked  = "revoked"           // a sign-out of whatever kind, or the provider's refusal to refresh
 	cutDenied   = "denied"            // by a rule, after claims or rules have changed
 	cutUnknown  = "redis_unavailable" // for longer than REDIS_OUTAGE_GRACE
+	cutStalled  = "stalled"           // its client takes nothing
 	cutShutdown = "shutdown"          // doorward ends
 	cutBroken   = "internal_error"
 )
 
 func cutReasons() []string {
-	return []string{cutExpired, cutIdle, cutRevoked, cutDenied, cutUnknown, cutShutdown, cutBroken}
+	return []string{cutExpired, cutIdle, cutRevoked, cutDenied, cutUnknown, cutStalled, cutShutdown, cutBroken}
 }
 
 // connections are the exchanges with upstreams that are under way. They are safe for concurrent use.
@@ -77,7 +80,8 @@ type connection struct {
 	in      *http.Request
 	writer  http.ResponseWriter
 	cancel  context.CancelFunc
-	moved   atomic.Bool // bytes have passed since the last look
+	moved   atomic.Bool   // bytes have passed since the last look
+	sends   atomic.Uint32 // how often something was sent to the client, twice: odd while that is going on
 	cut     atomic.Pointer[verdict]
 
 	judging  sync.Mutex       // guards, after begin:
@@ -85,7 +89,9 @@ type connection struct {
 	rule     *access.Route    // that let whoever came in; nil where it asks for nothing, or for what is the upstream's to know
 	toRule   *access.Route    // the same for the destination of COPY and MOVE
 	judgedBy *rules
-	seals    any // the secrets with which the cookies were opened
+	stuckAt  uint32    // what sends was at the last look, while something was being sent
+	stuck    time.Time // when that was first seen
+	seals    any       // the secrets with which the cookies were opened
 
 	patience time.Duration // with the upstream, until its answer begins; 0 for ever
 	answerBy atomic.Int64  // as a time.Duration from the exchange's start, or one of the values in patience.go
@@ -133,6 +139,18 @@ func (c *connection) move() {
 	if !c.moved.Load() { // most of the time it is known already, and a look is cheaper than a write
 		c.moved.Store(true)
 	}
+}
+
+// stalled says whether the client has taken nothing for so long of what is being sent to it.
+func (c *connection) stalled(patience time.Duration) bool {
+	now := c.sends.Load()
+	switch {
+	case now%2 == 0:
+		return false
+	case now != c.stuckAt:
+		c.stuckAt, c.stuck = now, time.Now()
+	}
+	return time.Since(c.stuck) >= patience
 }
 
 // begin counts an exchange among those that are under way. The request that it gives ends when the connection is cut.
@@ -317,6 +335,9 @@ func (p *Proxy) judge(c *connection) (v *verdict) {
 	defer func() { v = orBroken(v, recover()) }()
 	c.judging.Lock()
 	defer c.judging.Unlock()
+	if c.stalled(p.config.IdleTimeout) {
+		return &verdict{reason: cutStalled}
+	}
 	if c.carried == nil {
 		return p.judgeStranger(c)
 	}
@@ -508,10 +529,15 @@ func isEventStream(answer *http.Response) bool {
 type upgraded struct {
 	net.Conn
 	connection *connection
+	early      *bufio.Reader // what the client sent behind its request
 }
 
-func (u upgraded) Read(b []byte) (int, error) {
-	n, err := u.Conn.Read(b)
+func (u upgraded) Read(b []byte) (n int, err error) {
+	if waiting := u.early.Buffered(); waiting > 0 {
+		n, err = u.early.Read(b[:min(len(b), waiting)])
+	} else {
+		n, err = u.Conn.Read(b)
+	}
 	if n > 0 {
 		u.connection.move()
 	}
@@ -519,7 +545,9 @@ func (u upgraded) Read(b []byte) (int, error) {
 }
 
 func (u upgraded) Write(b []byte) (int, error) {
+	u.connection.sends.Add(1)
 	n, err := u.Conn.Write(b)
+	u.connection.sends.Add(1)
 	if n > 0 {
 		u.connection.move()
 	}

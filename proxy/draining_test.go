@@ -47,3 +47,18 @@ func TestDrainingLeavesUpgradesAlone(t *testing.T) {
 		t.Errorf("Connection is %q", got)
 	}
 }
+
+// An informational answer does not take away what a client is told at the end of a process.
+func TestDrainingAfterEarlyHints(t *testing.T) {
+	s := public(t, nil)
+	s.Upstream.Answer = func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusEarlyHints) }
+	s.Proxy.Drain()
+	answer, err := http.Get(s.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer.Body.Close()
+	if !answer.Close {
+		t.Error("the connection is kept at the end")
+	}
+}

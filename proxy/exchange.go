@@ -106,10 +106,19 @@ func (x *exchange) Write(b []byte) (int, error) {
 	if x.status == 0 {
 		x.WriteHeader(http.StatusOK)
 	}
+	x.connection.sends.Add(1)
 	n, err := x.ResponseWriter.Write(b)
+	x.connection.sends.Add(1)
 	x.bytes += int64(n)
 	x.connection.move()
 	return n, err
+}
+
+// FlushError sends what was written (http.ResponseController).
+func (x *exchange) FlushError() error {
+	x.connection.sends.Add(1)
+	defer x.connection.sends.Add(1)
+	return http.NewResponseController(x.ResponseWriter).Flush()
 }
 
 // Hijack hands the connection over after an upgrade; of what passes then, only that it does is noted. The head of the answer, with the
@@ -122,10 +131,10 @@ func (x *exchange) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	}
 	x.status = http.StatusSwitchingProtocols
 	x.connection.goesOn()
-	return upgraded{conn, &x.connection}, rw, nil
+	return upgraded{conn, &x.connection, rw.Reader}, rw, nil
 }
 
-// Unwrap lets http.ResponseController flush and set deadlines.
+// Unwrap lets http.ResponseController set deadlines.
 func (x *exchange) Unwrap() http.ResponseWriter { return x.ResponseWriter }
 
 func (x *exchange) answered() bool { return x.status != 0 }

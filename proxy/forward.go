@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/net/http/httpguts"
 
 	"doorward/config"
 	"doorward/proxy/access"
@@ -44,6 +45,24 @@ type upstream struct {
 type transport interface {
 	http.RoundTripper
 	CloseIdleConnections()
+}
+
+// byVersion asks for WebSockets in HTTP/1.1, and for all else in HTTP/2.
+type byVersion struct {
+	*http.Transport
+	first *http.Transport
+}
+
+func (v byVersion) RoundTrip(r *http.Request) (*http.Response, error) {
+	if isWebSocket(r) {
+		return v.first.RoundTrip(r)
+	}
+	return v.Transport.RoundTrip(r)
+}
+
+func (v byVersion) CloseIdleConnections() {
+	v.Transport.CloseIdleConnections()
+	v.first.CloseIdleConnections()
 }
 
 // newUpstream prepares the connections of an upstream. Its answers are passed on as they come (DisableCompression:
@@ -79,6 +98,12 @@ func newUpstream(entry config.Upstream, fast bool, notice func(setting string, e
 		}
 	}
 	u.transport = standard
+	if entry.URL.Scheme == "h2c" { // WebSockets there are HTTP/1.1's (RFC 8441 is spoken by few)
+		first := standard.Clone()
+		first.Protocols = new(http.Protocols)
+		first.Protocols.SetHTTP1(true)
+		u.transport = byVersion{standard, first}
+	}
 	if fast && (entry.URL.Scheme == "http" || entry.URL.Scheme == "unix") {
 		u.transport = fasttransport.New(u.target, standard)
 	}
@@ -201,7 +226,7 @@ func (p *Proxy) refuseAnswer(d *delivery, answer *http.Response) error {
 	if answer.StatusCode < 100 {
 		return errBadStatus
 	}
-	if answer.StatusCode == http.StatusSwitchingProtocols && !isWebSocket(d.in) {
+	if answer.StatusCode == http.StatusSwitchingProtocols && (d.mustClose() || !switches(d.in.Header) || !switches(answer.Header)) {
 		return errUninvited
 	}
 	if needed := p.challenged(d, answer); needed != nil {
@@ -273,13 +298,20 @@ func decoded(path string) string {
 // errBadStatus is an answer that net/http could not pass on (RFC 9110 15: from 100 to 599).
 var errBadStatus = errors.New("the upstream's status is below 100")
 
-// errUninvited is a switch of protocols that no request asked for (RFC 9110 15.2.2). ReverseProxy compares it with what was asked for, but only
-// once the answer's Connection may have become another.
-var errUninvited = errors.New("the upstream switches protocols without having been asked to")
+// errUninvited is a switch of protocols that no request asked for (RFC 9110 15.2.2), or one with a body. ReverseProxy compares it with what was
+// asked for, but leaves the upstream's connection open then.
+var errUninvited = errors.New("the upstream switches protocols without having been asked to, or to another one, or amid a request's body")
+
+// switches says whether a head asks for WebSocket, or answers that.
+func switches(h http.Header) bool {
+	return httpguts.HeaderValuesContainsToken(h["Connection"], "Upgrade") && namesWebSocket(h)
+}
 
 // isWebSocket says whether a request asks for the one upgrade that passes.
-func isWebSocket(r *http.Request) bool {
-	upgrade := r.Header.Get("Upgrade")
+func isWebSocket(r *http.Request) bool { return namesWebSocket(r.Header) }
+
+func namesWebSocket(h http.Header) bool {
+	upgrade := h.Get("Upgrade")
 	return len(upgrade) == len("websocket") && strings.EqualFold(upgrade, "websocket") // by length, since ſ folds to s
 }
 
@@ -385,12 +417,14 @@ func (b *clientBody) Read(p []byte) (int, error) {
 	if b.ended.Load() {
 		return 0, io.EOF
 	}
+	b.connection.awaitClient()
 	n, err := b.ReadCloser.Read(p)
 	if n > 0 {
 		b.connection.move()
 	}
 	switch err {
 	case nil:
+		b.connection.awaitAnswer() // or that the upstream takes this, and more is asked for
 	case io.EOF:
 		b.ended.Store(true)
 		b.connection.awaitAnswer()
@@ -462,9 +496,12 @@ func (f *answerFilter) WriteHeader(status int) {
 		removeHops(h)
 		f.p.cleanAnswer(h)
 	}
+	if status >= 200 {
+		f.p.partWith(f.exchange, f.d.in) // an informational answer before it took that away
+	}
 	f.exchange.WriteHeader(status)
 	if status >= 200 && f.d.length > bufferSize {
-		_ = http.NewResponseController(f.ResponseWriter).Flush()
+		_ = f.FlushError()
 	}
 }
 
@@ -474,7 +511,7 @@ func (f *answerFilter) WriteHeader(status int) {
 func (f *answerFilter) Write(b []byte) (int, error) {
 	n, err := f.exchange.Write(b)
 	if err == nil && f.bytes < f.d.length {
-		_ = http.NewResponseController(f.ResponseWriter).Flush()
+		_ = f.FlushError()
 	}
 	return n, err
 }

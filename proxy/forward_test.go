@@ -581,3 +581,35 @@ func TestOldClientsGetOneAnswer(t *testing.T) {
 		t.Errorf("the first answer is %d: %q", p.StatusCode, p.Text)
 	}
 }
+
+// faulty is a ResponseWriter that panics in the middle of an answer.
+type faulty struct {
+	http.ResponseWriter
+	writes int
+}
+
+func (f *faulty) Unwrap() http.ResponseWriter { return f.ResponseWriter }
+
+func (f *faulty) Write(b []byte) (int, error) {
+	if f.writes++; f.writes > 1 {
+		panic("a bug")
+	}
+	return f.ResponseWriter.Write(b)
+}
+
+// An answer that a panic of ours ends does not look whole.
+func TestPanicInAnAnswer(t *testing.T) {
+	s := public(t, nil)
+	s.Upstream.Answer = func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.WriteString(w, strings.Repeat("half", 100<<10))
+	}
+	s.server.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.Proxy.ServeHTTP(&faulty{ResponseWriter: w}, r) })
+	answer, err := http.Get(s.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	if all, err := io.ReadAll(answer.Body); err == nil {
+		t.Errorf("the answer seems to be %d bytes as a whole", len(all))
+	}
+}

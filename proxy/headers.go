@@ -207,8 +207,21 @@ func (p *Proxy) rewriteHeaders(pr *httputil.ProxyRequest, d *delivery) {
 	} else {
 		delete(out, "Authorization") // the client's own; what the upstream is to get comes next
 	}
+	pr.Out.Close = bindsConnection(out["Authorization"])
 	d.identify(out)
 	p.setForwarded(out, d.in, d.x)
+}
+
+// bindsConnection says whether an Authorization may make an upstream take all that follows on its connection for the same person's (RFC 4559,
+// against RFC 9110 3.3). So nothing may follow.
+func bindsConnection(authorization []string) bool {
+	for _, value := range authorization {
+		scheme, _, _ := strings.Cut(value, " ")
+		if strings.EqualFold(scheme, "NTLM") || strings.EqualFold(scheme, "Negotiate") {
+			return true
+		}
+	}
+	return false
 }
 
 // maxSet is about how many headers are set here.

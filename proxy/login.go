@@ -135,6 +135,9 @@ func readForm(x *exchange, r *http.Request) (url.Values, error) {
 	if err != nil || kind != "application/x-www-form-urlencoded" {
 		return nil, notAForm()
 	}
+	if r.ProtoMajor == 1 && len(r.TransferEncoding) > 0 {
+		x.Header().Set("Connection", "close") // what follows is no second request (golang/go#80942)
+	}
 	limits := http.NewResponseController(x)
 	_ = limits.SetReadDeadline(time.Now().Add(maxBodyWait))
 	body, err := io.ReadAll(http.MaxBytesReader(nil, r.Body, maxForm))

@@ -23,6 +23,13 @@ func (c *connection) awaitAnswer() {
 	}
 }
 
+// awaitClient ends the waiting, since it is the client's turn to send more.
+func (c *connection) awaitClient() {
+	if by := c.answerBy.Load(); by > 0 {
+		c.answerBy.CompareAndSwap(by, notWaiting)
+	}
+}
+
 // becomesOverdue says, once, that the answer has not come in time.
 func (c *connection) becomesOverdue() bool {
 	by := c.answerBy.Load()

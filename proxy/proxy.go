@@ -190,13 +190,14 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// finish records the exchange, however it ended. A panic of our own becomes a 500. http.ErrAbortHandler goes on, or a
+// finish records the exchange, however it ended. A panic of our own becomes a 500, or, amid an answer, http.ErrAbortHandler. That goes on, or a
 // truncated answer would look whole to the client; and to one that went away, net/http would send an empty 200.
 func (p *Proxy) finish(x *exchange, r *http.Request) {
 	cause := recover()
 	if x.asked != nil {
 		r = x.asked
 	}
+	begun := x.answered()
 	if cause != nil && cause != http.ErrAbortHandler {
 		p.tell(x, r, broken(fmt.Errorf("recovering from a panic: %v", cause)))
 	}
@@ -205,7 +206,7 @@ func (p *Proxy) finish(x *exchange, r *http.Request) {
 	p.endTrace(x, r)
 	p.metrics.inFlight.Dec()
 	p.connections.end(&x.connection)
-	if cause == http.ErrAbortHandler || x.status == statusClientGone {
+	if cause == http.ErrAbortHandler || cause != nil && begun || x.status == statusClientGone {
 		panic(http.ErrAbortHandler)
 	}
 }
@@ -244,7 +245,7 @@ func (p *Proxy) Drain() { p.draining.Store(true) }
 // partWith asks a client to open another connection for its next request, once this process is to end: a server in front that keeps
 // connections would else send on one of them just as it is closed. HTTP/2 has a frame for that (GOAWAY), which net/http sends instead.
 func (p *Proxy) partWith(x *exchange, r *http.Request) {
-	if p.draining.Load() && r.Header.Get("Upgrade") == "" {
+	if p.draining.Load() && !isWebSocket(r) {
 		x.Header().Set("Connection", "close")
 	}
 }

@@ -104,6 +104,15 @@ func (s *seat) Close() error {
 	return s.free()
 }
 
+// CloseWrite says that there is no more to come from here, which net/http and WebSockets do (TCP half-close).
+func (s *seat) CloseWrite() error {
+	half, ok := s.Conn.(interface{ CloseWrite() error })
+	if !ok {
+		return http.ErrNotSupported
+	}
+	return half.CloseWrite()
+}
+
 // free closes the connection and gives its seat away, once. The caller holds mu.
 func (s *seat) free() error {
 	s.stand()

@@ -229,11 +229,13 @@ func withoutOurAnswers(e *trial, straight, through *reply) {
 	if straight.Header["Date"] == nil {
 		delete(through.Header, "Date") // RFC 9110 6.6.1: who has a clock adds it
 	}
-	if straight.Header["Cache-Control"] == nil && slices.Equal(through.Header["Cache-Control"], []string{"private"}) { // caches.go
-		delete(through.Header, "Cache-Control")
-		vary := through.Header["Vary"]
-		if through.Header["Vary"] = vary[:len(vary)-1]; len(vary) == 1 {
-			delete(through.Header, "Vary")
+	for name, value := range map[string]string{"Cache-Control": "private", "Vary": "Cookie"} { // caches.go
+		lines := through.Header[name]
+		if n := len(lines) - 1; n >= 0 && n == len(straight.Header[name]) && lines[n] == value {
+			through.Header[name] = lines[:n]
+		}
+		if len(through.Header[name]) == 0 {
+			delete(through.Header, name)
 		}
 	}
 }

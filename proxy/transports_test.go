@@ -2,12 +2,15 @@ package proxy_test
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"doorward/config"
@@ -118,4 +121,34 @@ func (u *counting) accepted() int {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	return u.n
+}
+
+// Some servers take whoever brought NTLM or Negotiate on a connection for the one behind all that follows on it (RFC 4559, against RFC 9110 3.3).
+func TestConnectionsThatWereAuthenticatedAreNobodyElses(t *testing.T) {
+	type key struct{}
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		of := r.Context().Value(key{}).(*atomic.Value)
+		if scheme, who, _ := strings.Cut(r.Header.Get("Authorization"), " "); scheme == "NTLM" || scheme == "Negotiate" {
+			of.Store(who)
+		}
+		fmt.Fprint(w, of.Load())
+	}))
+	server.Config.ConnContext = func(ctx context.Context, _ net.Conn) context.Context {
+		return context.WithValue(ctx, key{}, &atomic.Value{})
+	}
+	server.Start()
+	t.Cleanup(server.Close)
+	s := newSite(t, func(c *config.Config) {
+		c.AccessRules, c.Upstreams = "/ upstream-auth", server.URL
+		withoutBearers(c)
+	})
+	bob := s.browserThat(t, "bob")
+	for _, scheme := range []string{"NTLM", "Negotiate"} {
+		if p := s.rawGet("/", "Authorization: "+scheme+" alice"); p.Text != "alice" {
+			t.Fatalf("alice gets %d %q", p.StatusCode, p.Text)
+		}
+		if p := bob.open(s.URL + "/"); strings.Contains(p.Text, "alice") {
+			t.Errorf("%s: to the upstream, bob is %s", scheme, p.Text)
+		}
+	}
 }
