@@ -28,7 +28,7 @@ func checkAssertionKeys(c *Config) Problems {
 	return problems
 }
 
-// FollowAssertionKeys returns what gives the keys as they are now, the one that signs first: see follow. There are none where
+// FollowAssertionKeys returns a function that gives the keys as they are now, the one that signs first: see follow. There are none where
 // ASSERTION_KEYS is unset.
 func (c *Config) FollowAssertionKeys(notice func(variable string, err error)) func() []jose.JSONWebKey {
 	return follow(&followed[[]jose.JSONWebKey]{

@@ -14,14 +14,17 @@ func (c *Config) AcceptsBearerTokens() bool {
 // whom the provider knows (RFC 9068 4, RFC 9700 2.3).
 func checkBearerTokens(c *Config) Problems {
 	bearer, introspect := verdict{variable: "BEARER_TOKENS"}, verdict{variable: "INTROSPECT_TOKENS"}
-	needsAudience := "set " + Prefix + "_AUDIENCE to the audience that tokens for this API bear, or write false"
+	const (
+		noAudience  = "needs " + Prefix + "_AUDIENCE: without it, every token of the provider would do, whatever it is for"
+		setAudience = "set " + Prefix + "_AUDIENCE to the audience that tokens for this API bear, or write false"
+	)
 	if c.AcceptsBearerTokens() && len(c.Audience) == 0 {
-		bearer.add("needs "+Prefix+"_AUDIENCE: without it, every token of the provider would do, whatever it is for", needsAudience)
+		bearer.add(noAudience, setAudience)
 	}
 	switch {
 	case !c.IntrospectTokens:
 	case len(c.Audience) == 0:
-		introspect.add("needs "+Prefix+"_AUDIENCE: without it, every token of the provider would do, whatever it is for", needsAudience)
+		introspect.add(noAudience, setAudience)
 	case !c.AcceptsBearerTokens():
 		introspect.add("is of no use while "+Prefix+"_BEARER_TOKENS is false", "write false, or leave "+Prefix+"_BEARER_TOKENS unset")
 	}

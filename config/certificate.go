@@ -43,8 +43,8 @@ func pairFault(certificate string, err error) string {
 	return "is a certificate, but " + Prefix + "_TLS_KEY is no whole private key in PEM without a password"
 }
 
-// CertificateFaults are for what browsers refuse the certificate, so that people see nothing of doorward, and for what they soon will; empty for
-// nothing. Valid after [Config.Validate].
+// CertificateFaults says why browsers refuse the certificate, so that people see nothing of doorward, and why they soon will; both are empty
+// where nothing is wrong with it, or TLS is not served. Valid after [Config.Validate].
 func (c *Config) CertificateFaults() (faults []string, soon string) {
 	pair, err := tls.X509KeyPair([]byte(c.TLSCert), []byte(c.TLSKey))
 	if !c.ServesTLS() || err != nil {
@@ -88,8 +88,8 @@ func expiry(begins, ends, now time.Time) (fault, soon string) {
 	return "", ""
 }
 
-// FollowCertificate returns what gives the certificate with its key as they are now: see follow. It is called at each handshake, and gives nil
-// where the listener speaks no TLS.
+// FollowCertificate returns a function that gives the certificate with its key as they are now: see follow. It is called at each handshake, and
+// gives nil where the listener speaks no TLS.
 func (c *Config) FollowCertificate(notice func(variable string, err error)) func() *tls.Certificate {
 	p := &followedPair{notice: notice, troubles: map[string]error{}}
 	p.certificate = p.followPart("TLS_CERT", c.files["TLS_CERT"], c.TLSCert)

@@ -2,8 +2,15 @@
 // take, and everything that can be wrong with them.
 //
 // [Load] reads them from the environment and reports every problem at once,
-// each with its mend. Who has no environment to read (tests, the demo) starts
+// each with its mend. Whoever has no environment to read (tests, the demo) starts
 // from [Defaults], sets fields and calls [Config.Validate].
+//
+// Config itself (config.go) is the table of settings. How the environment is
+// read is in environment.go, setting.go and value.go, and what else may stand
+// in it in unknown.go, kubernetes.go and otel.go. What settings mean, and what
+// is wrong with them, is in a file for each matter: upstream.go, cookie.go,
+// redis.go. Problems are in problem.go, notes in notes.go, and those settings
+// that follow their files while doorward runs in follow.go and live.go.
 //
 // No problem, note or table ever holds the value of a secret.
 package config
@@ -100,7 +107,7 @@ type Config struct {
 	// Tracing is no setting of ours: OpenTelemetry has its own (otel.go). nil: there is none.
 	Tracing *Tracing `ignored:"true"`
 
-	files map[string]string // that settings were read from, by their names without prefix, and are read again: see follow
+	files map[string]string // the paths of those that are read again (see follow), by their settings' names without prefix
 }
 
 // Load reads the configuration from the process environment. Its error is a
@@ -111,7 +118,7 @@ func Load() (*Config, error) {
 	return c, unread.and(c.problems()).result()
 }
 
-// LoadForRules does the same for who only wants to know what [Config.Policy]
+// LoadForRules does the same for whoever only wants to know what [Config.Policy]
 // makes of requests: its error is about the rules, the upstreams and the names
 // of groups alone, and about no file that UPSTREAMS names.
 func LoadForRules() (*Config, error) {

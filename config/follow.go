@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// A secret that came from a file changes while doorward runs: somebody writes the file anew, or Kubernetes turns the symbolic link
-// that leads to it. So whoever needs the secret asks for it each time:
+// A value that came from a file, a secret above all, may change while doorward runs: somebody writes the file anew, or Kubernetes turns the
+// symbolic link that leads to it. So whoever needs the value asks for it each time:
 //
 //   - The file is looked at each time, through links, and read when it is another file or was written.
 //   - A new content that cannot be used, and a file that is gone, leave the last good value in place. That is told once.

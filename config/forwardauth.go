@@ -16,7 +16,8 @@ type Front struct {
 	// Method, Proto, Host and URI are the headers in which it tells of its client's request. URL is one header in their place with
 	// all but the method. Where all are empty, the question itself has method, host and path of the request.
 	Method, Proto, Host, URI, URL string
-	// Server is the header that tells by which host it chose where the request goes, where that need not be the host it tells of; "" for none.
+	// Server is the header that names the host by which it chose where the request goes, for servers where that need not be the Host that they
+	// tell of; "" for the others.
 	Server string
 	// Relays says that its client gets our answers as they are, unless they are a yes. Else the server knows three: yes, 401 and 403.
 	Relays bool
@@ -125,7 +126,7 @@ func checkAuthResponseHeaders(c *Config) Problems {
 // withoutForwardAuth reports what is missing or means nothing where doorward takes the requests itself.
 func withoutForwardAuth(c *Config) Problems {
 	var problems Problems
-	if strings.TrimFunc(c.Upstreams, blank) == "" {
+	if isBlank(c.Upstreams) {
 		s := settingOf("UPSTREAMS")
 		problems = s.problems("is required and not set", s.mendMissing()+", or let another server pass requests on ("+Prefix+"_FORWARD_AUTH)")
 	}

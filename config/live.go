@@ -42,7 +42,7 @@ func (c *Config) WatchedFiles() []string {
 	return slices.DeleteFunc(slices.Compact(paths), func(path string) bool { return path == "" })
 }
 
-// FollowPolicy returns what gives the rules as they are now, compiled as [Config.Policy] does: see follow.
+// FollowPolicy returns a function that gives the rules as they are now, compiled as [Config.Policy] does: see follow.
 func (c *Config) FollowPolicy(notice func(variable string, err error)) func() *access.Policy {
 	read := func(text string) (*access.Policy, Problems) {
 		changed := *c
@@ -56,7 +56,7 @@ func (c *Config) FollowPolicy(notice func(variable string, err error)) func() *a
 	return follow(&followed[*access.Policy]{setting: settingOf("ACCESS_RULES"), path: c.files["ACCESS_RULES"], text: c.AccessRules, read: read, notice: notice})
 }
 
-// FollowSecrets returns what gives the cookie secrets as they are now, decoded: see follow.
+// FollowSecrets returns a function that gives the cookie secrets as they are now, decoded: see follow.
 func (c *Config) FollowSecrets(notice func(variable string, err error)) func() [][]byte {
 	read := func(text string) ([][]byte, Problems) {
 		changed := Config{CookieSecrets: strings.Split(text, ",")}
@@ -67,19 +67,19 @@ func (c *Config) FollowSecrets(notice func(variable string, err error)) func() [
 	})
 }
 
-// FollowAdminToken returns what gives ADMIN_TOKEN as it is now: see follow.
+// FollowAdminToken returns a function that gives ADMIN_TOKEN as it is now: see follow.
 func (c *Config) FollowAdminToken(notice func(variable string, err error)) func() string {
 	read := func(text string) (string, Problems) { return text, checkAdminToken(&Config{AdminToken: text}) }
 	return follow(&followed[string]{setting: settingOf("ADMIN_TOKEN"), path: c.files["ADMIN_TOKEN"], text: c.AdminToken, read: read, notice: notice})
 }
 
-// FollowProviderCA returns what gives PROVIDER_CA as it is now: see follow.
+// FollowProviderCA returns a function that gives PROVIDER_CA as it is now: see follow.
 func (c *Config) FollowProviderCA(notice func(variable string, err error)) func() string {
 	read := func(text string) (string, Problems) { return text, checkProviderCA(&Config{ProviderCA: text}) }
 	return follow(&followed[string]{setting: settingOf("PROVIDER_CA"), path: c.files["PROVIDER_CA"], text: c.ProviderCA, read: read, notice: notice})
 }
 
-// FollowRedisPassword returns what gives REDIS_PASSWORD as it is now: see follow. It is asked for with each connection to Redis.
+// FollowRedisPassword returns a function that gives REDIS_PASSWORD as it is now: see follow. It is asked for with each connection to Redis.
 func (c *Config) FollowRedisPassword(notice func(variable string, err error)) func() string {
 	read := func(text string) (string, Problems) { return text, nil }
 	return follow(&followed[string]{setting: settingOf("REDIS_PASSWORD"), path: c.files["REDIS_PASSWORD"], text: c.RedisPassword, read: read, notice: notice})

@@ -158,7 +158,7 @@ func checkClaims(c *Config) Problems {
 	var problems Problems
 	for variable, claim := range map[string]string{"GROUPS_CLAIM": c.GroupsClaim, "USER_CLAIM": c.UserClaim, "EMAIL_CLAIM": c.EmailClaim} {
 		v := verdict{variable: variable}
-		if strings.TrimFunc(claim, blank) == "" {
+		if isBlank(claim) {
 			v.add("names no claim", "write the claim's name")
 		}
 		problems = append(problems, v.problems...)

@@ -13,7 +13,8 @@ type Tracing struct {
 	Endpoint string
 	// Headers go along with every request to it; they may hold credentials.
 	Headers http.Header
-	// TLS is how an https collector is known, and how it knows doorward; nil, or without either: by the system's authorities, not at all.
+	// TLS holds the authorities that vouch for an https collector, and doorward's certificate for it. Without the former the system's count,
+	// without the latter doorward shows none; nil is without both.
 	TLS *tls.Config
 	// Timeout bounds the delivery of a batch, Compress sends it in gzip.
 	Timeout  time.Duration

@@ -103,9 +103,9 @@ func (t UpstreamTLS) parse(files upstreamFiles) (c credentials, err error) {
 	return c, nil
 }
 
-// FollowTLS is how to connect to the upstream by TLS, with what its files say at that moment, and what looks at them when nobody connects; nil both
-// where it has none. What cannot be used leaves the last good files' content in place, and notice is told of that, and of every change, under the
-// setting's name and the entry's pattern.
+// FollowTLS returns how to connect to the upstream by TLS, with what its files say at that moment, and a function that looks at the files when
+// nobody connects; both are nil where the entry names no file. What cannot be used leaves what the files held before in place, and notice is told
+// of that, and of every change, under the setting's name and the entry's pattern.
 func (u Upstream) FollowTLS(notice func(setting string, err error)) (c *tls.Config, look func()) {
 	if u.TLS == (UpstreamTLS{}) {
 		return nil, nil

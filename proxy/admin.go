@@ -37,7 +37,7 @@ func (p *Proxy) healthz(x *exchange, r *http.Request) error {
 	if err := readOnly(r); err != nil {
 		return err
 	}
-	x.rule, x.outcome = p.config.EndpointPrefix+"/", "healthz"
+	x.rule, x.outcome = p.ownRule(), "healthz"
 	x.refuseBody(r)
 	health(x, true)
 	return nil

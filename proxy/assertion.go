@@ -21,16 +21,16 @@ import (
 //
 //   - It is for one upstream, by its URL in UPSTREAMS (aud): what one upstream was sent, none can use at another (RFC 8725 3.9).
 //   - It says who somebody is as the headers do, and nothing that they do not: no token, no session.
-//   - It is good for five minutes, and sent with a minute left at least. Until then it is sent again with each request of somebody of whom
-//     there is the same to say, so it bears no jti: nobody could count on seeing that once.
+//   - It is good for five minutes, and sent with a minute left at least. Until then every request that would say the same brings the same one
+//     again, so it bears no jti: nobody could count on seeing that once.
 //   - ES256 alone (RFC 8725 3.1), by the first key as it is now; kid is its thumbprint (RFC 7638). All keys are published, so that a key is
 //     known before it signs, and still while what it signed lives.
 //   - Where it cannot be signed the request goes nowhere.
 
 const (
 	assertionLifetime = 5 * time.Minute
-	assertionRest     = time.Minute // of its life, when it is sent
-	jwksMaxAge        = 5 * time.Minute
+	assertionRest     = time.Minute     // the least that is left of its life when it is sent
+	jwksMaxAge        = 5 * time.Minute // how long the public keys may be cached
 )
 
 // assertions signs who is asking, and remembers what it signed.
@@ -148,7 +148,7 @@ func (a *assertions) remember(name [sha256.Size]byte, signed assertion) {
 
 // jwks answers GET /oauth2/jwks, to everybody and under any host: upstreams reach doorward by a name of their own network.
 func (p *Proxy) jwks(x *exchange, r *http.Request) error {
-	x.rule = p.config.EndpointPrefix + "/"
+	x.rule = p.ownRule()
 	x.refuseBody(r)
 	if err := readOnly(r); err != nil {
 		return err

@@ -83,7 +83,7 @@ func (p *Proxy) byToken(x *exchange, r *http.Request) (who *identity, brought bo
 	return who, true, err
 }
 
-// noSession is what it means that a session does not count: that there is none, or that nobody knows. A login would not mend the latter.
+// noSession is what follows when a session is not good: there is none, or nobody knows, which a login would not mend.
 func noSession(err error) error {
 	if errors.Is(err, session.ErrUnavailable) {
 		return sessionsUnavailable(err)

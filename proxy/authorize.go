@@ -25,7 +25,7 @@ func (p *Proxy) pass(x *exchange, r *http.Request) error {
 		return err
 	}
 	if err = p.forward(x, r, route, who); err != nil {
-		p.arrived(who, err) // otherwise known since the answer began
+		p.arrived(who, err) // where all is well, prepareAnswer has noted it
 	}
 	return err
 }
@@ -88,7 +88,7 @@ func (p *Proxy) authorizeDestination(x *exchange, r *http.Request, from *access.
 		return err
 	}
 	x.connection.toRule = askedOf(to, r)
-	return p.refuseOtherSites(x, r, who) // of a public path, whose session nobody asked about yet
+	return p.refuseOtherSites(x, r, who) // the path itself may be public, and then nobody has looked at this session yet
 }
 
 // sameHost says whether an address is a path, or one of that host.
@@ -151,6 +151,7 @@ func (p *Proxy) subject(x *exchange, who *identity) access.Subject {
 	return p.subjectUnder(x.rules, x.client.address(), who)
 }
 
+// deny counts a refusal by a rule, and gives what the client is told: that, or the login that would mend it.
 func (p *Proxy) deny(x *exchange, r *http.Request, route *access.Route, who *identity, refusal *access.Refusal) error {
 	x.rule = route.Rule() // of a destination, where that is what is refused
 	p.metrics.denials.WithLabelValues(x.rule, refusal.Reason).Inc()
@@ -159,7 +160,7 @@ func (p *Proxy) deny(x *exchange, r *http.Request, route *access.Route, who *ide
 		refused.aboutGroups(p.groupsOf(who.session, x.rules), who.session.GroupsUnknown)
 	}
 	if who != nil && who.bearer {
-		refused.insufficient()
+		refused.insufficientScope()
 	}
 	err := p.stepUp(x, r, who, refusal, refused)
 	p.arrived(who, err)

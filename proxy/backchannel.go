@@ -24,7 +24,7 @@ const logoutBackChannel = "back_channel"
 
 // backChannelLogout answers POST /oauth2/backchannel-logout.
 func (p *Proxy) backChannelLogout(x *exchange, r *http.Request) error {
-	x.rule = p.config.EndpointPrefix + "/"
+	x.rule = p.ownRule()
 	if r.Method != http.MethodPost {
 		return forPrograms(methodRefused("POST"))
 	}

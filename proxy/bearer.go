@@ -126,8 +126,7 @@ func tokenUnchecked() *failure {
 	return f.retryAfter(5)
 }
 
-// insufficient makes a denial one of a token (RFC 6750 3.1): with another, the same request might pass.
-func (f *failure) insufficient() *failure {
+// insufficientScope adds to a denial that it is the token's (RFC 6750 3.1): with another, the same request might pass.
+func (f *failure) insufficientScope() {
 	f.header = bearerChallenge("insufficient_scope", "The access token does not give the right to do this.")
-	return f
 }

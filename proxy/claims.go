@@ -84,7 +84,7 @@ func (p *Proxy) newSession(person *provider.Person, began time.Time) (*session.S
 	return s, err
 }
 
-// claimsMissing are those that the person does not have. Of one that nobody asked about when the session was made that is not known.
+// claimsMissing are those that the person is known not to have; a claim that nobody asked about when the session was made is not among them.
 func (p *Proxy) claimsMissing(s *session.Session) []string {
 	missing := slices.DeleteFunc(p.keptClaims(), func(path string) bool { return !isNoClaim(s.Claims[path]) })
 	if len(s.Groups) == 0 {

@@ -22,22 +22,22 @@ import (
 // Rules that it keeps:
 //
 //   - What was let in with a session ends within a second of it: at its absolute and its idle limit, when it is revoked, when the
-//     provider refuses to refresh it. On public paths too, where it went along.
-//   - So does what refreshed claims would not be let in with any more. All rules are asked again that let it in, for COPY and MOVE two.
+//     provider refuses to refresh it. The same holds on public paths, where a session went along.
+//   - So does what the claims, once refreshed, would no longer be let in with. Every rule that let it in is asked again: two for COPY and MOVE.
 //   - So does what came with cookies that no secret opens any more, once COOKIE_SECRETS change.
-//   - When the rules change, those that are in use now are asked about everything, whoever came with it.
+//   - When the rules change, the new ones are asked about every connection, whoever it belongs to.
 //   - That an access token expires ends nothing: the upstream got it when it lived.
-//   - Bytes that pass, either way, are use of the session. Silence is not. What other instances see of its use counts where sessions live in
-//     Redis; in a cookie it is told to no other.
-//   - Where nobody knows any more which sessions count, for Redis is away, none does; and one that Redis has lost does not.
+//   - Bytes that pass, either way, are use of the session. Silence is not. Use that other instances see counts where sessions live in
+//     Redis; where they live in cookies, no other instance learns of it.
+//   - When Redis has been away for too long to know which sessions are good, none is. Nor is one that Redis has lost.
 //   - A client that takes nothing of what is sent to it for as long as IDLE_TIMEOUT is cut: it holds an upstream, and a seat of MAX_CONNECTIONS.
 //   - Nothing else ends what somebody came for without a session, or with a token of their own.
 //   - What is cut never looks whole: net/http closes the connection, or resets the stream, when a handler gives up. Where no answer
 //     has begun, the client gets the one that it would get if it came now.
-//   - A request pays for a context and two short locks. One look is for all of them, and takes no notice of the short ones. It ends what waits
-//     too long for an upstream as well (patience.go).
+//   - A request pays for a context and two short locks. One look serves all connections, and passes over those that are young. It also ends
+//     what waits too long for an upstream (patience.go).
 //   - A look waits for nobody. Beside it Redis is asked about each session: whether it is still there, and what other instances have made of
-//     it. That alone takes longer with a slow Redis, or a Cluster of which a server is frozen, and the idle limit, which hangs on it.
+//     it. With a slow Redis, or a Cluster with a frozen server, these answers come late, and so does the idle limit, which depends on them.
 
 // lookEvery is the time between two looks. A connection is cut in the second one after its session's end at the latest, and what does
 // not give way to that, because its client takes nothing, in the third.
@@ -65,7 +65,7 @@ func cutReasons() []string {
 // connections are the exchanges with upstreams that are under way. They are safe for concurrent use.
 type connections struct {
 	mu      sync.Mutex
-	ends    connection // of the list: after it the oldest, before it the newest
+	ends    connection // stands for both ends of the list: after it comes the oldest, before it the newest
 	running int
 	looks   int           // so far
 	closing bool          // what would never end by itself is cut
@@ -97,8 +97,8 @@ type connection struct {
 	answerBy atomic.Int64  // as a time.Duration from the exchange's start, or one of the values in patience.go
 
 	all     *connections // nil before begin
-	endless bool         // guarded by all.mu, as all that follows
-	since   int          // how many looks there had been
+	endless bool         // would never end by itself; guarded by all.mu, as all that follows
+	since   int          // how many looks there had been when it began
 	before  *connection
 	after   *connection // nil when it is not running
 }
@@ -255,8 +255,8 @@ func (c *connections) lasting() []*connection {
 	return lasting
 }
 
-// doCut ends a connection, if it is still running. The Transport does not give up before it has read what it is reading of a body. The
-// caller holds mu.
+// doCut ends a connection, if it is still running. A read of the request's body is ended too, since the Transport does not give up before it
+// returns. The caller holds mu.
 func (c *connections) doCut(one *connection, v *verdict) {
 	if one.after == nil || !one.cut.CompareAndSwap(nil, v) {
 		return
@@ -416,7 +416,7 @@ func (p *Proxy) judgeStranger(c *connection) *verdict {
 	return p.judgeAgain(c, c.known)
 }
 
-// unsealed says whether the cookies of a connection opened with a secret that is no more: whoever has that can make such cookies.
+// unsealed says whether no secret opens a connection's cookies any more. Whoever knows a secret that was dropped can make cookies with it.
 func (p *Proxy) unsealed(c *connection) bool {
 	now := p.sessions.Seals()
 	if now == c.seals {
@@ -438,8 +438,7 @@ func (p *Proxy) inUse(s *session.Session) {
 	})
 }
 
-// judgeAgain asks the rules that let somebody in about them, by what is known of them now, and those that are in use now where they changed
-// meanwhile.
+// judgeAgain asks the rules once more about whoever was let in, by what is known of them now. Where the rules have changed, it asks the new ones.
 func (p *Proxy) judgeAgain(c *connection, known *session.Session) *verdict {
 	c.known = known
 	now := p.rules.Load()
@@ -562,12 +561,12 @@ func (u upgraded) ReadFrom(upstream io.Reader) (int64, error) {
 	return io.CopyBuffer(struct{ io.Writer }{u}, struct{ io.Reader }{upstream}, make([]byte, webSocketBuffer))
 }
 
-// WriteTo is, for what the client says.
+// WriteTo is used by io.Copy, for what the client says.
 func (u upgraded) WriteTo(upstream io.Writer) (int64, error) {
 	return io.CopyBuffer(struct{ io.Writer }{upstream}, struct{ io.Reader }{u}, make([]byte, webSocketBuffer))
 }
 
-// CloseWrite says that the upstream has said all; the client may not have.
+// CloseWrite tells the client that the upstream will say no more. The client may still speak.
 func (u upgraded) CloseWrite() error {
 	half, ok := u.Conn.(interface{ CloseWrite() error })
 	if !ok {

@@ -7,8 +7,9 @@ import (
 	"doorward/session"
 )
 
-// CookieMeasure gives what measures the cookies that a session would have under these settings, in bytes as a browser sends them: they
-// are made as for a login, with whatever room it takes, and thrown away. Sessions are measured as if they lived in their cookies.
+// CookieMeasure gives a function that measures a session's cookies under these settings: their names and values, in bytes as a browser sends
+// them. They are made as for a login, whatever SESSION_COOKIE_MAX_BYTES says, and thrown away. Sessions are measured as if they lived in their
+// cookies. Its error is about COOKIE_SECRETS or the cookie's settings; the function's says that the cookies would exceed 60 KiB.
 func CookieMeasure(c *config.Config) (func(*session.Session) (int, error), error) {
 	p := &Proxy{config: c}
 	secrets, err := c.Secrets()
@@ -29,5 +30,5 @@ func CookieMeasure(c *config.Config) (func(*session.Session) (int, error), error
 	}, nil
 }
 
-// mostCookies is what the cookies of any session may have, in bytes.
+// mostCookies is the most that SESSION_COOKIE_MAX_BYTES may be set to.
 const mostCookies = 60 << 10

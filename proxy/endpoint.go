@@ -6,6 +6,14 @@ import (
 	"strings"
 )
 
+// endpoints are all that we have under our prefix, but for /healthz, which nobody traces.
+func endpoints() []string {
+	return []string{"/start", "/sign_in", "/callback", "/sign_out", "/userinfo", "/auth", "/jwks", "/backchannel-logout", "/frontchannel-logout"}
+}
+
+// ownRule is what log and metrics say in the place of a rule's pattern where an endpoint of ours answers.
+func (p *Proxy) ownRule() string { return p.config.EndpointPrefix + "/" }
+
 // endpointOf says whether a path is under our prefix, spelled exactly so: any other spelling belongs to the upstream
 // and needs what its rule asks for.
 func (p *Proxy) endpointOf(path string) (string, bool) {

@@ -20,11 +20,11 @@ type exchange struct {
 	id      string
 	start   time.Time
 	client  client
-	peer    [1]netip.Addr // what the client's hops begin with, and are as a rule
+	peer    [1]netip.Addr // the memory of client.hops, which are the peer alone as a rule
 	path    string        // as on the request line; "-" for one that does not parse
 	host    string        // in lower case, without port: the one that every rule is asked about; "" where doorward answers under any name
 	origin  *origin       // of the host, where people can sign in; nil at any other
-	asked   *http.Request // by the server in front: the request that this is about in place of the one that came
+	asked   *http.Request // the request that the server in front asks about (forward-auth), in place of its question; else nil
 	rules   *rules        // that were in use when it came
 	rule    string        // the deciding rule's pattern, our prefix, or "none"
 	outcome string        // a fixed word: forwarded, login, denied, …
@@ -38,7 +38,7 @@ type exchange struct {
 	providerSession string // the hash of the provider's, at a login and a logout
 
 	strict bool              // the answer tells browsers to come by https
-	taken  time.Duration     // within which an answer of ours is to be taken; 0 for any
+	taken  time.Duration     // how long a client may take to read an answer of ours; 0 for ever
 	onHead func(http.Header) // is called once, when the final head is about to be written; may be nil
 
 	trace *trace // nil where there is none
@@ -63,7 +63,7 @@ func newExchange(w http.ResponseWriter, r *http.Request) *exchange {
 // belongsTo notes whose request this is.
 func (x *exchange) belongsTo(s *session.Session) { x.user, x.whose = s.User, s }
 
-// sessionHash is how the session is told, which opens nothing; "" where there is none.
+// sessionHash stands for the session in the log. It opens nothing; "" where there is none.
 func (x *exchange) sessionHash() string {
 	if x.session != "" || x.whose == nil {
 		return x.session
@@ -82,9 +82,9 @@ func (x *exchange) WriteHeader(status int) {
 	x.ResponseWriter.WriteHeader(status)
 }
 
-// hurry bounds for how long an answer of ours waits for its client to take it: over HTTP/2 one that grants no window, and over HTTP/1.1 one
-// that asks on and on and reads nothing, would hold its connection for ever, without being signed in. net/http takes the deadline back
-// before the next request.
+// hurry bounds how long an answer of ours waits for its client to read it. Otherwise a client that is not even signed in could hold its
+// connection for ever: over HTTP/2 by granting no window, over HTTP/1.1 by asking on and on and reading nothing. net/http takes the deadline
+// back before the next request.
 func (x *exchange) hurry() {
 	if x.taken > 0 && x.outcome != "forwarded" {
 		_ = http.NewResponseController(x.ResponseWriter).SetWriteDeadline(time.Now().Add(x.taken))

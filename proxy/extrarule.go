@@ -41,7 +41,7 @@ func (p *Proxy) extraRule(r *http.Request) (*extraRule, error) {
 	return &extraRule{policy}, nil
 }
 
-// quotedList writes a list as rules do. What holds a quotation mark stays no value.
+// quotedList writes a list as rules do. An item with a quotation mark, or with a control character, becomes an empty one, which Compile refuses.
 func quotedList(term, list string) string {
 	items := strings.Split(list, ",")
 	for i, item := range items {

@@ -44,7 +44,7 @@ func (f *failure) description() string {
 	return strings.Join(append([]string{f.title + "."}, f.text[:min(1, len(f.text))]...), " ")
 }
 
-// asFailure is the failure that an error is; an error that is none means that something is wrong here.
+// asFailure is the failure in an error; an error without one means that something is wrong in doorward.
 func asFailure(err error) *failure {
 	if f, ok := errors.AsType[*failure](err); ok {
 		return f
@@ -489,7 +489,8 @@ func sessionsUnavailable(cause error) *failure {
 
 // Logouts that the provider reports.
 
-// notALogout is a request that is at fault.
+// notALogout is a failure of a request to end sessions, by the provider or an administrator, in which the request is at fault
+// (OpenID Connect Back-Channel Logout 2.8).
 func notALogout(f *failure) *failure {
 	f.code, f.event = "invalid_request", "logout_failed"
 	return forPrograms(f)

@@ -144,7 +144,7 @@ func (p *Proxy) forward(x *exchange, r *http.Request, route *access.Route, who *
 	x.dropCookieTrailers()
 	d.body.giveUp(x, r)
 	if d.failed == nil && x.connection.cut.Load() != nil && !x.upgraded() {
-		panic(http.ErrAbortHandler) // at its very end, and what is by force may have reached the client's connection
+		panic(http.ErrAbortHandler) // cut at its very end: force may have put deadlines on the client's connection, which is good for nothing then
 	}
 	return d.failed
 }
@@ -173,7 +173,7 @@ type delivery struct {
 	proxy    httputil.ReverseProxy // that takes it there
 	body     clientBody
 	answer   answerFilter
-	rest     upstreamBody // of what the upstream answers, after the head
+	rest     upstreamBody // the body of the upstream's answer
 	route    *access.Route
 	upstream *upstream
 	path     string
@@ -257,9 +257,9 @@ func (p *Proxy) prepareAnswer(d *delivery, answer *http.Response) {
 	}
 }
 
-// mustClose says whether nothing may follow a request on its connection. After a body in chunks: where a front server went by
-// Content-Length instead, what follows is not a second request (golang/go#80942). And after one that an answer comes before the end of:
-// net/http would take the rest for itself, which is the upstream's.
+// mustClose says whether nothing may follow a request on its connection. One case is a body in chunks: where a front server went by
+// Content-Length instead, what follows is not a second request (golang/go#80942). The other is a body that was answered before its end: to keep
+// the connection, net/http would read the rest of it, which is the upstream's.
 func (d *delivery) mustClose() bool {
 	return d.in.ProtoMajor == 1 && (len(d.in.TransferEncoding) > 0 || d.in.ContentLength > 0 && !d.body.ended.Load())
 }
@@ -395,15 +395,15 @@ func (b *upstreamBody) Read(p []byte) (int, error) {
 // clientGaveUp says whether it is the client's doing that an exchange ends early.
 func (d *delivery) clientGaveUp() bool { return d.in.Context().Err() != nil || d.body.broken.Load() }
 
-// brokeOff tells log and metrics that an answer did.
+// brokeOff tells log and metrics that an upstream broke off amid its answer.
 func (p *Proxy) brokeOff(d *delivery, err error) {
 	d.x.reason, d.x.cause = p.countFailure(d, d.in, err)
 	p.event(d.x, d.in, "upstream_error")
 }
 
-// clientBody notes that a request's body could not be read: the client's fault, which the Transport reports like the upstream's. And
-// it notes that it is read. It ends once: the Transport asks again at its end, and if the answer is there by then, net/http says that
-// the body is closed, and the Transport would end the connection in the middle of the answer.
+// clientBody notes that a request's body could not be read: the client's fault, which the Transport reports like the upstream's. It
+// notes that bytes have passed, too. And it gives io.EOF each time once it has ended: the Transport reads again after the end, and if the answer
+// is there by then, net/http says that the body is closed, for which the Transport would end the connection in the middle of the answer.
 type clientBody struct {
 	io.ReadCloser
 	connection    *connection
@@ -491,7 +491,7 @@ func (f *answerFilter) WriteHeader(status int) {
 			h["Content-Type"] = nil // or net/http guesses one from the body: text/html, for what the upstream kept from being guessed
 		}
 	case !f.informational, status == http.StatusContinue && f.d.in.Header.Get("Expect") != "":
-		return // net/http tells the client to go on when its body is read, which it is from now on: both would be one too many
+		return // net/http itself sends a 100 once the body is read, which it is from now on: two would be one too many
 	default:
 		removeHops(h)
 		f.p.cleanAnswer(h)
@@ -505,9 +505,9 @@ func (f *answerFilter) WriteHeader(status int) {
 	}
 }
 
-// Write passes on at once what an upstream has written of a body. ReverseProxy does so where nobody knows how much will come; where that is
-// known, it must be told, and costs every answer a timer. The end goes out with the end of the answer, and a small body with its head: each
-// time a way through the kernel less.
+// Write passes on at once what an upstream has written of a body. ReverseProxy does so by itself where the length is not known; where it is,
+// its FlushInterval would do it, and cost every answer a timer. The last piece goes out with the end of the answer, and a small body with its
+// head, which saves a trip through the kernel each time.
 func (f *answerFilter) Write(b []byte) (int, error) {
 	n, err := f.exchange.Write(b)
 	if err == nil && f.bytes < f.d.length {

@@ -48,12 +48,12 @@ func (p *Proxy) isQuestion(path string) bool {
 func (p *Proxy) forwardAuth(x *exchange, r *http.Request) error {
 	x.refuseBody(r)
 	if p.front == nil {
-		x.rule = p.config.EndpointPrefix + "/"
+		x.rule = p.ownRule()
 		return noFront()
 	}
 	asked, extra, err := p.readQuestion(x, r)
 	if err != nil {
-		x.rule = p.config.EndpointPrefix + "/"
+		x.rule = p.ownRule()
 		return questionRefused(err)
 	}
 	x.asked, x.strict = asked, p.strictly(asked) // the client's host, not the one by which the server in front knows us

@@ -48,8 +48,8 @@ func (p *Proxy) askForFragment(x *exchange, r *http.Request, login *session.Logi
 	})
 }
 
-// withFragment is a return address with the fragment that the browser had, which may be none, and says whether that is known. Where there
-// is no room for one, it is none.
+// withFragment is a return address with the fragment that the browser had, if any; known says that the browser was asked for it, or that there
+// would be no room for one.
 func withFragment(returnTo string) (address string, known bool) {
 	return strings.TrimSuffix(returnTo, "#"), strings.Contains(returnTo, "#") || len(returnTo) >= session.MaxReturnTo
 }

@@ -14,7 +14,7 @@ import (
 // of before, with a refresh token that the provider may have spent; and an answer that is lost takes the new cookie with it. So the
 // newest generation of every session that was refreshed here is remembered, and whoever comes with an older one gets it.
 //
-//   - A generation that another instance made is newer than what is known here, or of another branch: it counts as it is carried.
+//   - A carried generation that is newer than the one known here, or that another instance made in its place, counts as it is carried.
 //   - What is remembered is bounded in bytes. The session that has not changed for the longest time goes first; a late cookie of it
 //     asks the provider with a spent refresh token, which costs a redirect to the login.
 
@@ -148,7 +148,7 @@ func (g *generations) replace(id string) {
 	}
 }
 
-// isReplaced says whether that was noted.
+// isReplaced says whether replace has noted that of a session.
 func (g *generations) isReplaced(id string) bool {
 	g.mu.RLock()
 	defer g.mu.RUnlock()

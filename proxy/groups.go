@@ -82,11 +82,11 @@ func readGroups(name string, claim any) ([]string, error) {
 	case []any:
 		var groups []string
 		for _, member := range claim {
-			name, ok := member.(string)
+			group, ok := member.(string)
 			if !ok {
 				return nil, errors.New("a member is not a string")
 			}
-			groups = append(groups, name)
+			groups = append(groups, group)
 		}
 		return nonEmpty(groups), nil
 	case map[string]any:

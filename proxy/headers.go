@@ -18,8 +18,8 @@ import (
 //
 //   - Identity headers are removed from every request, on public paths too, and then set, on the outgoing request,
 //     where no Connection header of the client's can name them.
-//   - A name counts as one of ours when a CGI-style server, which turns every character but letters and digits into
-//     one, could take it for one of ours: X_Forwarded_User and X.Forwarded.User as well (CVE-2025-64484 and kin).
+//   - A name counts as one of ours when a CGI-style server could take it for one: to such a server all characters but letters and digits
+//     are the same, so X_Forwarded_User and X.Forwarded.User count as well (CVE-2025-64484 and kin).
 //   - Forwarding headers are doorward's own; of others', client.go says what is believed.
 //   - Our cookies stay here; other cookies pass byte for byte. An application may clear all of a site's cookies (Clear-Site-Data), ours
 //     among them: that ends at worst what any of its pages can end by a POST to sign_out.
@@ -168,8 +168,8 @@ func headerText(text string) string {
 	return text
 }
 
-// decisive are what ReverseProxy is shown of a request's headers: what it decides by. The others it would copy, and look for what ends here,
-// both of which rewriteHeaders does in any case.
+// decisive are the headers of a request that ReverseProxy is shown: those by which it decides. The others it would copy, and search for those
+// that end at this hop, and rewriteHeaders does both in any case.
 func decisive(r *http.Request) http.Header {
 	te, webSocket := r.Header["Te"], isWebSocket(r)
 	if te == nil && !webSocket {
@@ -193,7 +193,7 @@ func (p *Proxy) rewriteHeaders(pr *httputil.ProxyRequest, d *delivery) {
 		}
 	}
 	removeNamed(out, in["Connection"])
-	maps.Copy(out, pr.Out.Header) // what goes on of those that end here
+	maps.Copy(out, pr.Out.Header) // what ReverseProxy has left of decisive: Te: trailers, and the upgrade to a WebSocket
 	pr.Out.Header, pr.Out.Trailer = out, nil
 	if cookies := p.sessions.Strip(in["Cookie"]); len(cookies) > 0 {
 		out["Cookie"] = cookies

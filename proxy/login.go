@@ -186,7 +186,8 @@ func (p *Proxy) redeem(r *http.Request, login *session.Login, answer provider.An
 	return person, s, nil
 }
 
-// mayHoldOn says whether a login that makes no session leaves the same person's before it, which the provider may count as one with the new.
+// mayHoldOn says whether a login that made no session leaves an older session of the same person in place: the provider may count both as one,
+// so that revoking the new token would end the old one, too.
 func (p *Proxy) mayHoldOn(r *http.Request, login *session.Login, person *provider.Person) bool {
 	before, _ := p.sessions.Get(r)
 	if before == nil {

@@ -19,8 +19,8 @@ import (
 //   - The session here ends whatever the provider says (ASVS 7.4.1), then the provider is asked to end its own
 //     (OpenID Connect RP-Initiated Logout 1.0). It sends people back with the state that we sent, another, or none; nothing is done
 //     when they come, so state is tied to nothing.
-//   - "Everywhere" ends all sessions of whoever can show one of their own, though its token be over: somebody who finds their session
-//     expired must not believe that the others have ended. One that was revoked or is past its absolute end does not do: old
+//   - "Everywhere" ends all sessions of whoever can show one of their own, even if its token has expired: somebody who finds their session
+//     expired must not believe that the others have ended. One that was revoked or is past its absolute end is not enough: old
 //     cookies that somebody found must not sign their owner out for ever.
 
 // The kinds of sign-out, for the metric: here alone, at the provider as well, all sessions of a person.
@@ -140,7 +140,7 @@ func (p *Proxy) endSession(s *session.Session) (*session.Session, error) {
 	return newest, err
 }
 
-// endTokens does so and, at the provider and on the side, ends its refresh token.
+// endTokens ends a session as endSession does, and has the provider revoke its refresh token, in the background.
 func (p *Proxy) endTokens(s *session.Session) (*session.Session, error) {
 	newest, err := p.endSession(s)
 	p.revokeToken(newest.RefreshToken)

@@ -131,7 +131,7 @@ func (m *metrics) startGauges(p *Proxy) {
 		}
 		return 0
 	})
-	if p.config.RedisURL != "" {
+	if p.config.UsesRedis() {
 		of.gaugeOf("redis_up", "1 while Redis answers. Without Redis there is no such series.", func() float64 { return oneIf(p.sessions.Reachable()) })
 	}
 	if most := p.config.MaxConnections; most > 0 {
@@ -169,7 +169,7 @@ func (m *metrics) requestDone(x *exchange, method string, took time.Duration) {
 	}
 }
 
-// seriesOf gives what counts requests with such labels. There are no more than labels, which no client chooses.
+// seriesOf gives what counts requests with such labels. What it remembers is bounded, since no client chooses a label.
 func (m *metrics) seriesOf(l requestLabels) requestSeries {
 	m.mu.RLock()
 	s, known := m.series[l]

@@ -32,7 +32,7 @@ func (p *Proxy) askToLogin(x *exchange, r *http.Request, err error) error {
 	return nil
 }
 
-// newLogin is a login that leads back to an address, and knows how many it follows.
+// newLogin is a login that leads back to an address, and knows how many others came right before it.
 func (p *Proxy) newLogin(r *http.Request, returnTo string) *session.Login {
 	return &session.Login{ReturnTo: returnTo, Rounds: p.sessions.Rounds(r, returnTo)}
 }

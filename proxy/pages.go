@@ -63,7 +63,7 @@ func (f *failure) kind() pages.Kind {
 	return pages.Error
 }
 
-// kindOfLogin does so for a login.
+// kindOfLogin says which page tells of a login that failed.
 func (f *failure) kindOfLogin() pages.Kind {
 	switch f.reason {
 	case "no_login_state":

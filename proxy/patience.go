@@ -11,9 +11,9 @@ import (
 
 // What answerBy may be, beside a time.
 const (
-	notWaiting = 0
-	overdue    = -1
-	answered   = -2
+	notWaiting = 0  // the request has not been read to its end, or may take for ever
+	overdue    = -1 // the time is over
+	answered   = -2 // the answer came, or a failure in its place
 )
 
 // awaitAnswer begins to wait, unless the answer came before the end of its request.

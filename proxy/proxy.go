@@ -12,15 +12,15 @@
 //	authorize.go     which rule covers it, and does the person meet it?
 //	authenticate.go  who is asking?
 //	bearer.go        an API client, by an access token
-//	crosssite.go     did a page of another site ask for this?
 //	refresh.go       is their access token still good?
-//	connections.go   what goes on for long, and does not outlive its session
+//	crosssite.go     did a page of another site ask for this?
 //	forward.go       to the upstream and back
-//	patience.go      and how long to wait there
-//	strict.go        that browsers come by https
 //	headers.go       what the upstream learns of the person, and what it must not believe
 //	assertion.go     the same, signed
+//	connections.go   what goes on for long, and does not outlive its session
+//	patience.go      how long to wait for the upstream
 //	caches.go        who may keep the answer
+//	strict.go        that browsers come by https
 //
 // Where another server takes the requests, it asks about each of them:
 //
@@ -70,6 +70,14 @@
 //	trace.go         to OpenTelemetry
 //	admin.go         the listener for those who run doorward
 //	cookiesize.go    how large a session's cookies would be, for doorward check
+//
+// Packages of their own are
+//
+//	access           the rule language: which rule decides, and does a person meet it?
+//	provider         our end of the conversation with the OpenID Connect provider
+//	pages            what people see
+//	fasttransport    the upstream client that FAST_TRANSPORT puts before net/http's
+//	tracing          the way of spans to the collector
 package proxy
 
 import (
@@ -94,10 +102,10 @@ type Options struct {
 	// Config holds the settings. New validates it.
 	Config *config.Config
 
-	// Log receives the log: see NewLog.
+	// Log receives the log: see NewLog. It must be set.
 	Log *slog.Logger
 
-	// Version is what the metric build_info says.
+	// Version is what the metric build_info says, and the traces as service.version.
 	Version string
 
 	// OnLogin, when set, is called after each login that made a session, with the callback's request. The demo
@@ -126,7 +134,7 @@ type Proxy struct {
 	loops      *loops
 
 	logoutTokens   *usedTokens
-	seen           *seenSessions // of the provider's
+	seen           *seenSessions // sessions of the provider's (sid) that people came with
 	providerOrigin string        // as browsers see it
 
 	pages     *pages.Set
@@ -138,7 +146,7 @@ type Proxy struct {
 	onLogin   func(*http.Request, *provider.Person)
 	draining  atomic.Bool
 
-	userinfoRefused atomic.Bool // and somebody was told
+	userinfoRefused atomic.Bool // userinfo refused a token once, and the log was told
 	groupsNoted     groupsNoted
 
 	background  *background
@@ -151,8 +159,8 @@ type Proxy struct {
 	unreadable  unreadable
 }
 
-// New builds a Proxy. It talks to nobody: the provider is first asked when somebody needs it, so that doorward
-// starts while the provider is down. Its error names every setting that is wrong.
+// New builds a Proxy. It waits for nobody: the provider is first asked when somebody needs it, and Redis is reached in the background, so that
+// doorward starts while they are down. Its error names every setting that is wrong.
 func New(o Options) (*Proxy, error) {
 	c := o.Config
 	if err := c.Validate(); err != nil {
@@ -233,7 +241,7 @@ func (p *Proxy) serve(x *exchange, r *http.Request) error {
 		return err
 	}
 	if endpoint, ours := p.endpointOf(path); ours {
-		x.rule = p.config.EndpointPrefix + "/"
+		x.rule = p.ownRule()
 		return p.serveEndpoint(endpoint, x, r)
 	}
 	return p.pass(x, r)
@@ -253,8 +261,8 @@ func (p *Proxy) partWith(x *exchange, r *http.Request) {
 // closePatience is how long Close waits for requests, and then for refreshes and revocations, that are under way.
 const closePatience = 2 * time.Second
 
-// EndRequests cuts what is left of requests, and waits a moment until they have ended. Where no answer has begun, one says why; its server is to
-// stay open until then.
+// EndRequests cuts the requests that are left, and waits a moment until they have ended. A client whose answer has not begun gets one that says
+// why, so the server must stay open until EndRequests returns.
 func (p *Proxy) EndRequests() { p.connections.close(closePatience) }
 
 // Close ends what is left of requests (WebSockets, of which the server knows nothing), waits a moment for what goes on beside them, and

@@ -18,8 +18,8 @@ import (
 // Rules that it keeps:
 //
 //   - One refresh for any number of requests at once. It belongs to none of them: a client that goes away does not end it.
-//   - A request that starts or joins a refresh waits for it, but while the old token lives no longer than a second after the refresh
-//     began: then the old token does.
+//   - A request that starts or joins a refresh waits for it. While the old token lives, it waits no longer than a second after the refresh
+//     began, and then goes on with that.
 //   - Whoever carries an older cookie gets the newest generation (generations.go), and its cookies with the answer, whatever that is.
 //     They are sealed when the head of the answer is written and not before, so that an answer that took long never brings back what
 //     another has replaced.
@@ -46,7 +46,7 @@ type refresher struct {
 	generations *generations
 	sessions    *session.Manager
 	background  *background
-	before      time.Duration // the token's end, to refresh it
+	before      time.Duration // REFRESH_BEFORE: how long before its end a token is refreshed
 	keep        bool          // SESSION_WITHOUT_REFRESH=keep
 
 	renew  func(context.Context, *session.Session) renewal
@@ -69,8 +69,8 @@ type asker struct {
 	r *http.Request
 }
 
-// told is what the log tells of it, as it is now: a refresh may outlive it.
-func (a asker) told() []slog.Attr {
+// attributes are what the log tells of the request, as it is now: a refresh may outlive it.
+func (a asker) attributes() []slog.Attr {
 	if a.x == nil {
 		return nil
 	}
@@ -99,7 +99,7 @@ func (f *refresher) fresh(ctx context.Context, carried *session.Session, by aske
 		}
 		running, mine := f.generations.join(s)
 		if mine {
-			request := by.told()
+			request := by.attributes()
 			f.background.run(func(work context.Context) { f.run(inTraceOf(ctx, work), s, request) })
 		}
 		if running == nil {
@@ -138,7 +138,8 @@ func (f *refresher) due(s *session.Session) bool {
 	return !time.Now().Before(s.TokenExpiresAt.Add(-early))
 }
 
-// wait waits for a refresh. While the token lives it has enough after a while.
+// wait waits until a refresh is done; while the token lives, no longer than refreshPatience after the refresh began. enough says that it
+// gave up waiting and that the token still lives.
 func wait(ctx context.Context, r *refresh, s *session.Session) (enough bool, err error) {
 	var patience <-chan time.Time
 	if time.Now().Before(s.TokenExpiresAt) {
@@ -160,8 +161,8 @@ func wait(ctx context.Context, r *refresh, s *session.Session) (enough bool, err
 	}
 }
 
-// without is what a session is good for whose token cannot be refreshed now: as it is while the token lives. Then it waits for Redis, or
-// for the provider; but where the provider has refused us, a login may do what a refresh may not.
+// without is what becomes of a session whose token cannot be refreshed now. While the token lives it is good as it is. After that people have to
+// wait for Redis, or for the provider; but where the provider has refused us, a login may do what a refresh may not.
 func (f *refresher) without(known lineage) (*session.Session, error) {
 	switch {
 	case f.keep || time.Now().Before(known.newest.TokenExpiresAt):
@@ -190,7 +191,8 @@ func (f *refresher) run(ctx context.Context, s *session.Session, request []slog.
 	f.report(s, r, tries)
 }
 
-// revokeUnless revokes what came too late for its session.
+// revokeUnless revokes a refresh token that came after its session had ended, unless a login of the same person has replaced that: the provider
+// may count both sessions as one.
 func (f *refresher) revokeUnless(replaced bool, refreshToken string) {
 	if !replaced {
 		f.revoke(refreshToken)
@@ -237,8 +239,8 @@ func (f *refresher) askAlone(ctx context.Context, s *session.Session) (r renewal
 	return r
 }
 
-// share lets other instances know what a refresh brought. Where Redis does not take it now that goes on beside, and ends there: who came
-// in before would spend the old refresh token again.
+// share lets other instances know what a refresh brought. Where Redis does not take it now, that goes on in the background (later), which then
+// calls end: an instance that was let in earlier would spend the old refresh token again.
 func (f *refresher) share(ctx context.Context, s *session.Session, r renewal, end func()) (shared renewal, later bool) {
 	err := f.sessions.Share(ctx, r.next)
 	switch {

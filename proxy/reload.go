@@ -15,7 +15,7 @@ type unreadable struct {
 	settings map[string]bool
 }
 
-// note tells success whether there are any, once it is known what became of one.
+// note records whether a setting's file could be used, and sets success: 0 while any cannot, else 1.
 func (u *unreadable) note(setting string, failed bool, success prometheus.Gauge) {
 	u.mu.Lock()
 	defer u.mu.Unlock()

@@ -8,9 +8,9 @@ import (
 	"sync"
 )
 
-// room is a listener with so many seats. Who comes when all are taken gets the seat of the connection that has been idle for longest,
-// since browsers keep connections that they may never use again. While nobody is idle, new connections wait unanswered, the first of
-// them here and the others in the kernel's queue, which costs no memory of ours.
+// room is a listener with a fixed number of seats. When all are taken, a new connection gets the seat of the one that has been idle for
+// longest, since browsers keep connections that they may never use again. While none is idle, new connections wait unanswered: the first of
+// them here, and the others in the kernel's queue, which costs no memory of ours.
 type room struct {
 	net.Listener
 	seats int

@@ -21,8 +21,8 @@ type rules struct {
 	policy   *access.Policy
 	groups   []string           // that they name
 	claims   []string           // that they compare
-	siblings map[string]*origin // with which origins share sessions, by their names
-	knownACR []string           // those that AUTH_PARAMS and they ask for
+	siblings map[string]*origin // hosts that share the sessions of PUBLIC_URL's origins (COOKIE_DOMAIN), by their names
+	knownACR []string           // the values of acr that AUTH_PARAMS or they ask for
 
 	severalHosts bool // are served
 }
@@ -73,7 +73,7 @@ func (r *rules) claimsOf(s *session.Session) map[string]any {
 // noClaim is kept in the place of a claim that a person does not have.
 func noClaim() any { return []any{} }
 
-// isNoClaim says whether it was.
+// isNoClaim says whether what a session keeps is noClaim.
 func isNoClaim(value any) bool {
 	list, is := value.([]any)
 	return is && len(list) == 0

@@ -14,10 +14,10 @@ import (
 //   - Bodies and answers have no time limit: uploads, downloads and streams may be long. A client that takes nothing is cut (connections.go).
 //   - What a peer sent is not quoted in the log.
 
-// Server is a server for the public listener. With a TLSConfig, it is to ServeTLS, without further files.
+// Server is a server for the public listener. Where it has a TLSConfig, serve with its ServeTLS and empty file names.
 func (p *Proxy) Server() *http.Server {
 	s := p.newServer(p)
-	s.ConnState = p.ConnState
+	s.ConnState = p.countConnection
 	if p.config.ServesTLS() {
 		s.TLSConfig = &tls.Config{
 			MinVersion:     tls.VersionTLS12, // RFC 9325 3.1.1
@@ -55,8 +55,8 @@ func protocols() *http.Protocols {
 	return p
 }
 
-// ConnState counts the connections of the public server, and notes which of them may make room for others.
-func (p *Proxy) ConnState(conn net.Conn, state http.ConnState) {
+// countConnection counts the connections of the public server, and notes which of them may make room for others.
+func (p *Proxy) countConnection(conn net.Conn, state http.ConnState) {
 	switch state {
 	case http.StateNew:
 		p.metrics.connections.Inc()

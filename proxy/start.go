@@ -69,7 +69,7 @@ func startValues(x *exchange, r *http.Request) (values url.Values, err error) {
 	return values, nil
 }
 
-// faultOfStart says what is wrong with them.
+// faultOfStart says what is wrong with the parameters; "" where nothing is.
 func (p *Proxy) faultOfStart(r *http.Request, query url.Values) string {
 	for _, name := range []string{"rd", "iss", "target_link_uri", "login_hint", "acr_values", "max_age"} {
 		if len(query[name]) > 1 {

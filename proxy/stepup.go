@@ -40,7 +40,7 @@ const (
 	loginSlack = time.Minute
 )
 
-// loginNeeded says that a login would help of which the provider is asked more than who it is.
+// loginNeeded says that a login would help, one for which the provider is asked for more than who somebody is.
 type loginNeeded struct {
 	asks  access.StepUp
 	cause error // errNoSession, or what those are told who are signed in and cannot be sent to a login
@@ -116,7 +116,7 @@ func asGoodAsItGets(s *session.Session, asks access.StepUp) bool {
 		time.Since(s.CreatedAt) < justNow && s.CreatedAt.Sub(s.AuthTime) <= *asks.MaxAge+loginSlack
 }
 
-// preferred keeps of the values those that every login is asked for, where there are any: nobody gets by with less.
+// preferred keeps of the ACR values those that every login is asked for (AUTH_PARAMS), where there are any: no login is asked for less.
 func (p *Proxy) preferred(asks access.StepUp) access.StepUp {
 	common := slices.DeleteFunc(slices.Clone(asks.ACR), func(acr string) bool { return !slices.Contains(p.usualACR, acr) })
 	if len(common) > 0 {
@@ -145,7 +145,7 @@ func askedFor(login *session.Login) access.StepUp {
 	return asks
 }
 
-// parseStepUp reads acr_values and max_age as others write them (OIDC Core 3.1.2.1). Neither of them is not ok.
+// parseStepUp reads acr_values and max_age as others write them (OIDC Core 3.1.2.1). ok is false where one does not parse, or both are missing.
 func parseStepUp(params url.Values) (asks access.StepUp, ok bool) {
 	if params.Has("acr_values") {
 		if asks.ACR, ok = access.ParseACR(params.Get("acr_values")); !ok {
@@ -162,7 +162,7 @@ func parseStepUp(params url.Values) (asks access.StepUp, ok bool) {
 	return asks, !asks.IsZero()
 }
 
-// parseSeconds reads a number of seconds that no clock wraps at.
+// parseSeconds reads a number of seconds, up to some 68 years, with which no clock overflows.
 func parseSeconds(text string) (time.Duration, error) {
 	seconds, err := strconv.ParseUint(text, 10, 31)
 	if err != nil {

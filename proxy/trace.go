@@ -212,7 +212,7 @@ func (t *trace) answered(r *http.Request, answer *http.Response, err error) {
 	}
 }
 
-// end ends the spans of an exchange.
+// endTrace ends the spans of an exchange.
 func (p *Proxy) endTrace(x *exchange, r *http.Request) {
 	t := x.trace
 	if t == nil || t.tracing == nil {
@@ -265,7 +265,7 @@ func (x *exchange) ending() (all []attribute.KeyValue) {
 
 // routeOf is the path of the rule that decided, or of the endpoint of ours; "" where there is neither.
 func (p *Proxy) routeOf(x *exchange) string {
-	if x.rule == p.config.EndpointPrefix+"/" {
+	if x.rule == p.ownRule() {
 		if endpoint, _ := p.endpointOf(x.path); slices.Contains(endpoints(), endpoint) {
 			return x.path
 		}
@@ -275,10 +275,6 @@ func (p *Proxy) routeOf(x *exchange) string {
 		return ""
 	}
 	return x.rule[strings.LastIndexByte(x.rule, ' ')+1:]
-}
-
-func endpoints() []string {
-	return []string{"/start", "/sign_in", "/callback", "/sign_out", "/userinfo", "/auth", "/jwks", "/backchannel-logout", "/frontchannel-logout"}
 }
 
 // providerAsked tells metric and trace of a request to the provider, which is over.

@@ -27,8 +27,9 @@ type activity struct {
 
 // use is when a session was last used.
 type use struct {
-	id         string
-	at, newsAt time.Time
+	id     string
+	at     time.Time
+	newsAt time.Time // when note last said that this was news
 }
 
 func newActivity(limit time.Duration) *activity {

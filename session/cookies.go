@@ -194,7 +194,7 @@ func (m *Manager) writeFor(domain string, h http.Header, name, value string, max
 		Secure: m.options.Secure, HttpOnly: true, SameSite: sameSite,
 	}
 	attributes := strings.TrimPrefix(cookie.String(), "any=")
-	// net/http would look at every byte of the value, which has none but base64url's and dots, and write nothing for a name that is no token,
-	// which a browser may send, and which is then to be cleared.
+	// Written by hand: net/http would look at every byte of the value, which holds base64url and dots alone. And it would write nothing for a
+	// name that is no token; browsers send such names, too, and then they are to be cleared.
 	h.Add("Set-Cookie", name+"="+value+attributes)
 }

@@ -9,8 +9,8 @@ import (
 )
 
 // dictionary is what tokens say of anybody, as providers spell it: some in the order of the alphabet, and Keycloak, at the end, in its own.
-// Compressed sessions go on from here, as it were, so that they need not say it. With it the tokens of Keycloak deflate to 540 bytes
-// instead of 780, and inflate in two thirds of the time. It is part of the format.
+// Compressed sessions refer to it instead of saying it. With it the tokens of Keycloak deflate to 540 bytes instead of 780, and inflate in two
+// thirds of the time. It is part of the format.
 const dictionary = `","picture":"https://","locale":"en","zoneinfo":"Europe/","phone_number":"+","updated_at":18` +
 	`","tid":"","oid":"","upn":"","uti":"","rh":"","ver":"2.0","idp":"","cid":"","uid":"","roles":["","amr":["pwd","mfa"],"scp":["openid","profile","email"` +
 	`{"acr":"1","amr":["pwd"],"at_hash":"","aud":["","aud":"","auth_time":18,"azp":"","c_hash":"","client_id":"","email":"` +

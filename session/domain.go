@@ -37,8 +37,8 @@ func (m *Manager) clearElsewhere(h http.Header, r *http.Request) {
 	}
 }
 
-// elsewhere is for which domains a cookie has to be cleared that a host sends; "" for the host alone. What is for one host can be for no
-// domain. What is for a domain, and bears another name than ours, is in nobody's way and may be another installation's.
+// elsewhere gives the domains for which a cookie that came to a host has to be cleared; "" is the host alone. A cookie with the prefix __Host- can
+// be for no domain. One that is for a domain, and bears another name than ours, is in nobody's way and may be another installation's.
 func (m *Manager) elsewhere(name, host string) (domains []string) {
 	_, current := m.names.index(name)
 	switch {

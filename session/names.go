@@ -9,7 +9,7 @@ import (
 type names struct {
 	base  string // the first cookie of a session; further ones are base_1, base_2…
 	bound string // what a session's cookies are sealed for: the same, and the domain that they are for
-	kin   string // what base is where sessions are for one host, or for a domain, and here it is the other; "" for none
+	kin   string // base under the other prefix, as it was before COOKIE_DOMAIN was set, or unset; "" for none
 	login string // what every login cookie's name begins with
 	round string // what those begin with that note a completed login
 	stem  string // what stands in each of them; "" for nothing

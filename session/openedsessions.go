@@ -15,15 +15,15 @@ import (
 //   - A value is the same when every byte of it is. What was never opened as it stands is never found, and what does not open is not kept.
 //   - What is found is what opening would give again, with the same keys. Whether it still counts, for its age or for a revocation, is asked
 //     each time.
-//   - They are bounded in bytes. What was not asked for goes first, and only for what is asked for a second time or was written here: who
-//     goes through more sessions than there is room for, each once, drops none of those that people use.
+//   - They are bounded in bytes. What nobody has asked for lately goes first, and makes room only for what is asked for a second time or was
+//     written here: going once through more sessions than there is room for drops none of those that people use.
 
 // maxOpened bounds the sessions that are held open, in bytes: some five thousand. A process may take three times as much, for garbage is
 // collected only then.
 const maxOpened = 32 << 20
 
-// maxTurnedAway is how many sessions that found no room are remembered, by their hashes: about as many as there is room for. Of as many that
-// are asked for in turn, a third is then found the next time, so that those of today take the place of those of yesterday.
+// maxTurnedAway is how many sessions that found no room are remembered, by their hashes: about as many as there is room for. When that many are
+// asked for in turn, a third of them is let in the next time, so that today's sessions take the place of yesterday's.
 const maxTurnedAway = 4096
 
 // openedSessions are safe for concurrent use.
@@ -41,10 +41,10 @@ type openedSessions struct {
 
 // openedSession is a sealed value and what was in it. It does not change, and neither does its session.
 type openedSession struct {
-	name    string // it is found by
+	name    string // by which it is found
 	value   string
-	keys    *keys // that opened it
-	secret  int   // the index of that of them
+	keys    *keys // among which one opened it
+	secret  int   // the index of that one
 	session *Session
 
 	bytes int

@@ -73,10 +73,11 @@ type Options struct {
 	// before now have then ended.
 	OnDamage func(what error)
 
-	// OnOpen, when set, is called for every session found, with the index of the secret that opened it.
+	// OnOpen, when set, is called for every session that Get finds, with the index of the secret that opened its cookies.
 	OnOpen func(key int)
 
-	// OnSave, when set, is called for every session made, with the bytes of its cookies as a browser sends them.
+	// OnSave, when set, is called whenever Create has written a session, at a login and later, with the bytes of its cookies as a browser
+	// sends them.
 	OnSave func(bytes int)
 }
 
@@ -155,7 +156,7 @@ func checkName(name string, secure bool) (problems []error) {
 	lower := strings.ToLower(name)
 	prefixed := strings.HasPrefix(lower, "__host-") || strings.HasPrefix(lower, "__secure-") || strings.HasPrefix(lower, "__http-")
 	if prefixed && !secure {
-		problems = append(problems, fmt.Errorf("DOORWARD_COOKIE_NAME %q: browsers refuse this prefix on plain http; leave the prefix away, or use https", name))
+		problems = append(problems, fmt.Errorf("DOORWARD_COOKIE_NAME %q: browsers refuse this prefix on plain http; leave the prefix out, or use https", name))
 	}
 	return problems
 }

@@ -105,8 +105,8 @@ func (o RedisOptions) passwordInto(option *rueidis.ClientOption) {
 	}
 }
 
-// PingRedis connects to Redis and asks whether it is there, lets us in, and takes what we have. It tells what time it is there, compared to
-// here.
+// PingRedis connects to Redis and asks whether it is there, lets us in, and lets us write; it changes nothing. ahead is by how much its clock is
+// ahead of ours.
 func PingRedis(ctx context.Context, o RedisOptions) (ahead time.Duration, err error) {
 	r, err := newRedis(o)
 	if err != nil {
@@ -140,13 +140,13 @@ type redis struct {
 	client atomic.Pointer[rueidis.Client]
 
 	start     time.Time
-	reachedAt atomic.Int64 // after start; 0 for never
+	reachedAt atomic.Int64 // as a time.Duration after start; 0 for never
 	connected atomic.Bool
-	settledAt atomic.Int64 // after start
+	settledAt atomic.Int64 // as a time.Duration after start
 
 	catchUp func(context.Context) error // tells other instances what they could not be told
 
-	ahead   atomic.Int64 // how far its clock is before ours, at most
+	ahead   atomic.Int64 // how far its clock is ahead of ours at most, as a time.Duration
 	clockAt time.Time    // when that was learned; the heartbeat's own
 }
 
@@ -202,7 +202,7 @@ func (r *redis) settle(ctx context.Context) error {
 	}
 }
 
-// lost notes that it has not.
+// lost notes that Redis did not answer.
 func (r *redis) lost() { r.connected.Store(false) }
 
 // away is how long ago Redis was last heard of.
@@ -262,8 +262,8 @@ func (r *redis) run(ctx context.Context, script *rueidis.Lua, key string, args .
 	})
 }
 
-// twice asks, and once more when the connection broke over it: that of before an interruption shows that it is dead only when it is used
-// again, and the client by itself repeats nothing that writes.
+// twice asks, and asks again when the connection broke: one from before an interruption turns out to be dead only when it is used, and the
+// client by itself repeats nothing that writes.
 func (r *redis) twice(ctx context.Context, ask func(context.Context) rueidis.RedisResult) rueidis.RedisResult {
 	ctx, cancel := context.WithTimeout(ctx, redisPatience)
 	defer cancel()
@@ -274,8 +274,8 @@ func (r *redis) twice(ctx context.Context, ask func(context.Context) rueidis.Red
 	return ask(ctx)
 }
 
-// patience is a context that ends redisPatience after it was first asked when it does. What is answered from memory does not ask, and is
-// spared a timer, which takes longer than the answer.
+// patience is a context whose timer, of redisPatience, starts when somebody first looks at the context. What is answered from memory never
+// looks, and is spared the timer, which takes longer than the answer.
 type patience struct {
 	context.Context
 	once   sync.Once

@@ -13,9 +13,9 @@ import (
 //
 //   - A session that was signed out is known by its identifier.
 //   - A sign-out that the provider reports names its session (iss and sid) or its user (iss and sub). All sessions end whose code
-//     exchange began before the report came. A new login, even one that the provider gives the same sid, counts.
+//     exchange began before the report came. A new login, even one that the provider gives the same sid, counts. A report that names
+//     both ends that session alone, and those of the person's sessions whose sid the provider never said.
 //   - An administrator names a user as upstreams know them, or a session as the log does.
-//   - One that names both ends that session alone, and the person's sessions of which the provider never said which they are.
 //   - All times are by our own clock, or by Redis's where it is shared: the session's CreatedAt and the moment of the revocation. What
 //     happens later is later by that, though our clock be set back (next).
 //   - The set is bounded and forgets nothing. An entry goes when every session that it could concern is over by itself, or when there are
@@ -35,7 +35,7 @@ type revocations struct {
 	keep    time.Duration    // how long the longest session lives
 	journal journal          // nil: a restart forgets
 	clock   func() time.Time // Redis's where it is shared
-	latest  atomic.Int64     // of what was put in order by our own clock, in nanoseconds since 1970
+	latest  atomic.Int64     // the latest moment that next gave, or that the file holds, in nanoseconds since 1970
 
 	mu        sync.RWMutex
 	notBefore time.Time                   // of all sessions
@@ -80,7 +80,7 @@ func openRevocations(o Options, shared *redis) (*revocations, error) {
 	return r, nil
 }
 
-// reached is the moment that it is by this order, when it is now by a clock.
+// reached is now by a clock, or the latest moment of this order where that is later.
 func (r *revocations) reached(now time.Time) time.Time {
 	if latest := time.Unix(0, r.latest.Load()); latest.After(now) {
 		return latest

@@ -10,7 +10,11 @@
 //   - Whatever a request carries, the work done for it is bounded.
 //
 // In cookies live sessions (cookies.go, chunks.go, seal.go), or their identifiers where sessions live in Redis, logins that are in flight
-// (login.go), and notes of logins that come round again (rounds.go). Redis, where there is one, has these kinds of keys:
+// (login.go), and notes of logins that come round again (rounds.go). What they are called is in names.go, for which hosts they are in domain.go,
+// how their values are written in pack.go and deflate.go, and how long they hold in lifetimes.go.
+//
+// store.go has the choice between cookies and Redis; redis.go is the connection, shared.go what several instances do together, and unshared.go
+// what they could not tell each other yet. Redis, where there is one, has these kinds of keys:
 //
 //	session      a session that lives there (sharedsessions.go)
 //	refreshed    the newest generation of one that lives in its cookies
@@ -109,8 +113,8 @@ type memo struct {
 // derived is what follows from a session and something else.
 type derived struct{ with, value any }
 
-// Derived gives what derive makes of the session together with something else, which is to be comparable and does not change. It is
-// remembered, for one such thing, for as long as a session that Get found is: several callers at once may derive it each.
+// Derived gives what derive makes of the session together with something else (with), which must be comparable and never change. For a session
+// that Get found, the value for the latest with is remembered as long as the session is. Callers that come at once may each run derive.
 func (s *Session) Derived(with any, derive func() any) any {
 	if s.memo == nil || s.memo.of != s {
 		return derive()
@@ -145,13 +149,14 @@ type Manager struct {
 	store    store
 	redis    *redis          // nil for none
 	shared   *sharedSessions // what is in Redis; nil for none
-	mark     string          // of this instance, there
+	mark     string          // of this instance, by which Redis knows who has spent a token
 
 	using   sync.Mutex
 	secrets [][]byte // in use
 }
 
-// NewManager checks the options and derives the keys. Its error names the setting, what is wrong and the mend.
+// NewManager checks the options, derives the keys, and takes the file of revocations, or begins to follow those in Redis, for which it does not wait.
+// Whoever makes a Manager closes it. Its error names the setting, what is wrong and the mend.
 func NewManager(o Options) (*Manager, error) {
 	o = o.withDefaults()
 	if err := o.check(); err != nil {
@@ -189,7 +194,7 @@ func (m *Manager) UseSecrets(secrets [][]byte) error {
 	return nil
 }
 
-// Seals tells the secrets that are in use now from those of another time.
+// Seals is a value that stays equal for as long as the same secrets are in use.
 func (m *Manager) Seals() any { return m.sessions.keys.Load() }
 
 // Opens says whether the cookies of a session that a request carries open, with the secrets that are in use now.
@@ -248,9 +253,9 @@ func (m *Manager) Close() error {
 	return err
 }
 
-// Get finds the session of a request. It is not to be changed, since others find the same. Its error is ErrNone, ErrExpired, ErrRevoked or
-// ErrUnavailable. With ErrExpired and, unless it is gone, ErrRevoked comes the session that is over, which is good for nothing but telling
-// the provider who leaves.
+// Get finds the session of a request. It must not be changed, since others get the same one. Its error is ErrNone, ErrExpired, ErrRevoked or
+// ErrUnavailable. ErrExpired, and ErrRevoked unless it is gone from Redis, come with the session that is over, which is good for nothing but
+// telling the provider who leaves.
 func (m *Manager) Get(r *http.Request) (*Session, error) {
 	carried := m.carried(r.Header["Cookie"])
 	if carried == nil {

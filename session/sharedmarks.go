@@ -9,8 +9,8 @@ import (
 // Marks that several instances share, each a key of Redis that ends by itself: a token that is good for one use is spent, people came with
 // a session of the provider's. What they are called is hashed. Without Redis there is nobody to tell, and each instance knows for itself.
 
-// Spend says whether no other instance has spent a token, and keeps them from it while the token is good. It takes one from this instance
-// again and again. Its error is ErrUnavailable.
+// Spend says whether no other instance has spent a token (ours), and keeps them from it while the token is good (until). This
+// instance itself may spend it again and again. Its error is ErrUnavailable.
 func (m *Manager) Spend(ctx context.Context, token string, until time.Time) (ours bool, err error) {
 	if m.redis == nil {
 		return true, nil
@@ -25,7 +25,7 @@ func (m *Manager) Spend(ctx context.Context, token string, until time.Time) (our
 	return taken == 1, nil
 }
 
-// GiveBack lets other instances spend a token that this one has spent without effect. Where this fails it is good here alone.
+// GiveBack lets other instances spend a token that this one has spent without effect. Where that fails, only this instance can spend it again.
 func (m *Manager) GiveBack(ctx context.Context, token string) {
 	if m.redis != nil && m.redis.up() {
 		m.redis.run(ctx, removeLock, m.redis.key("spent", token), m.mark)

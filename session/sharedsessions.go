@@ -16,7 +16,7 @@ import (
 //   - Before the sealed value stand, in the clear, generation and time of use, so that Redis itself keeps a late answer from bringing back
 //     what another has replaced.
 //   - What has ended leaves a mark for a while. An answer that was under way then does not bring it back.
-//   - Redis says when a value that was read has changed (client-side caching), so that reading it again costs no way there and back.
+//   - Redis says when a value that was read has changed (client-side caching), so that reading it again costs no round trip.
 //   - Where sessions live in their cookies, only those that were refreshed are here, for instances that still meet an older cookie.
 
 const (
@@ -105,7 +105,7 @@ func (c *sharedSessions) get(ctx context.Context, id string) (*Session, error) {
 	return c.open(id, key, value)
 }
 
-// recall gives a session, of which its cookies told so much, as it is there, or, while Redis is away, as it was. It is not to be changed.
+// recall gives the session that its cookies told of: as it is there or, while Redis is away, as it was last read. It must not be changed.
 func (c *sharedSessions) recall(ctx context.Context, told *Session) (*Session, error) {
 	id, key, now := told.ID, told.Derived(c, func() any { return c.key(told.ID) }).(string), c.values.keys.Load()
 	known := c.opened.of(id, now)
@@ -132,7 +132,7 @@ func (c *sharedSessions) read(ctx context.Context, key string) (string, error) {
 	return c.readUpTo(ctx, key, maxValue)
 }
 
-// readUpTo reads as much of it.
+// readUpTo reads the beginning of a value.
 func (c *sharedSessions) readUpTo(ctx context.Context, key string, most int64) (string, error) {
 	if !c.redis.up() {
 		return "", ErrUnavailable

@@ -18,7 +18,7 @@ type store interface {
 	fits(s *Session) error
 }
 
-// cookieStore keeps sessions in their cookies, and has nothing.
+// cookieStore keeps sessions in their cookies, and nothing here.
 type cookieStore struct {
 	packing *packing
 	names   names

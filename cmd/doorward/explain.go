@@ -240,13 +240,12 @@ func (q *question) explainRefusal(refusal *access.Refusal, out io.Writer) fate {
 		return untold
 	}
 	came := denied
-	switch {
-	case !refusal.StepUp.IsZero():
+	if refusal.StepUp.IsZero() {
+		line(out, "verdict", "denied: "+asks+" (403)")
+	} else {
 		line(out, "verdict", "denied with this login: "+asks)
 		line(out, "", "another would do: "+loginThatWouldDo(refusal.StepUp)+". People are sent to sign in again; others get 401")
 		came = again
-	default:
-		line(out, "verdict", "denied: "+asks+" (403)")
 	}
 	if refusal.Conflict {
 		line(out, "", "other rules hold there as well, and no login is what all of them ask for (acr)")

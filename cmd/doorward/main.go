@@ -4,6 +4,13 @@
 //
 // Everything is configured by environment variables; `doorward config` lists
 // them and `doorward check` says what is wrong with them.
+//
+// A command is a file, and may have others beside it: serve.go its sockets
+// (bind.go, handed.go, listener.go), the files that it follows (watch.go), the
+// service manager (manager.go) and the log (gatherer.go); check.go its findings
+// (finding.go) and what it asks live (live.go and the files named so);
+// explain.go the questions (question.go) and the access log (explainlog.go,
+// accessline.go, decision.go).
 package main
 
 import (

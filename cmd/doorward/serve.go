@@ -45,7 +45,7 @@ func collectLess() (end func()) {
 		return func() {}
 	}
 	debug.SetGCPercent(200)
-	// How often is a matter of how much is alive, which is little; this counts as well, and takes no memory, since nobody writes to it.
+	// How often that is depends on how much is alive, which is little. The ballast counts as alive too, and takes no memory, since nobody writes to it.
 	ballast := make([]byte, 8<<20)
 	return func() { runtime.KeepAlive(ballast) }
 }

@@ -19,9 +19,9 @@ func buildVersion() string {
 }
 
 func commit() string {
-	info, _ := debug.ReadBuildInfo()
 	revision, modified := "unknown", ""
-	if info == nil {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
 		return revision
 	}
 	for _, s := range info.Settings {

@@ -3,7 +3,7 @@
 //
 // A [Transport] takes GET and HEAD without a body, and with a head of some KiB, over HTTP/1.1 in the clear, and leaves everything else,
 // untouched, to an http.Transport. To the caller there is one difference: answers before the answer (1xx) and its own head have MaxResponseHeaderBytes
-// together, and not each, so that no upstream talks for ever. There is one in what connections are kept: fewer.
+// together, and not each, so that no upstream talks for ever. And to the upstream there is one: fewer connections are kept.
 //
 // Rules that this package keeps. An answer that reaches another's request would be the worst that it could do, so:
 //

@@ -34,7 +34,7 @@ type Page struct {
 
 	RequestID string
 
-	// Continue is an address that the page leads on to by itself. With Fragment, to which the browser's own fragment is added first.
+	// Continue is an address that the page leads on to by itself; with Fragment, the browser's own fragment is added to it first.
 	Continue string
 	Fragment bool
 

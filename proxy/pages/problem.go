@@ -7,4 +7,5 @@ type Problem struct {
 	Mend   string // what to do about it, as an order
 }
 
+// Error returns one sentence: what is wrong, and the mend.
 func (p *Problem) Error() string { return p.Wrong + "; " + p.Mend }

@@ -5,7 +5,7 @@ import (
 	"fmt"
 )
 
-// Check is one check that a login passed, for those who want to see what is checked and why: the demo's tutorial, the debug log.
+// Check is one check that a login passed, for those who want to see what is checked and why, as the demo shows it.
 type Check struct {
 	Of     string // what was checked: "answer", "token response", "ID token", "access token", "userinfo"
 	What   string // what was found to be so

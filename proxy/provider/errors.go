@@ -40,7 +40,7 @@ const (
 	KindInvalidAccessToken
 	// KindInvalidUserinfo: userinfo was needed and cannot be had, is malformed, or is about somebody else.
 	KindInvalidUserinfo
-	// KindInvalidLogoutToken: a logout token fails a check. No login ends so.
+	// KindInvalidLogoutToken: a logout token fails a check. No login ends so, and Kinds, which counts to the one before, leaves it out.
 	KindInvalidLogoutToken
 )
 
@@ -96,7 +96,7 @@ func (k Kind) words() (label, doing string) {
 	return "unknown", "talking to the provider"
 }
 
-// Error is what every failing method of this package returns. Error() is meant for the log: it says exactly what was wrong and
+// Error is what goes wrong with a login, a refresh, or a check of a token. Error() is meant for the log: it says exactly what was wrong and
 // holds no token, code, nonce, state or secret. Show people the Kind in words of your own, and the Code and Description where there
 // are any.
 type Error struct {

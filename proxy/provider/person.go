@@ -31,7 +31,7 @@ type Person struct {
 	sources []object // of further claims, the first that has one counts: ID token, verified access token, userinfo
 }
 
-// defaultLifetime is how long an access token is taken to live of which nothing says how long (RFC 6749 5.1 recommends expires_in).
+// defaultLifetime is how long an access token is taken to live where nothing says so (RFC 6749 5.1 recommends expires_in).
 const defaultLifetime = time.Hour
 
 // Claim gives a claim by its exact name, else by a dotted path through objects ("realm_access.roles"). The ID token is asked
@@ -109,7 +109,7 @@ func newPerson(t *tokens, id, access *token) *Person {
 // learn adds a source of claims.
 func (p *Person) learn(claims object) { p.sources = append(p.sources, claims) }
 
-// expire moves the access token's end forward to a token's exp.
+// expire makes the access token end with a token's exp, unless it ends earlier.
 func (p *Person) expire(claims object) {
 	if expiry, _ := claims.date("exp"); p.TokenExpiry.IsZero() || expiry.Before(p.TokenExpiry) {
 		p.TokenExpiry = expiry

@@ -19,10 +19,16 @@
 // Before the access token ends, Refresh asks for the next one with the refresh token, and checks what comes as Complete does.
 // RevokeToken tells the provider that a refresh token will not be used any more.
 //
+// EndSessionURL and VerifyLogoutToken are for sign-outs, here and at the provider.
+//
 // API clients have no such conversation. They bring an access token of the provider's, and Bearer says whose it is.
 //
-// The provider's metadata and keys are fetched when first needed and kept. Every failure is an *Error whose Kind is a fixed word;
-// nothing in it is secret.
+// The provider's metadata and keys are fetched when first needed and kept. Every failure of a login, a refresh, or a check of a token is an
+// *Error whose Kind is a fixed word; nothing in it is secret.
+//
+// A file is a step (provider.go, par.go, answer.go, tokenrequest.go, userinfo.go, refresh.go, logout.go, inspect.go) or a token (jwt.go for all of
+// them, idtoken.go, accesstoken.go, bearer.go with introspection.go, logouttoken.go). Below them are what the provider publishes (discovery.go,
+// keys.go, kept by cached.go), how we prove who we are (clientauth.go, assertion.go), and the way to it (client.go, dialer.go, addresses.go).
 //
 // This package alone imports go-oidc and x/oauth2. Both do their part and are then checked: where they are more lenient than the
 // standards, the files here say so.
@@ -92,7 +98,7 @@ type Options struct {
 
 // Asked is a request to the provider that is over, as metrics and traces tell of it.
 type Asked struct {
-	// Endpoint is "discovery", "jwks", "par", "token", "userinfo", "introspection" or "revocation".
+	// Endpoint is "discovery", "jwks", "par", "token", "userinfo", "introspection" or "revocation", and "authorization" where Inspect tries a login.
 	Endpoint string
 	Method   string
 	// Server is scheme and host of the provider, and nothing else of the address.

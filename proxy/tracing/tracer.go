@@ -113,7 +113,7 @@ func (o Options) resource() *resource.Resource {
 	for _, name := range slices.Sorted(maps.Keys(o.Resource)) {
 		said = append(said, attribute.String(name, o.Resource[name]))
 	}
-	all, _ := resource.New(context.Background(), resource.WithTelemetrySDK(), resource.WithHost(), resource.WithAttributes(said...)) // without a host name goes on too
+	all, _ := resource.New(context.Background(), resource.WithTelemetrySDK(), resource.WithHost(), resource.WithAttributes(said...)) // where the host has no name, the rest is there
 	return all
 }
 
