@@ -55,7 +55,7 @@ func sharedCachesMayKeep(h http.Header) bool {
 			return true
 		}
 	}
-	return names(h["Cache-Control"], func(directive string) bool {
+	return hasItem(h["Cache-Control"], func(directive string) bool {
 		name, _, _ := strings.Cut(directive, "=")
 		return name == "public" || name == "s-maxage" || name == "must-revalidate" || name == "private" || name == "no-store"
 	})
@@ -63,21 +63,9 @@ func sharedCachesMayKeep(h http.Header) bool {
 
 // variesWithPerson says whether an answer is said to depend on what upstreams are told of people.
 func variesWithPerson(h http.Header) bool {
-	return names(h["Vary"], func(name string) bool {
+	return hasItem(h["Vary"], func(name string) bool {
 		return name == "authorization" || strings.HasPrefix(name, "x-forwarded-") || strings.HasPrefix(name, "x-doorward-")
 	})
-}
-
-// names says whether a list of a header's has an item of some kind, which is asked of each in lower case.
-func names(lines []string, some func(item string) bool) bool {
-	for _, line := range lines {
-		for item := range strings.SplitSeq(line, ",") {
-			if some(strings.ToLower(strings.TrimSpace(item))) {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 func saysHowToCache(h http.Header) bool {

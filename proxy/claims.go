@@ -41,47 +41,56 @@ func (p *Proxy) keptClaims() []string {
 // exchange did: what was revoked meanwhile is revoked.
 func (p *Proxy) newSession(person *provider.Person, began time.Time) (*session.Session, error) {
 	p.noteRefusal(person)
+	user, err := p.userOf(person)
+	if err != nil {
+		return nil, fmt.Errorf("naming the user: %w", err)
+	}
 	s := &session.Session{
 		Issuer:            person.Issuer,
 		Subject:           person.Subject,
 		ProviderSession:   person.SessionID,
 		PreferredUsername: textClaim(person, "preferred_username"),
-		User:              p.userOf(person),
+		User:              user,
 		Email:             p.emailOf(person),
 		ACR:               person.ACR,
 		AuthTime:          person.AuthTime,
 		IDToken:           person.IDToken,
 		AccessToken:       person.AccessToken,
 		RefreshToken:      person.RefreshToken,
-		Claims:            map[string]any{},
+		Claims:            p.claimsToKeep(person),
 		CreatedAt:         began,
 		ExpiresAt:         began.Add(p.config.SessionMaxAge),
 		TokenIssuedAt:     began,
 		TokenExpiresAt:    person.TokenExpiry,
 	}
-	if s.User == "" && p.unvouched(person, p.config.UserClaim) {
-		return nil, fmt.Errorf("naming the user: the provider does not say that the claim %q is verified (email_verified); have it say so, or set DOORWARD_INSECURE_UNVERIFIED_EMAIL", p.config.UserClaim)
-	}
-	if s.User == "" {
-		return nil, fmt.Errorf("naming the user: the provider sent no usable claim %q; set DOORWARD_USER_CLAIM to one that it sends", p.config.UserClaim)
-	}
+	return s, p.takeGroups(s, person)
+}
+
+// claimsToKeep are the claims of a person that rules or headers name.
+func (p *Proxy) claimsToKeep(person *provider.Person) map[string]any {
+	kept := map[string]any{}
 	for _, path := range p.keptClaims() {
 		value, found := person.Claim(path)
 		if p.unvouched(person, path) || !found && !person.Withheld(path) {
 			value = noClaim()
 		}
-		s.Claims[path] = value
+		kept[path] = value
 	}
+	return kept
+}
+
+// takeGroups takes a person's groups into their session.
+func (p *Proxy) takeGroups(s *session.Session, person *provider.Person) error {
 	value, _ := person.Claim(p.config.GroupsClaim)
 	told, err := readGroups(p.config.GroupsClaim, value)
 	if err != nil {
-		return nil, fmt.Errorf("reading groups from claim %q: %w", p.config.GroupsClaim, err)
+		return fmt.Errorf("reading groups from claim %q: %w", p.config.GroupsClaim, err)
 	}
 	s.Groups, s.GroupsUnknown = told, p.leftOut(person)
 	known := p.aliases.known(told)
 	p.noteGroups(person, known)
 	_, err = p.groupsHeader(known.names, p.rules.Load()) // whether it fits is better known now than at each request
-	return s, err
+	return err
 }
 
 // claimsMissing are those that the person is known not to have; a claim that nobody asked about when the session was made is not among them.
@@ -101,12 +110,16 @@ func (p *Proxy) emailOf(person *provider.Person) string {
 	return textClaim(person, p.config.EmailClaim)
 }
 
-// userOf is what upstreams call the person; "" when the provider sent nothing that can be used.
-func (p *Proxy) userOf(person *provider.Person) string {
+// userOf is what upstreams call the person. Its error says why nothing that the provider sent can be used.
+func (p *Proxy) userOf(person *provider.Person) (string, error) {
 	if p.unvouched(person, p.config.UserClaim) {
-		return ""
+		return "", fmt.Errorf("the provider does not say that the claim %q is verified (email_verified); have it say so, or set DOORWARD_INSECURE_UNVERIFIED_EMAIL", p.config.UserClaim)
 	}
-	return textClaim(person, p.config.UserClaim)
+	user := textClaim(person, p.config.UserClaim)
+	if user == "" {
+		return "", fmt.Errorf("the provider sent no usable claim %q; set DOORWARD_USER_CLAIM to one that it sends", p.config.UserClaim)
+	}
+	return user, nil
 }
 
 // unvouched says of the claim email that the provider does not vouch for it, and that nobody said to believe it all the same: then it names

@@ -1,12 +1,7 @@
 package proxy
 
 import (
-	"bufio"
 	"context"
-	"errors"
-	"fmt"
-	"io"
-	"net"
 	"net/http"
 	"strings"
 	"sync"
@@ -17,7 +12,8 @@ import (
 	"doorward/session"
 )
 
-// A WebSocket, a stream, a download or an upload was let in when it began, and may go on for hours. This file looks after those that do.
+// A WebSocket, a stream, a download or an upload was let in when it began, and may go on for hours. This file looks after those that do, and
+// judge.go says which of them are to end.
 //
 // Rules that it keeps:
 //
@@ -103,15 +99,6 @@ type connection struct {
 	after   *connection // nil when it is not running
 }
 
-// verdict is why a connection is cut.
-type verdict struct {
-	reason  string
-	refused *access.Route // the rule that refuses, and whom and why, where that is the reason
-	who     *identity
-	refusal *access.Refusal
-	err     error // what the client is told in place of an answer; the log alone, where it is broken
-}
-
 func newConnections() *connections {
 	c := &connections{}
 	c.ends.before, c.ends.after = &c.ends, &c.ends
@@ -120,19 +107,6 @@ func newConnections() *connections {
 
 // session notes what session a request came with, and its newest generation.
 func (c *connection) session(carried, newest *session.Session) { c.carried, c.known = carried, newest }
-
-// askedOf is the rule that a request has to meet at a route, nil where there is none.
-func askedOf(route *access.Route, r *http.Request) *access.Route {
-	switch route.Access() {
-	case access.Public:
-		return nil
-	case access.UpstreamAuth:
-		if r.Header.Get("Authorization") != "" {
-			return nil
-		}
-	}
-	return route
-}
 
 // move notes that bytes have passed.
 func (c *connection) move() {
@@ -330,247 +304,9 @@ func (p *Proxy) EndStreams() { p.connections.cutEndless() }
 // watch looks after what goes on until ctx ends.
 func (p *Proxy) watch(ctx context.Context) { p.connections.watch(ctx, p.judge, p.askOthers) }
 
-// judge says why a connection is to be cut, as far as is known here; nil where it goes on. What cannot be told is cut.
-func (p *Proxy) judge(c *connection) (v *verdict) {
-	defer func() { v = orBroken(v, recover()) }()
-	c.judging.Lock()
-	defer c.judging.Unlock()
-	if c.stalled(p.config.IdleTimeout) {
-		return &verdict{reason: cutStalled}
-	}
-	if c.carried == nil {
-		return p.judgeStranger(c)
-	}
-	newest, err := p.refreshes.current(c.carried)
-	if err == nil && c.known != newest && c.known != c.carried && p.sessions.Check(c.known) != nil { // a refresh elsewhere may have brought a sid
-		err = errNoSession
-	}
-	switch {
-	case errors.Is(err, errNoSession):
-		return &verdict{reason: cutRevoked}
-	case err != nil:
-		return &verdict{reason: cutUnknown, err: err}
-	}
-	if c.moved.Load() {
-		c.moved.Store(false)
-		p.inUse(newest)
-	}
-	switch {
-	case p.unsealed(c):
-		return &verdict{reason: cutRevoked}
-	case !time.Now().Before(newest.ExpiresAt):
-		return &verdict{reason: cutExpired}
-	case newest.Generation > c.known.Generation:
-		return p.judgeAgain(c, newest)
-	case p.rules.Load() != c.judgedBy:
-		return p.judgeAgain(c, c.known)
-	}
-	return nil
-}
-
-// orBroken is a verdict, unless its judge has panicked.
-func orBroken(v *verdict, cause any) *verdict {
-	if cause == nil {
-		return v
-	}
-	return &verdict{reason: cutBroken, err: fmt.Errorf("recovering from a panic: %v", cause)}
-}
-
-// askOthers says the same as far as other instances know, and of the idle limit, since the session may be in use there.
-func (p *Proxy) askOthers(c *connection) (v *verdict) {
-	defer func() { v = orBroken(v, recover()) }()
-	if c.carried == nil {
-		return nil
-	}
-	newer, err := p.sessions.Newer(p.background.ctx, c.newest())
-	if err != nil {
-		return &verdict{reason: cutRevoked}
-	}
-	c.judging.Lock()
-	defer c.judging.Unlock()
-	switch {
-	case newer == nil:
-	case newer.Generation > c.known.Generation:
-		v = p.judgeAgain(c, newer)
-	case newer.Generation == c.known.Generation:
-		c.known = newer // which was used there
-	}
-	if idleEnd := p.sessions.IdleEndsAt(c.known); v == nil && !idleEnd.IsZero() && !time.Now().Before(idleEnd) {
-		return &verdict{reason: cutIdle}
-	}
-	return v
-}
-
-// newest is the newest generation that is known of a connection's session.
-func (c *connection) newest() *session.Session {
-	c.judging.Lock()
-	defer c.judging.Unlock()
-	return c.known
-}
-
-// judgeStranger judges who came without a session.
-func (p *Proxy) judgeStranger(c *connection) *verdict {
-	if p.rules.Load() == c.judgedBy {
-		return nil
-	}
-	return p.judgeAgain(c, c.known)
-}
-
-// unsealed says whether no secret opens a connection's cookies any more. Whoever knows a secret that was dropped can make cookies with it.
-func (p *Proxy) unsealed(c *connection) bool {
-	now := p.sessions.Seals()
-	if now == c.seals {
-		return false
-	}
-	c.seals = now
-	return !p.sessions.Opens(c.in)
-}
-
-// inUse notes that a session is in use.
-func (p *Proxy) inUse(s *session.Session) {
-	if !p.sessions.InUse(s) {
-		return
-	}
-	p.background.run(func(ctx context.Context) {
-		if err := p.sessions.Touch(ctx, s); errors.Is(err, session.ErrUnavailable) {
-			p.log.Debug("session_not_saved", "session", s.Hash(), "error", cut(err.Error()))
-		}
-	})
-}
-
-// judgeAgain asks the rules once more about whoever was let in, by what is known of them now. Where the rules have changed, it asks the new ones.
-func (p *Proxy) judgeAgain(c *connection, known *session.Session) *verdict {
-	c.known = known
-	now := p.rules.Load()
-	if now != c.judgedBy {
-		c.judgedBy = now
-		if err := c.reroute(now); err != nil {
-			return &verdict{reason: cutDenied, err: p.badPath(err)}
-		}
-	}
-	who := c.who()
-	subject := p.subjectUnder(now, c.of.client.address(), who)
-	for _, route := range [...]*access.Route{c.rule, c.toRule} {
-		if route == nil {
-			continue
-		}
-		if who == nil && route.Access() != access.Deny {
-			return &verdict{reason: cutDenied, refused: route, err: signInFirst(errNoSession, p.preferred(route.AtLogin()))}
-		}
-		if refusal := route.Check(&subject); refusal != nil {
-			return &verdict{reason: cutDenied, refused: route, who: who, refusal: refusal}
-		}
-	}
-	return nil
-}
-
-// who is whom the rules are asked about; nil for nobody.
-func (c *connection) who() *identity {
-	if c.known == nil {
-		return nil
-	}
-	return &identity{session: c.known, bearer: c.carried == nil}
-}
-
-// reroute finds the rule that decides about a connection now. That of a destination stays what it was: nobody copies for hours.
-func (c *connection) reroute(now *rules) error {
-	route, err := now.policy.Route(c.in.Method, c.of.host, c.of.path)
-	if err != nil {
-		return err
-	}
-	c.rule = askedOf(route, c.in)
-	return nil
-}
-
-// cutShort tells log and metrics of an exchange that was cut.
-func (p *Proxy) cutShort(x *exchange, r *http.Request) {
-	v := x.connection.cut.Load()
-	if v == nil {
-		return
-	}
-	x.outcome, x.reason = "cut", v.reason
-	if v.refused != nil {
-		x.rule = v.refused.Rule()
-	}
-	if v.err != nil {
-		x.cause = v.err
-	}
-	p.metrics.connectionsCut.WithLabelValues(v.reason).Inc()
-	p.event(x, r, "connection_cut")
-}
-
-// insteadOfAnswer is what a client is told whose request was cut before its answer began: what it would be told if it came now. A
-// session that is over is not saved with it.
-func (p *Proxy) insteadOfAnswer(d *delivery, v *verdict) error {
-	if v.err != nil && v.reason != cutBroken {
-		return v.err
-	}
-	switch v.reason {
-	case cutDenied:
-		return p.deny(d.x, d.in, v.refused, v.who, v.refusal)
-	case cutShutdown:
-		return shuttingDown()
-	case cutBroken:
-		return broken(v.err)
-	}
-	d.x.onHead = nil
-	return signInFirst(errNoSession, p.preferred(d.route.AtLogin()))
-}
-
 // isEventStream says whether an answer goes on for as long as its client listens.
 func isEventStream(answer *http.Response) bool {
 	const kind = "text/event-stream"
 	given := answer.Header.Get("Content-Type")
 	return len(given) >= len(kind) && strings.EqualFold(given[:len(kind)], kind)
-}
-
-// upgraded is a client's connection after an upgrade, on which use is noted.
-type upgraded struct {
-	net.Conn
-	connection *connection
-	early      *bufio.Reader // what the client sent behind its request
-}
-
-func (u upgraded) Read(b []byte) (n int, err error) {
-	if waiting := u.early.Buffered(); waiting > 0 {
-		n, err = u.early.Read(b[:min(len(b), waiting)])
-	} else {
-		n, err = u.Conn.Read(b)
-	}
-	if n > 0 {
-		u.connection.move()
-	}
-	return n, err
-}
-
-func (u upgraded) Write(b []byte) (int, error) {
-	u.connection.sends.Add(1)
-	n, err := u.Conn.Write(b)
-	u.connection.sends.Add(1)
-	if n > 0 {
-		u.connection.move()
-	}
-	return n, err
-}
-
-// webSocketBuffer is what a WebSocket holds for each way. Most are idle; io.Copy would hold 32 KiB.
-const webSocketBuffer = 4 << 10
-
-// ReadFrom is used by io.Copy, for what the upstream says.
-func (u upgraded) ReadFrom(upstream io.Reader) (int64, error) {
-	return io.CopyBuffer(struct{ io.Writer }{u}, struct{ io.Reader }{upstream}, make([]byte, webSocketBuffer))
-}
-
-// WriteTo is used by io.Copy, for what the client says.
-func (u upgraded) WriteTo(upstream io.Writer) (int64, error) {
-	return io.CopyBuffer(struct{ io.Writer }{upstream}, struct{ io.Reader }{u}, make([]byte, webSocketBuffer))
-}
-
-// CloseWrite tells the client that the upstream will say no more. The client may still speak.
-func (u upgraded) CloseWrite() error {
-	half, ok := u.Conn.(interface{ CloseWrite() error })
-	if !ok {
-		return http.ErrNotSupported
-	}
-	return half.CloseWrite()
 }

@@ -296,6 +296,18 @@ func removeNamed(h http.Header, connection []string) {
 	}
 }
 
+// hasItem says whether a header that is a list (RFC 9110 5.6.1) has an item of some kind, which is asked of each in lower case.
+func hasItem(lines []string, some func(item string) bool) bool {
+	for _, line := range lines {
+		for item := range strings.SplitSeq(line, ",") {
+			if some(strings.ToLower(strings.TrimSpace(item))) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // isHop says whether a header ends at the next hop without being named (RFC 9110 7.6.1), or is between a client and its proxy (11.7).
 func isHop(name string) bool {
 	switch name {

@@ -15,9 +15,13 @@
 //	refresh.go       is their access token still good?
 //	crosssite.go     did a page of another site ask for this?
 //	forward.go       to the upstream and back
+//	upstream.go      who serves it, by which connections, and how that fails
 //	headers.go       what the upstream learns of the person, and what it must not believe
 //	assertion.go     the same, signed
+//	bodies.go        what passes, either way
+//	websocket.go     the one upgrade that does
 //	connections.go   what goes on for long, and does not outlive its session
+//	judge.go         why it is to end
 //	patience.go      how long to wait for the upstream
 //	caches.go        who may keep the answer
 //	strict.go        that browsers come by https
