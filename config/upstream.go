@@ -213,8 +213,9 @@ func (u *Upstream) checkStrip() (wrong, mend string) {
 	}
 	prefix := u.Strip + "/"
 	covered := strings.TrimSuffix(u.Pattern[strings.Index(u.Pattern, "/")+1:], "{$}")
-	covered = "/" + strings.TrimSuffix(covered, "/") + "/"
-	if strings.Contains(covered, "{") || strings.HasPrefix(covered, prefix) || strings.HasPrefix(prefix, strings.Replace(covered, "//", "/", 1)) {
+	covered = strings.Replace("/"+strings.TrimSuffix(covered, "/")+"/", "//", "/", 1)
+	covered, _, _ = strings.Cut(covered, "{") // a wildcard may stand for anything
+	if strings.HasPrefix(covered, prefix) || strings.HasPrefix(prefix, covered) {
 		return "", ""
 	}
 	return "strip=" + u.Strip + " is no beginning of the pattern's paths", "write a prefix of the pattern"
