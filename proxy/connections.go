@@ -47,6 +47,7 @@ const (
 	cutExpired  = "expired"           // the session's absolute end
 	cutIdle     = "idle"              // its idle limit
 	cutRevoked  = "revoked"           // a sign-out of whatever kind, or the provider's refusal to refresh
+	cutLost     = "lost"              // Redis, where it lived, has it no more
 	cutDenied   = "denied"            // by a rule, after claims or rules have changed
 	cutUnknown  = "redis_unavailable" // for longer than REDIS_OUTAGE_GRACE
 	cutStalled  = "stalled"           // its client takes nothing
@@ -55,7 +56,7 @@ const (
 )
 
 func cutReasons() []string {
-	return []string{cutExpired, cutIdle, cutRevoked, cutDenied, cutUnknown, cutStalled, cutShutdown, cutBroken}
+	return []string{cutExpired, cutIdle, cutRevoked, cutLost, cutDenied, cutUnknown, cutStalled, cutShutdown, cutBroken}
 }
 
 // connections are the exchanges with upstreams that are under way. They are safe for concurrent use.

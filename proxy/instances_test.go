@@ -345,6 +345,7 @@ func TestLostSessionsEndConnections(t *testing.T) {
 		t.Fatal(err)
 	}
 	isCut(t, "a WebSocket", ended)
+	eventually(t, func() bool { return one.metric(`doorward_connections_cut_total{reason="lost"}`) == 1 })
 }
 
 // A sid that came with a refresh at one doorward ends what goes on at another, when the provider names it.

@@ -86,7 +86,10 @@ func (p *Proxy) askOthers(c *connection) (v *verdict) {
 		return nil
 	}
 	newer, err := p.sessions.Newer(p.background.ctx, c.newest())
-	if err != nil {
+	switch {
+	case errors.Is(err, session.ErrNone):
+		return &verdict{reason: cutLost}
+	case err != nil:
 		return &verdict{reason: cutRevoked}
 	}
 	c.judging.Lock()
