@@ -85,6 +85,7 @@ func omitsIssuer(issuer string) bool {
 // leaveByFrame ends the session that is named, or the browser's own.
 func (p *Proxy) leaveByFrame(x *exchange, r *http.Request, own *session.Session, sid string) (err error) {
 	if own != nil {
+		own = p.refreshes.generations.of(own).newest // a refresh may have brought a sid
 		x.belongsTo(own)
 		p.remember(own)
 	}

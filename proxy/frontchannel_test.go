@@ -285,14 +285,22 @@ func TestFrontChannelLogoutAsksTheProviderNothing(t *testing.T) {
 	}
 }
 
-// The sid that a refresh brings counts from then on, not from the next request.
+// The sid that a refresh brings counts from then on, not from the next request, and whichever cookies the frame's request carries.
 func TestFrontChannelLogoutBySidOfARefresh(t *testing.T) {
-	s := newLivingSite(t, nil, providertest.Mutation{Name: "sid-at-refresh",
-		IDToken:        func(_ *providertest.Provider, j *providertest.JWT) { delete(j.Claims, "sid") },
-		RefreshIDToken: func(_ *providertest.Provider, j *providertest.JWT) { j.Claims["sid"] = "late" }})
-	b := s.signedIn("alice")
-	b.keep(s, s.rawAs(b.age(s, untilDead), "/x").wants(t, http.StatusOK).Header)
-	cookies := b.cookieHeader(s)
-	isFrame(t, s, s.frame(s.Provider.Issuer, "late"))
-	inSession(t, s, "the session", cookies, false)
+	for _, carried := range []string{"no cookies", "the new cookies", "the old cookies"} {
+		t.Run(carried, func(t *testing.T) {
+			s := newLivingSite(t, nil, providertest.Mutation{Name: "sid-at-refresh",
+				IDToken:        func(_ *providertest.Provider, j *providertest.JWT) { delete(j.Claims, "sid") },
+				RefreshIDToken: func(_ *providertest.Provider, j *providertest.JWT) { j.Claims["sid"] = "late" }})
+			b := s.signedIn("alice")
+			before := b.age(s, untilDead)
+			b.keep(s, s.rawAs(before, "/x").wants(t, http.StatusOK).Header)
+			header := frameHeaders()
+			if cookies := map[string]string{"the new cookies": b.cookieHeader(s), "the old cookies": before}[carried]; cookies != "" {
+				header.Set("Cookie", cookies)
+			}
+			isFrame(t, s, s.browser().request(http.MethodGet, s.frameAddress(s.Provider.Issuer, "late"), header, ""))
+			inSession(t, s, "the session", b.cookieHeader(s), false)
+		})
+	}
 }
