@@ -361,7 +361,11 @@ func (p *Proxy) saveNewest(h http.Header, r *http.Request, carried *session.Sess
 	}
 	next := *newest
 	next.UsedAt = time.Now()
-	if err := p.sessions.Create(h, r, &next); err != nil {
+	err = p.sessions.Create(h, r, &next)
+	switch {
+	case errors.Is(err, session.ErrUnavailable): // which the log tells once, and not for each request
+		return
+	case err != nil:
 		p.log.Warn("session_not_saved", "session", carried.Hash(), "error", cut(err.Error()))
 		return
 	}
