@@ -10,7 +10,7 @@
 // in it in unknown.go, kubernetes.go and otel.go. What settings mean, and what
 // is wrong with them, is in a file for each matter: upstream.go, cookie.go,
 // redis.go. Problems are in problem.go, notes in notes.go, and those settings
-// that follow their files while doorward runs in follow.go and live.go.
+// that follow their files while doorward runs in follow.go and followed.go.
 //
 // No problem, note or table ever holds the value of a secret.
 package config

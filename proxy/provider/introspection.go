@@ -114,7 +114,7 @@ func (i *introspection) keep(of digest, known knowledge) {
 	switch {
 	case known.err == nil:
 		i.active.keep(of, nil, known)
-	case refused.Kind == KindInvalidAccessToken:
+	case refused != nil && refused.Kind == KindInvalidAccessToken:
 		i.inactive.keep(of, nil, known)
 	}
 }
