@@ -82,7 +82,7 @@ type Config struct {
 	TLSKey                  string        `split_words:"true" kind:"PEM" secret:"true" desc:"The certificate's private key. Usually given as TLS_KEY_FILE."`
 	MaxHeaderBytes          int           `split_words:"true" default:"65536" kind:"bytes" desc:"Bytes of a request's head, cookies among them; a longer one gets 431."`
 	HeaderTimeout           time.Duration `split_words:"true" default:"10s" desc:"How long a client may take for the TLS handshake, and for the head of a request once it has begun."`
-	IdleTimeout             time.Duration `split_words:"true" default:"120s" desc:"How long a connection is kept on which no request is going on, and how long a client may leave an answer unread that is being sent to it."`
+	IdleTimeout             time.Duration `split_words:"true" default:"120s" desc:"How long a connection is kept on which no request is going on, and how long a client, or an upstream, may take nothing of what is being sent to it (on Linux; over HTTP/2 anywhere)."`
 	MaxConnections          int           `split_words:"true" default:"0" desc:"How many connections of clients are open at once; WebSockets count. At the limit the one that has been idle for longest makes room; while none is idle, new ones wait. 0: no limit."`
 	FastTransport           bool          `split_words:"true" default:"false" desc:"Asks http and unix upstreams on the goroutine of the request itself where that is a GET or HEAD without a body, which costs less CPU. Not on Windows, where nothing changes."`
 	MetricsAddr             string        `split_words:"true" default:":9180" desc:"Address of the listener with /metrics, /healthz and /readyz, and with what ADMIN_TOKEN opens, host:port."`

@@ -100,22 +100,34 @@ func TestAnswersThatClearNotesAreNotCached(t *testing.T) {
 	}
 }
 
-// A cache before doorward sees the cookie alone of what an answer depends on.
-func TestAnswersThatVaryWithThePersonVaryWithTheCookie(t *testing.T) {
-	s := newSite(t, withoutBearers)
+// A cache before doorward sees cookies and access tokens alone of what an answer depends on.
+func TestAnswersThatVaryWithThePersonVaryWithWhatNamesThem(t *testing.T) {
+	s := newSite(t, func(c *config.Config) { c.Headers = []string{"X-Tenant=tenant"} })
 	alice := "Cookie: " + s.browserThat(t, "alice").cookieHeader(s)
-	for vary, want := range map[string]string{
-		"Authorization": "Authorization, Cookie", "accept, X-Forwarded-Groups": "accept, X-Forwarded-Groups, Cookie", "Accept": "Accept", "": "",
+	client := "Authorization: Bearer " + s.Provider.APIToken("alice")
+	for name, test := range map[string]struct {
+		line, path, vary string
+		more             string // of Vary
+		status           int
+	}{
+		"Authorization":       {alice, "/x", "Authorization", ", Cookie, Authorization", http.StatusOK},
+		"a header of ours":    {alice, "/x", "accept, X-Forwarded-Groups", ", Cookie, Authorization", http.StatusOK},
+		"a header of HEADERS": {alice, "/x", "x-tenant", ", Cookie, Authorization", http.StatusOK},
+		"an API client":       {client, "/x", "X-Forwarded-User", ", Cookie, Authorization", http.StatusOK},
+		"nobody":              {"X-Nothing: 1", "/public/x", "X-Forwarded-User", ", Cookie, Authorization", http.StatusOK},
+		"not modified":        {alice, "/x", "X-Forwarded-User", ", Cookie, Authorization", http.StatusNotModified},
+		"something else":      {alice, "/x", "Accept, Origin", "", http.StatusOK},
 	} {
-		s.Upstream.Answer = func(w http.ResponseWriter, r *http.Request) {
-			w.Header().Set("Cache-Control", "public, max-age=60")
-			if vary != "" {
-				w.Header().Set("Vary", vary)
+		t.Run(name, func(t *testing.T) {
+			s.Upstream.Answer = func(w http.ResponseWriter, r *http.Request) {
+				w.Header().Set("Cache-Control", "public, max-age=60")
+				w.Header().Set("Vary", test.vary)
+				w.WriteHeader(test.status)
 			}
-		}
-		if got := strings.Join(s.rawGet("/x", alice).Header["Vary"], ", "); got != want {
-			t.Errorf("Vary %q becomes %q", vary, got)
-		}
+			if got := strings.Join(s.rawGet(test.path, test.line).Header["Vary"], ", "); got != test.vary+test.more {
+				t.Errorf("Vary is %q", got)
+			}
+		})
 	}
 }
 
@@ -123,9 +135,11 @@ func TestAnswersThatVaryWithThePersonVaryWithTheCookie(t *testing.T) {
 func TestWhatIsSaidOfARequestWithAuthorization(t *testing.T) {
 	s := newSite(t, nil)
 	for says, want := range map[string]string{
-		"max-age=60":         "max-age=60, private",
-		"public, max-age=60": "public, max-age=60",
-		"s-maxage=60":        "s-maxage=60",
+		"max-age=60":                          "max-age=60, private",
+		`max-age=60, private="Set-Cookie"`:    `max-age=60, private="Set-Cookie", private`,
+		`max-age=60, no-cache="a, public, b"`: `max-age=60, no-cache="a, public, b", private`,
+		"public, max-age=60":                  "public, max-age=60",
+		"s-maxage=60":                         "s-maxage=60",
 	} {
 		t.Run(says, func(t *testing.T) {
 			authorized := ""

@@ -24,14 +24,12 @@ func (b *clientBody) Read(p []byte) (int, error) {
 	if b.ended.Load() {
 		return 0, io.EOF
 	}
-	b.connection.awaitClient()
 	n, err := b.ReadCloser.Read(p)
 	if n > 0 {
 		b.connection.move()
 	}
 	switch err {
 	case nil:
-		b.connection.awaitAnswer() // or that the upstream takes this, and more is asked for
 	case io.EOF:
 		b.ended.Store(true)
 		b.connection.awaitAnswer()
@@ -98,7 +96,7 @@ type lender struct {
 }
 
 func (l lender) Get() []byte {
-	if l.to.length < 2*largeBufferSize {
+	if l.to.length < 2*largeBufferSize || l.to.in.ProtoMajor != 1 { // HTTP/2 cuts it into frames of 16 KiB anyway
 		return l.usual.Get().(*[bufferSize]byte)[:]
 	}
 	return l.large.Get().(*[largeBufferSize]byte)[:]

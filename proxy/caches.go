@@ -2,7 +2,10 @@ package proxy
 
 import (
 	"net/http"
+	"slices"
 	"strings"
+
+	"doorward/config"
 )
 
 // Rules that this file keeps (RFC 9111):
@@ -15,31 +18,36 @@ import (
 
 // keepPrivate tells caches that an answer is one person's, where the upstream did not say that it is everybody's. To a 304 nothing is added: it
 // would change what the browser was told with the answer that it has (RFC 9111 3.2).
-func (d *delivery) keepPrivate(status int, h http.Header) {
-	cacheable := d.in.Method == http.MethodGet || d.in.Method == http.MethodHead
-	if d.who == nil || !cacheable || status == http.StatusNotModified {
+func (p *Proxy) keepPrivate(d *delivery, status int, h http.Header) {
+	if d.in.Method != http.MethodGet && d.in.Method != http.MethodHead {
 		return
 	}
-	if saysHowToCache(h) {
-		if d.sentToken() && !sharedCachesMayKeep(h) {
-			h.Add("Cache-Control", "private")
-		}
-		if variesWithPerson(h) && !d.who.bearer {
-			h.Add("Vary", "Cookie")
-		}
-		return
+	if p.variesWithPerson(h) {
+		h.Add("Vary", "Cookie, Authorization") // either may name the person, and an answer to nobody is not one to somebody
 	}
-	by := "Cookie" // so that a browser does not show one person what another has seen
+	switch {
+	case d.who == nil, status == http.StatusNotModified:
+	case !saysHowToCache(h):
+		d.sayPrivate(h)
+	case d.sentToken() && !sharedCachesMayKeep(h):
+		h.Add("Cache-Control", "private")
+	}
+}
+
+// sayPrivate says that an answer is for one person, and for a browser that it is for this one alone.
+func (d *delivery) sayPrivate(h http.Header) {
+	by := "Cookie"
 	if d.who.bearer {
 		by = "Authorization"
 	}
 	values := [...]string{"private", by} // in one piece of memory
 	h["Cache-Control"] = values[0:1:1]
-	if len(h["Vary"]) == 0 {
+	switch {
+	case len(h["Vary"]) == 0:
 		h["Vary"] = values[1:2:2]
-		return
+	case !hasItem(h["Vary"], func(name string) bool { return strings.EqualFold(name, by) }):
+		h.Add("Vary", by)
 	}
-	h.Add("Vary", by)
 }
 
 // sentToken says whether the upstream saw an Authorization where our client sent a cookie.
@@ -56,15 +64,22 @@ func sharedCachesMayKeep(h http.Header) bool {
 		}
 	}
 	return hasItem(h["Cache-Control"], func(directive string) bool {
-		name, _, _ := strings.Cut(directive, "=")
-		return name == "public" || name == "s-maxage" || name == "must-revalidate" || name == "private" || name == "no-store"
+		name, _, qualified := strings.Cut(directive, "=")
+		switch name {
+		case "public", "s-maxage", "must-revalidate", "no-store":
+			return true
+		case "private":
+			return !qualified // or it is about the headers that it names (RFC 9111 5.2.2.7)
+		}
+		return false
 	})
 }
 
 // variesWithPerson says whether an answer is said to depend on what upstreams are told of people.
-func variesWithPerson(h http.Header) bool {
+func (p *Proxy) variesWithPerson(h http.Header) bool {
 	return hasItem(h["Vary"], func(name string) bool {
-		return name == "authorization" || strings.HasPrefix(name, "x-forwarded-") || strings.HasPrefix(name, "x-doorward-")
+		return name == "authorization" || strings.HasPrefix(name, "x-forwarded-") || strings.HasPrefix(name, "x-doorward-") ||
+			slices.ContainsFunc(p.headers, func(told config.Header) bool { return strings.EqualFold(told.Name, name) })
 	})
 }
 

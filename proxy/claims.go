@@ -33,6 +33,9 @@ func (p *Proxy) keptClaims() []string {
 	for _, h := range p.headers {
 		kept = append(kept, h.Claim)
 	}
+	if !p.config.InsecureUnverifiedEmail && (p.config.UserClaim == "email" || slices.Contains(kept, "email")) {
+		kept = append(kept, "email_verified")
+	}
 	return kept
 }
 
@@ -71,7 +74,11 @@ func (p *Proxy) claimsToKeep(person *provider.Person) map[string]any {
 	kept := map[string]any{}
 	for _, path := range p.keptClaims() {
 		value, found := person.Claim(path)
-		if p.unvouched(person, path) || !found && !person.Withheld(path) {
+		_, verified := person.Email("email")
+		switch {
+		case path == "email_verified" && verified:
+			value = true
+		case p.unvouched(person, path), !found && !person.Withheld(path):
 			value = noClaim()
 		}
 		kept[path] = value
@@ -81,7 +88,10 @@ func (p *Proxy) claimsToKeep(person *provider.Person) map[string]any {
 
 // takeGroups takes a person's groups into their session.
 func (p *Proxy) takeGroups(s *session.Session, person *provider.Person) error {
-	value, _ := person.Claim(p.config.GroupsClaim)
+	var value any
+	if !p.unvouched(person, p.config.GroupsClaim) {
+		value, _ = person.Claim(p.config.GroupsClaim)
+	}
 	told, err := readGroups(p.config.GroupsClaim, value)
 	if err != nil {
 		return fmt.Errorf("reading groups from claim %q: %w", p.config.GroupsClaim, err)
@@ -125,8 +135,24 @@ func (p *Proxy) userOf(person *provider.Person) (string, error) {
 // unvouched says of the claim email that the provider does not vouch for it, and that nobody said to believe it all the same: then it names
 // nobody, whatever setting or rule speaks of it.
 func (p *Proxy) unvouched(person *provider.Person, path string) bool {
-	address, verified := person.Email(path)
-	return path == "email" && address != "" && !verified && !p.config.InsecureUnverifiedEmail
+	if path != "email" || p.config.InsecureUnverifiedEmail {
+		return false
+	}
+	_, there := person.Claim(path)
+	_, verified := person.Email(path)
+	return there && !verified
+}
+
+// vouchedEmail is the claim email of a session's person, if the provider vouched for it.
+func vouchedEmail(s *session.Session, userClaim string) string {
+	if s.Claims["email_verified"] != true {
+		return ""
+	}
+	if userClaim == "email" {
+		return s.User
+	}
+	address, _ := s.Claims["email"].(string)
+	return address
 }
 
 // textClaim is a claim that is a string and fit for a header; anything else counts as absent.

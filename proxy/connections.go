@@ -26,7 +26,8 @@ import (
 //   - Bytes that pass, either way, are use of the session. Silence is not. Use that other instances see counts where sessions live in
 //     Redis; where they live in cookies, no other instance learns of it.
 //   - When Redis has been away for too long to know which sessions are good, none is. Nor is one that Redis has lost.
-//   - A client that takes nothing of what is sent to it for as long as IDLE_TIMEOUT is cut: it holds an upstream, and a seat of MAX_CONNECTIONS.
+//   - A stream of HTTP/2 whose client grants it no window for as long as IDLE_TIMEOUT is cut. What it holds, an upstream above all, others want.
+//     The connections of clients who take nothing the kernel ends (stalled_linux.go).
 //   - Nothing else ends what somebody came for without a session, or with a token of their own.
 //   - What is cut never looks whole: net/http closes the connection, or resets the stream, when a handler gives up. Where no answer
 //     has begun, the client gets the one that it would get if it came now.
@@ -50,7 +51,7 @@ const (
 	cutLost     = "lost"              // Redis, where it lived, has it no more
 	cutDenied   = "denied"            // by a rule, after claims or rules have changed
 	cutUnknown  = "redis_unavailable" // for longer than REDIS_OUTAGE_GRACE
-	cutStalled  = "stalled"           // its client takes nothing
+	cutStalled  = "stalled"           // a stream of HTTP/2 whose client takes nothing
 	cutShutdown = "shutdown"          // doorward ends
 	cutBroken   = "internal_error"
 )
@@ -116,11 +117,11 @@ func (c *connection) move() {
 	}
 }
 
-// stalled says whether the client has taken nothing for so long of what is being sent to it.
+// stalled says whether what is being sent on a stream of HTTP/2 has not become less for so long.
 func (c *connection) stalled(patience time.Duration) bool {
 	now := c.sends.Load()
 	switch {
-	case now%2 == 0:
+	case now%2 == 0, c.in.ProtoMajor != 2:
 		return false
 	case now != c.stuckAt:
 		c.stuckAt, c.stuck = now, time.Now()

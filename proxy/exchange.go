@@ -91,6 +91,13 @@ func (x *exchange) hurry() {
 	}
 }
 
+// hurryEnd does so for the end of an upstream's answer on a stream of HTTP/2, which goes out when all of ours is done.
+func (x *exchange) hurryEnd(r *http.Request) {
+	if r.ProtoMajor == 2 {
+		_ = http.NewResponseController(x.ResponseWriter).SetWriteDeadline(time.Now().Add(x.taken))
+	}
+}
+
 // finishHead adds to the final head what is known only now.
 func (x *exchange) finishHead() {
 	if x.strict {

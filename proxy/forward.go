@@ -50,6 +50,7 @@ func (p *Proxy) forward(x *exchange, r *http.Request, route *access.Route, who *
 	d.proxy.ServeHTTP(&d.answer, in)
 	x.dropCookieTrailers()
 	d.body.giveUp(x, r)
+	x.hurryEnd(r)
 	if d.failed == nil && x.connection.cut.Load() != nil && !x.upgraded() {
 		panic(http.ErrAbortHandler) // cut at its very end: force may have put deadlines on the client's connection, which is good for nothing then
 	}
@@ -200,7 +201,7 @@ func (f *answerFilter) WriteHeader(status int) {
 	h := f.Header()
 	switch {
 	case status >= 200:
-		f.d.keepPrivate(status, h)
+		f.p.keepPrivate(f.d, status, h)
 		if _, said := h["Content-Type"]; !said {
 			h["Content-Type"] = nil // or net/http guesses one from the body: text/html, for what the upstream kept from being guessed
 		}

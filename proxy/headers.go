@@ -216,7 +216,7 @@ func (p *Proxy) rewriteHeaders(pr *httputil.ProxyRequest, d *delivery) {
 // against RFC 9110 3.3). So nothing may follow.
 func bindsConnection(authorization []string) bool {
 	for _, value := range authorization {
-		scheme, _, _ := strings.Cut(value, " ")
+		scheme := value[:len(value)-len(strings.TrimLeft(value, tokenCharacters))]
 		if strings.EqualFold(scheme, "NTLM") || strings.EqualFold(scheme, "Negotiate") {
 			return true
 		}
@@ -298,14 +298,31 @@ func removeNamed(h http.Header, connection []string) {
 
 // hasItem says whether a header that is a list (RFC 9110 5.6.1) has an item of some kind, which is asked of each in lower case.
 func hasItem(lines []string, some func(item string) bool) bool {
-	for _, line := range lines {
-		for item := range strings.SplitSeq(line, ",") {
-			if some(strings.ToLower(strings.TrimSpace(item))) {
+	for _, rest := range lines {
+		for rest != "" {
+			var item string
+			if item, rest = cutItem(rest); some(strings.ToLower(strings.TrimSpace(item))) {
 				return true
 			}
 		}
 	}
 	return false
+}
+
+// cutItem cuts a list after its first item. A comma between quotation marks separates nothing (RFC 9110 5.6.4).
+func cutItem(list string) (item, rest string) {
+	quoted := false
+	for i := 0; i < len(list); i++ {
+		switch c := list[i]; {
+		case c == '\\' && quoted:
+			i++
+		case c == '"':
+			quoted = !quoted
+		case c == ',' && !quoted:
+			return list[:i], list[i+1:]
+		}
+	}
+	return list, ""
 }
 
 // isHop says whether a header ends at the next hop without being named (RFC 9110 7.6.1), or is between a client and its proxy (11.7).

@@ -5,13 +5,13 @@ import (
 	"time"
 )
 
-// An exchange waits for its upstream for so long as timeout= of UPSTREAMS says: to take the next part of the request, and, once that has been
-// read to its end, to begin its answer. While it waits for more from the client, that time stands still. The look at all connections watches over it, to half a second. A timer for each request, as http.Transport has it
+// An exchange waits for the head of its upstream's answer for so long as timeout= of UPSTREAMS says, once the request has been read to its
+// end. The look at all connections watches over it, to half a second. A timer for each request, as http.Transport has it
 // (ResponseHeaderTimeout), costs about a microsecond, which is more than all rules do.
 
 // What answerBy may be, beside a time.
 const (
-	notWaiting = 0  // it is the client's turn to send more, or the upstream may take for ever
+	notWaiting = 0  // the request has not been read to its end, or the upstream may take for ever
 	overdue    = -1 // the time is over
 	answered   = -2 // the answer came, or a failure in its place
 )
@@ -20,13 +20,6 @@ const (
 func (c *connection) awaitAnswer() {
 	if c.patience > 0 {
 		c.answerBy.CompareAndSwap(notWaiting, int64(time.Since(c.of.start)+c.patience))
-	}
-}
-
-// awaitClient ends the waiting, since it is the client's turn to send more.
-func (c *connection) awaitClient() {
-	if by := c.answerBy.Load(); by > 0 {
-		c.answerBy.CompareAndSwap(by, notWaiting)
 	}
 }
 

@@ -942,3 +942,63 @@ func TestUnverifiedEmailByOtherWays(t *testing.T) {
 		}
 	}
 }
+
+// So it is with an address that is no string, and where groups are read from that claim.
+func TestUnverifiedEmailInOtherForms(t *testing.T) {
+	s := newSite(t, func(c *config.Config) {
+		c.GroupsClaim = "email"
+		c.AccessRules += "\n/by-claim/ claim:email=ci@example.com\n/by-group/ group:ci@example.com"
+	})
+	for name, claim := range map[string]any{"eve": "ci@example.com", "mallory": []any{"ci@example.com"}} {
+		s.Provider.AddUser(providertest.User{Subject: name, Claims: map[string]any{"email": claim, "email_verified": false}})
+		b := s.browser()
+		b.Person = name
+		b.walk(s.URL + "/")
+		for _, path := range []string{"/by-claim/", "/by-group/"} {
+			if p := b.open(s.URL + path); p.StatusCode == http.StatusOK {
+				t.Errorf("%s lets %v in", path, claim)
+			}
+		}
+	}
+}
+
+// withoutEmailVerified leaves email_verified out of ID tokens for as long as that is to be.
+func withoutEmailVerified(when *bool) providertest.Mutation {
+	return providertest.Mutation{Name: "no-email-verified-in-id-token", IDToken: func(_ *providertest.Provider, j *providertest.JWT) {
+		if *when {
+			delete(j.Claims, "email_verified")
+		}
+	}}
+}
+
+// A provider may name the address in the ID token, and vouch for it at userinfo.
+func TestEmailVerifiedAtUserinfo(t *testing.T) {
+	always := true
+	s := newSite(t, func(c *config.Config) { c.UserClaim = "email" }, withoutEmailVerified(&always))
+	b := s.browser()
+	b.Person = "alice"
+	b.walk(s.URL+"/x").wants(t, http.StatusOK)
+}
+
+// A refreshed ID token need not say again what was verified (OIDC Core 12.2), nor the one after it.
+func TestEmailStaysVerifiedThroughRefreshes(t *testing.T) {
+	for name, configure := range map[string]func(*config.Config){
+		"as the user": func(c *config.Config) { c.UserClaim = "email" },
+		"as a claim":  func(c *config.Config) { c.AccessRules = "/ claim:email=alice@example.com" },
+		"as a header": func(c *config.Config) { c.Headers = []string{"X-Mail=email"} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			later := false
+			s := newLivingSite(t, configure, withoutEmailVerified(&later))
+			b := s.signedIn("alice")
+			later = true
+			for range 2 {
+				b.age(s, untilDead)
+				b.api(s, "/x").wants(t, http.StatusOK)
+				if name == "as a header" && s.Upstream.last(t).Header.Get("X-Mail") == "" {
+					t.Error("the upstream is told of no address")
+				}
+			}
+		})
+	}
+}

@@ -291,7 +291,7 @@ func (p *Proxy) renewSession(ctx context.Context, s *session.Session) renewal {
 	began := time.Now()
 	person, err := p.provider.Refresh(ctx, provider.Known{
 		Subject: s.Subject, SessionID: s.ProviderSession, AuthTime: s.AuthTime, IDToken: s.IDToken, AccessToken: s.AccessToken, RefreshToken: s.RefreshToken,
-		Without: p.claimsMissing(s),
+		Without: p.claimsMissing(s), VerifiedEmail: vouchedEmail(s, p.config.UserClaim),
 	})
 	r := renewal{outcome: provider.OutcomeOf(err), err: err}
 	r.result = r.outcome.String()

@@ -213,19 +213,51 @@ func (s FrontStory) Large(t *testing.T) {
 	close(going)
 }
 
-// Caches sees that no shared cache keeps what an application tells one person, unless the application says so.
+// Caches sees that no shared cache keeps what an application tells one person, unless the application says so, nor an answer with a session's
+// cookies, whatever it says; and that no other answer sets any.
 func (s FrontStory) Caches(t *testing.T) {
-	f := s.Start(t, FrontOptions{Application: Serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	f := s.Start(t, FrontOptions{Lifetime: 4 * time.Second, Application: Serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if says := r.URL.Query().Get("says"); says != "" {
 			w.Header().Set("Cache-Control", says)
 		}
+		if r.URL.Query().Has("missing") {
+			w.WriteHeader(http.StatusNotFound)
+		}
 	}))})
-	for query, want := range map[string]string{"": "private", "?says=no-store": "no-store", "?says=public": "public"} {
+	for query, want := range map[string]string{"": "private", "?says=no-store": "no-store", "?says=public": "public", "?missing": "private"} {
 		answer := f.raw(t, "GET /status"+query+" HTTP/1.1\r\nHost: localhost:"+f.Port+"\r\nConnection: close\r\n\r\n")
 		if got := strings.Join(answer.Header["Cache-Control"], ", "); got != want {
 			t.Errorf("/status%s: %q", query, got)
 		}
+		if got := answer.Header["Set-Cookie"]; len(got) > 0 {
+			t.Errorf("/status%s sets %q", query, got)
+		}
 	}
+	alice := f.visitorAs(t, "alice")
+	alice.Forbid(f.Origin + "/oauth2/callback")
+	refreshed := alice.awaitCookies(f.Origin + "/x?says=public")
+	if got := strings.Join(refreshed.Header["Cache-Control"], ", "); !strings.Contains(got, "no-store") {
+		t.Errorf("the session's cookies come with %q", got)
+	}
+}
+
+// awaitCookies asks again and again until an answer sets cookies.
+func (v *Visitor) awaitCookies(address string) *http.Response {
+	v.t.Helper()
+	pause := time.NewTicker(200 * time.Millisecond)
+	defer pause.Stop()
+	for until := time.Now().Add(patience); time.Now().Before(until); <-pause.C {
+		answer, err := v.http.Get(address)
+		if err != nil {
+			v.t.Fatal(err)
+		}
+		_ = answer.Body.Close()
+		if len(answer.Header["Set-Cookie"]) > 0 {
+			return answer
+		}
+	}
+	v.t.Fatal("no answer sets cookies")
+	return nil
 }
 
 // Upgrades sees that no protocol but WebSockets takes a connection over, of which nobody would ask about what passes.

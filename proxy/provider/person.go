@@ -29,6 +29,8 @@ type Person struct {
 	id      object   // the ID token's claims
 	gone    []string // claims that were there before a refresh and are not now, whatever an older source says
 	sources []object // of further claims, the first that has one counts: ID token, verified access token, userinfo
+
+	verified string // the claim email, if it was verified before a refresh
 }
 
 // defaultLifetime is how long an access token is taken to live where nothing says so (RFC 6749 5.1 recommends expires_in).
@@ -63,8 +65,8 @@ func (p *Person) Withheld(path string) bool {
 }
 
 // Email gives the claim at path, an e-mail address, and whether the provider vouches for it: whether a source whose claim email is
-// the same address has email_verified true (OIDC Core 5.1: it is about that claim and no other). "" when there is no such claim
-// or it is no string.
+// the same address has email_verified true (OIDC Core 5.1: it is about that claim and no other), or, where none says anything of it, one had
+// before a refresh. "" when there is no such claim or it is no string.
 func (p *Person) Email(path string) (address string, verified bool) {
 	value, _ := p.Claim(path)
 	address, _ = value.(string)
@@ -73,7 +75,7 @@ func (p *Person) Email(path string) (address string, verified bool) {
 			return address, source["email_verified"] == true
 		}
 	}
-	return address, false
+	return address, address != "" && address == p.verified
 }
 
 // ofIDToken names the claims for which only the ID token counts.

@@ -26,13 +26,14 @@ import (
 
 // Known is what a session knows of the person for whom it was made.
 type Known struct {
-	Subject      string    // sub
-	SessionID    string    // sid; "" when the provider never said
-	AuthTime     time.Time // auth_time; zero when the provider never said
-	IDToken      string    // the latest one, which was checked when it came
-	AccessToken  string    // the latest one; checked when it came if there is an audience
-	RefreshToken string
-	Without      []string // claims that the session knows the person not to have: where the ID token names one, it went at an earlier refresh
+	Subject       string    // sub
+	SessionID     string    // sid; "" when the provider never said
+	AuthTime      time.Time // auth_time; zero when the provider never said
+	IDToken       string    // the latest one, which was checked when it came
+	AccessToken   string    // the latest one; checked when it came if there is an audience
+	RefreshToken  string
+	VerifiedEmail string   // the claim email, if email_verified was true; it stays so while nothing else is said of the same address
+	Without       []string // claims that the session knows the person not to have: where the ID token names one, it went at an earlier refresh
 }
 
 // Outcome says what became of a refresh. Its String is a fixed word that suits a metric label.
@@ -125,6 +126,7 @@ func (p *Provider) describeAgain(ctx context.Context, m *metadata, got *tokens, 
 	if err != nil {
 		return nil, err
 	}
+	person.verified = known.VerifiedEmail
 	if !time.Now().Before(person.TokenExpiry) {
 		return nil, fail(KindInvalidAccessToken, "it has expired before it arrived; if the clocks differ, mend them")
 	}

@@ -101,6 +101,8 @@ func (m *Migration) notUnverified() string {
 	if claim := m.text(m.emailOption()); claim != "" && claim != "email" || m.is("insecure_oidc_allow_unverified_email") {
 		return ""
 	}
+	m.change("email_domains `*`: `!claim:email_verified=false` keeps out whose e-mail is not verified, as oauth2-proxy did, and everybody where the provider cannot be asked " +
+		"(the claim is in no token, and userinfo does not take the access token); leave the term out there")
 	return "!claim:email_verified=false"
 }
 
