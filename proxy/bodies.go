@@ -24,7 +24,9 @@ func (b *clientBody) Read(p []byte) (int, error) {
 	if b.ended.Load() {
 		return 0, io.EOF
 	}
+	b.connection.receiving.begin()
 	n, err := b.ReadCloser.Read(p)
+	b.connection.receiving.end()
 	if n > 0 {
 		b.connection.move()
 	}

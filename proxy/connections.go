@@ -26,8 +26,8 @@ import (
 //   - Bytes that pass, either way, are use of the session. Silence is not. Use that other instances see counts where sessions live in
 //     Redis; where they live in cookies, no other instance learns of it.
 //   - When Redis has been away for too long to know which sessions are good, none is. Nor is one that Redis has lost.
-//   - A stream of HTTP/2 whose client grants it no window for as long as IDLE_TIMEOUT is cut. What it holds, an upstream above all, others want.
-//     The connections of clients who take nothing the kernel ends (stalled_linux.go).
+//   - A client that does nothing of what it is waited for as long as IDLE_TIMEOUT is cut: one that grants a stream of HTTP/2 no window, or sends
+//     nothing more of its request. The connections of those who take nothing the kernel ends (stalled_linux.go).
 //   - Nothing else ends what somebody came for without a session, or with a token of their own.
 //   - What is cut never looks whole: net/http closes the connection, or resets the stream, when a handler gives up. Where no answer
 //     has begun, the client gets the one that it would get if it came now.
@@ -51,7 +51,7 @@ const (
 	cutLost     = "lost"              // Redis, where it lived, has it no more
 	cutDenied   = "denied"            // by a rule, after claims or rules have changed
 	cutUnknown  = "redis_unavailable" // for longer than REDIS_OUTAGE_GRACE
-	cutStalled  = "stalled"           // a stream of HTTP/2 whose client takes nothing
+	cutStalled  = "stalled"           // its client does nothing
 	cutShutdown = "shutdown"          // doorward ends
 	cutBroken   = "internal_error"
 )
@@ -78,18 +78,18 @@ type connection struct {
 	in      *http.Request
 	writer  http.ResponseWriter
 	cancel  context.CancelFunc
-	moved   atomic.Bool   // bytes have passed since the last look
-	sends   atomic.Uint32 // how often something was sent to the client, twice: odd while that is going on
+	moved   atomic.Bool // bytes have passed since the last look
 	cut     atomic.Pointer[verdict]
+
+	sending   spell // to the client
+	receiving spell // of its request's body
 
 	judging  sync.Mutex       // guards, after begin:
 	known    *session.Session // the newest generation that the rules were asked about, or what a token says
 	rule     *access.Route    // that let whoever came in; nil where it asks for nothing, or for what is the upstream's to know
 	toRule   *access.Route    // the same for the destination of COPY and MOVE
 	judgedBy *rules
-	stuckAt  uint32    // what sends was at the last look, while something was being sent
-	stuck    time.Time // when that was first seen
-	seals    any       // the secrets with which the cookies were opened
+	seals    any // the secrets with which the cookies were opened
 
 	patience time.Duration // with the upstream, until its answer begins; 0 for ever
 	answerBy atomic.Int64  // as a time.Duration from the exchange's start, or one of the values in patience.go
@@ -117,16 +117,35 @@ func (c *connection) move() {
 	}
 }
 
-// stalled says whether what is being sent on a stream of HTTP/2 has not become less for so long.
+// stalled says whether the client has done nothing for so long of what it is waited for: to take more on a stream of HTTP/2, or, before there is
+// an answer, to send more of its request over HTTP/1.1. A stream of gRPC's may be silent.
 func (c *connection) stalled(patience time.Duration) bool {
-	now := c.sends.Load()
-	switch {
-	case now%2 == 0, c.in.ProtoMajor != 2:
-		return false
-	case now != c.stuckAt:
-		c.stuckAt, c.stuck = now, time.Now()
+	if c.in.ProtoMajor == 2 {
+		return c.sending.lasts(patience)
 	}
-	return time.Since(c.stuck) >= patience
+	return c.answerBy.Load() != answered && c.receiving.lasts(patience)
+}
+
+// spell is something that happens again and again, and may take long.
+type spell struct {
+	turns atomic.Uint32 // odd while it goes on
+	seen  uint32        // of these, by the look, while it went on
+	since time.Time     // when that was first seen
+}
+
+func (s *spell) begin() { s.turns.Add(1) }
+func (s *spell) end()   { s.turns.Add(1) }
+
+// lasts says whether one and the same has gone on for so long.
+func (s *spell) lasts(patience time.Duration) bool {
+	now := s.turns.Load()
+	switch {
+	case now%2 == 0:
+		return false
+	case now != s.seen:
+		s.seen, s.since = now, time.Now()
+	}
+	return time.Since(s.since) >= patience
 }
 
 // begin counts an exchange among those that are under way. The request that it gives ends when the connection is cut.

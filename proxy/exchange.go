@@ -113,9 +113,9 @@ func (x *exchange) Write(b []byte) (int, error) {
 	if x.status == 0 {
 		x.WriteHeader(http.StatusOK)
 	}
-	x.connection.sends.Add(1)
+	x.connection.sending.begin()
 	n, err := x.ResponseWriter.Write(b)
-	x.connection.sends.Add(1)
+	x.connection.sending.end()
 	x.bytes += int64(n)
 	x.connection.move()
 	return n, err
@@ -123,8 +123,8 @@ func (x *exchange) Write(b []byte) (int, error) {
 
 // FlushError sends what was written (http.ResponseController).
 func (x *exchange) FlushError() error {
-	x.connection.sends.Add(1)
-	defer x.connection.sends.Add(1)
+	x.connection.sending.begin()
+	defer x.connection.sending.end()
 	return http.NewResponseController(x.ResponseWriter).Flush()
 }
 

@@ -575,6 +575,12 @@ func shuttingDown() *failure {
 	return f.retryAfter(1)
 }
 
+// requestTimeout is for clients that do not send what they began to (RFC 9110 15.5.9).
+func requestTimeout() *failure {
+	return &failure{status: http.StatusRequestTimeout, code: "request_timeout", title: "This request did not arrive",
+		text: []string{"Nothing more of its body came for as long as doorward waits (IDLE_TIMEOUT)."}}
+}
+
 func notAForm() *failure {
 	return &failure{status: http.StatusUnsupportedMediaType, code: "bad_request", title: "This is not a form",
 		text: []string{"The body must be application/x-www-form-urlencoded."}, cause: errors.New("the body is no form")}

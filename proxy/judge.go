@@ -216,6 +216,8 @@ func (p *Proxy) insteadOfAnswer(d *delivery, v *verdict) error {
 		return p.deny(d.x, d.in, v.refused, v.who, v.refusal)
 	case cutShutdown:
 		return shuttingDown()
+	case cutStalled:
+		return requestTimeout()
 	case cutBroken:
 		return broken(v.err)
 	}
