@@ -663,3 +663,29 @@ func TestLoginsWithoutASessionGiveBackTheirTokens(t *testing.T) {
 		})
 	}
 }
+
+// Of two origins that differ by their ports alone, people sign in at the one that they are at.
+func TestOriginsThatDifferByPort(t *testing.T) {
+	for name, other := range map[string]func(c *config.Config){
+		"another before": func(c *config.Config) { c.PublicURL = append([]string{"http://127.0.0.1:1"}, c.PublicURL...) },
+		"another behind": func(c *config.Config) { c.PublicURL = append(c.PublicURL, "http://127.0.0.1:1") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSite(t, other)
+			if got := s.browser().open(s.URL + "/x").location().Query().Get("redirect_uri"); got != s.URL+"/oauth2/callback" {
+				t.Errorf("redirect_uri is %q", got)
+			}
+		})
+	}
+}
+
+// Whoever may not go where their login leads has arrived there all the same.
+func TestADenialIsNoLoop(t *testing.T) {
+	s := newSite(t, nil)
+	b := s.browser()
+	b.Person = "bob"
+	for range 4 {
+		b.open(b.walkTo(s.URL+"/oauth2/start?rd=/admin/x", isCallback)).wants(t, http.StatusSeeOther)
+		b.open(s.URL+"/admin/x").wants(t, http.StatusForbidden)
+	}
+}

@@ -69,3 +69,15 @@ func TestEncodeGroup(t *testing.T) {
 		}
 	}
 }
+
+// The national clouds of Entra ID leave iss out, too; nobody else may.
+func TestIssuersThatLeaveIssOut(t *testing.T) {
+	for issuer, want := range map[string]bool{
+		"https://login.microsoftonline.com/t/v2.0": true, "https://login.microsoftonline.us/t/v2.0": true, "https://login.partner.microsoftonline.cn/t/v2.0": true,
+		"https://login.microsoftonline.com.evil.example/": false, "https://id.example.com/login.microsoftonline.com": false, "": false, "://": false,
+	} {
+		if got := omitsIssuer(issuer); got != want {
+			t.Errorf("%q: %v", issuer, got)
+		}
+	}
+}

@@ -326,3 +326,20 @@ func TestUpstreamsSayWhoReadsTheirAnswers(t *testing.T) {
 		}
 	}
 }
+
+// A preflight is an OPTIONS request: whatever else has its headers is whoever's cookies say.
+func TestOnlyOptionsIsAPreflight(t *testing.T) {
+	s := newSite(t, nil)
+	alice := "Cookie: " + s.signedIn("alice").cookieHeader(s)
+	s.rawRequest("GET", "/x", alice, "Origin: "+s.URL, "Access-Control-Request-Method: PUT").wants(t, http.StatusOK)
+	s.rawRequest("OPTIONS", "/x", alice, "Origin: "+s.URL, "Access-Control-Request-Method: PUT").wants(t, http.StatusUnauthorized)
+}
+
+// An upgrade to a WebSocket is one though it names no version.
+func TestWebSocketWithoutItsVersion(t *testing.T) {
+	s := newSite(t, nil)
+	b := s.signedIn("alice")
+	s.Upstream.Answer = upgrades
+	lines := []string{"Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", "Cookie: " + b.cookieHeader(s)}
+	s.rawRequest("GET", "/ws", append(lines, "Origin: https://evil.example")...).wants(t, http.StatusForbidden)
+}

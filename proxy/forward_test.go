@@ -613,3 +613,13 @@ func TestPanicInAnAnswer(t *testing.T) {
 		t.Errorf("the answer seems to be %d bytes as a whole", len(all))
 	}
 }
+
+// An upstream would write into its own space what was allowed for another's.
+func TestDestinationAtAnotherUpstream(t *testing.T) {
+	other := newUpstream(t)
+	s := public(t, func(c *config.Config) { c.Upstreams = "/ " + c.Upstreams + "; /other/ " + other.URL })
+	s.rawRequest("COPY", "/a", "Destination: /other/b").wants(t, http.StatusBadRequest)
+	if n := len(s.Upstream.Received()) + len(other.Received()); n > 0 {
+		t.Errorf("%d requests arrived", n)
+	}
+}

@@ -652,3 +652,105 @@ func TestForwardAuthRefusalsNameNobody(t *testing.T) {
 		}
 	}
 }
+
+// Where the server in front has the upstreams, there is one place to write to.
+func TestForwardAuthAboutADestination(t *testing.T) {
+	s := behindFront(t, "traefik", func(c *config.Config) { c.Upstreams = "" })
+	s.question("traefik", "COPY", "/public/a", "Destination: /public/b").wants(t, http.StatusAccepted)
+	s.question("traefik", "COPY", "/public/a", "Destination: /admin/b").wants(t, http.StatusUnauthorized)
+}
+
+// Most servers in front are asked by https, and some name a WebSocket's scheme.
+func TestForwardAuthSchemes(t *testing.T) {
+	s := behindFront(t, "traefik", nil)
+	host := strings.TrimPrefix(s.URL, "http://")
+	for _, scheme := range []string{"http", "https", "ws", "wss"} {
+		p := s.rawGet("/oauth2/auth", "X-Forwarded-Method: GET", "X-Forwarded-Proto: "+scheme, "X-Forwarded-Host: "+host, "X-Forwarded-Uri: /public/")
+		if p.StatusCode != http.StatusAccepted {
+			t.Errorf("%s: %d %s", scheme, p.StatusCode, p.Text)
+		}
+	}
+}
+
+// A header that is empty says nothing, and no rule is chosen by nothing.
+func TestForwardAuthQuestionsWithEmptyHeaders(t *testing.T) {
+	s := behindFront(t, "caddy", nil)
+	lines := []string{"X-Forwarded-Method: GET", "X-Forwarded-Proto: http", "X-Forwarded-Host: " + strings.TrimPrefix(s.URL, "http://"), "X-Forwarded-Uri: /public/"}
+	for i, line := range lines {
+		name, _, _ := strings.Cut(line, " ")
+		question := append(append(append([]string{}, lines[:i]...), name), lines[i+1:]...)
+		if p := s.rawGet("/oauth2/auth", question...); p.StatusCode != http.StatusForbidden || !strings.Contains(p.Text, "forward_auth_refused") {
+			t.Errorf("with an empty %s %d %s", name, p.StatusCode, p.Text)
+		}
+	}
+}
+
+// A session opens no host that neither PUBLIC_URL nor a rule nor an upstream names.
+func TestForwardAuthAboutAnUnknownHost(t *testing.T) {
+	s := behindFront(t, "traefik", nil)
+	alice := "Cookie: " + s.signedIn("alice").cookieHeader(s)
+	s.questionAbout("traefik", "GET", "other.example.com", "/", alice).wants(t, http.StatusMisdirectedRequest)
+}
+
+// Whoever brings a token has no cookies here: none is set, and none taken away.
+func TestForwardAuthByBearerTouchesNoCookie(t *testing.T) {
+	s := behindFront(t, "traefik", nil)
+	b := s.browser()
+	for range 2 { // is noted in a cookie
+		b.open(b.walkTo(s.URL+"/oauth2/start?rd=/page", isCallback))
+	}
+	if !strings.Contains(b.cookieHeader(s), "doorward-login-round-") {
+		t.Fatal("two logins in a row were not noted")
+	}
+	p := s.question("traefik", "GET", "/page", "Authorization: Bearer "+s.Provider.APIToken("alice"), "Cookie: "+b.cookieHeader(s)).wants(t, http.StatusAccepted)
+	if p.Header.Get("X-Auth-Request-User") != "alice" || len(p.Header["Set-Cookie"]) > 0 {
+		t.Errorf("the user is %q, the cookies %q", p.Header.Get("X-Auth-Request-User"), p.Header["Set-Cookie"])
+	}
+}
+
+// A session that outlives its access token goes on without one.
+func TestForwardAuthHandsOnNoDeadToken(t *testing.T) {
+	s := behindFront(t, "traefik", func(c *config.Config) {
+		c.SessionWithoutRefresh, c.AuthResponseHeaders = "keep", []string{"access-token", "authorization"}
+	})
+	b := s.signedIn("alice")
+	p := s.question("traefik", "GET", "/", "Cookie: "+b.age(s, untilDead)).wants(t, http.StatusAccepted)
+	if p.Header.Get("X-Auth-Request-User") != "alice" || p.Header.Get("X-Auth-Request-Access-Token") != "" || p.Header.Get("Authorization") != "" {
+		t.Errorf("the headers are %v", p.Header)
+	}
+}
+
+// A single cookie is in Set-Cookie too, for who hands that on alone.
+func TestForwardAuthHandsOnASingleCookieBothWays(t *testing.T) {
+	s := newLivingSite(t, asFrontOf("nginx", nil))
+	b := s.signedIn("alice")
+	p := s.question("nginx", "GET", "/", "Cookie: "+b.age(s, untilDue)).wants(t, http.StatusAccepted)
+	if lines := p.Header["Set-Cookie"]; len(lines) != 1 || lines[0] != p.Header.Get("X-Doorward-Set-Cookie-1") {
+		t.Errorf("%q, and numbered %q", lines, p.Header.Get("X-Doorward-Set-Cookie-1"))
+	}
+}
+
+// One host of a rule beside that of PUBLIC_URL are several.
+func TestForwardAuthAboutTheHostOfARuleBesideOurOwn(t *testing.T) {
+	s := behindFront(t, "ingress-nginx", func(c *config.Config) { c.AccessRules = "/ authenticated; open.example.com/ public" })
+	about := []string{"X-Original-Method: GET", "X-Original-URL: http://open.example.com/"}
+	s.rawGet("/oauth2/auth", about...).wants(t, http.StatusForbidden)
+	s.rawGet("/oauth2/auth", append(about, "X-Doorward-Host: open.example.com")...).wants(t, http.StatusAccepted)
+}
+
+// Neither a yes nor a no is kept by anybody, and a 401 says how to sign in.
+func TestForwardAuthAnswersAreNotKept(t *testing.T) {
+	for front := range fronts {
+		s := behindFront(t, front, nil)
+		alice := "Cookie: " + s.signedIn("alice").cookieHeader(s)
+		for status, as := range map[int]string{yes(front): alice, http.StatusUnauthorized: "A: b"} {
+			p := s.question(front, "GET", "/", as, "Accept: application/json").wants(t, status)
+			if p.Header.Get("Cache-Control") != "no-store" {
+				t.Errorf("%s: with %d, Cache-Control is %q", front, status, p.Header.Get("Cache-Control"))
+			}
+			if status == http.StatusUnauthorized && p.Header.Get("WWW-Authenticate") == "" {
+				t.Errorf("%s: the 401 has no challenge", front)
+			}
+		}
+	}
+}

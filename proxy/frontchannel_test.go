@@ -304,3 +304,27 @@ func TestFrontChannelLogoutBySidOfARefresh(t *testing.T) {
 		})
 	}
 }
+
+// A browser whose own session has ended stands in the way of no sign-out of another.
+func TestFrontChannelLogoutWithASessionThatIsOver(t *testing.T) {
+	s := newSite(t, nil)
+	bob := s.signedIn("bob").cookieHeader(s)
+	bobs := sidOf(t, s)
+	alice := s.signedIn("alice")
+	s.frame(s.Provider.Issuer, sidOf(t, s)) // without her cookies, which stay
+
+	isFrame(t, s, alice.request(http.MethodGet, s.frameAddress(s.Provider.Issuer, bobs), frameHeaders(), ""))
+
+	inSession(t, s, "bob", bob, false)
+}
+
+// At Entra ID, too, a frame that names nobody ends the browser's own session.
+func TestFrontChannelLogoutOfEntraThatNamesNobody(t *testing.T) {
+	s, reached := entra(t)
+	b := s.browser()
+	b.walk(reached(b.open(s.URL+"/x").location())).wants(t, http.StatusOK)
+	cookies := b.cookieHeader(s)
+	isAFrame := b.request(http.MethodGet, s.URL+"/oauth2/frontchannel-logout", frameHeaders(), "")
+	isAFrame.wants(t, http.StatusOK)
+	inSession(t, s, "afterwards", cookies, false)
+}

@@ -166,3 +166,18 @@ func TestRolesWhereGroupsWereLeftOut(t *testing.T) {
 		})
 	}
 }
+
+// Groups that no header holds are an error, where other settings come upon a session; they are not left out.
+func TestTooManyGroupsAfterOtherSettings(t *testing.T) {
+	s := newSite(t, func(c *config.Config) { c.ForwardGroups, c.SessionCookieMaxBytes = "matched", 60_000 })
+	s.Provider.AddUser(inManyGroups(560))
+	b := s.signedIn("erin")
+	all := *s.settings
+	all.ForwardGroups = "all"
+	s.serving.Store(s.another(&all))
+	before := len(s.Upstream.Received())
+	b.api(s, "/x").wants(t, http.StatusInternalServerError)
+	if n := len(s.Upstream.Received()); n > before {
+		t.Errorf("the upstream is told of the groups %.40q", s.Upstream.last(t).Header.Get("X-Forwarded-Groups"))
+	}
+}

@@ -705,3 +705,50 @@ func TestSignOutOfAnExpiredSessionReachesTheProvider(t *testing.T) {
 		})
 	}
 }
+
+// What a page of this origin loads or fetches signs nobody out, nor does a HEAD: only a person who navigates does.
+func TestOnlyANavigationSignsOutAtOnce(t *testing.T) {
+	s := newSite(t, nil)
+	for name, ask := range map[string]struct{ method, mode, dest string }{
+		"an image": {"GET", "no-cors", "image"}, "a fetch": {"GET", "cors", "empty"}, "a frame": {"GET", "navigate", "iframe"}, "a HEAD": {"HEAD", "navigate", "document"},
+	} {
+		b := s.signedIn("alice")
+		b.request(ask.method, s.URL+"/oauth2/sign_out", headers("Accept", "text/html", "Sec-Fetch-Site", "same-origin", "Sec-Fetch-Mode", ask.mode, "Sec-Fetch-Dest", ask.dest), "")
+		inSession(t, s, name, b.cookieHeader(s), true)
+	}
+}
+
+// A link that signs out at once ends the session of that browser alone.
+func TestSigningOutAtOnceIsNotEverywhere(t *testing.T) {
+	s := newSite(t, nil)
+	elsewhere, b := s.signedIn("alice").cookieHeader(s), s.signedIn("alice")
+	cookies, header := b.cookieHeader(s), navigation()
+	header.Set("Sec-Fetch-Site", "same-origin")
+	b.request(http.MethodGet, s.URL+"/oauth2/sign_out", header, "")
+	inSession(t, s, "the browser", cookies, false)
+	inSession(t, s, "another browser", elsewhere, true)
+}
+
+// A provider without an end of sessions sends nobody back: rd says where people go, within this site.
+func TestReturnAddressOfASignOutHere(t *testing.T) {
+	s := newSite(t, nil, providertest.Mutation{Name: "no-end-session", Metadata: func(_ *providertest.Provider, members map[string]any) {
+		delete(members, "end_session_endpoint")
+	}})
+	for query, want := range map[string]string{
+		"?rd=/bye": s.URL + "/bye", "?rd=//evil.example/": s.URL + "/", "?rd=": s.settings.LogoutURL(), "": s.settings.LogoutURL(),
+	} {
+		b := s.signedIn("alice")
+		if got := b.signOut(s, query).location().String(); got != want {
+			t.Errorf("%q leads to %s, want %s", query, got, want)
+		}
+	}
+}
+
+// A report that names the person alone is done when it is written down, too.
+func TestALogoutOfAPersonThatCannotBeWrittenDown(t *testing.T) {
+	s, _ := keeping(t)
+	alice := s.signedIn("alice").cookieHeader(s)
+	s.Proxy.Close() // and with it the file
+	isAnswered(t, s.Provider.PostLogout(s.Provider.LogoutToken("alice", "")), http.StatusServiceUnavailable)
+	inSession(t, s, "alice", alice, false)
+}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"doorward/config"
+	"doorward/proxy/providertest"
 )
 
 // facing is a public site in front of an upstream that handles requests itself, their bodies too.
@@ -214,5 +215,22 @@ func TestNothingButWhatIsIdempotentIsSentTwice(t *testing.T) {
 				t.Errorf("received %d times, and answered %d", u.received[test.method], p.StatusCode)
 			}
 		})
+	}
+}
+
+// HEADERS tell texts as they are, arrays with commas like groups, and anything else as JSON.
+func TestHeadersOfClaimsOfAllKinds(t *testing.T) {
+	s := newSite(t, func(c *config.Config) {
+		c.Headers = []string{"X-List=list", "X-Level=level", "X-Vip=vip", "X-Object=object"}
+	})
+	s.Provider.AddUser(providertest.User{Subject: "fay", Claims: map[string]any{
+		"list": []any{"a,b", "c", 7}, "level": 3, "vip": true, "object": map[string]any{"a": "b"},
+	}})
+	s.signedIn("fay")
+	got := s.Upstream.last(t).Header
+	for name, want := range map[string]string{"X-List": "a%2Cb,c,7", "X-Level": "3", "X-Vip": "true", "X-Object": `{"a":"b"}`} {
+		if got.Get(name) != want {
+			t.Errorf("%s is %q, want %q", name, got.Get(name), want)
+		}
 	}
 }

@@ -360,3 +360,18 @@ func TestTwoHosts(t *testing.T) {
 		t.Errorf("the answer is %d", p.StatusCode)
 	}
 }
+
+// A request target may be an http address, with or without a path (RFC 9112 3.2.2).
+func TestAbsoluteRequestTargets(t *testing.T) {
+	s := public(t, nil)
+	host := strings.TrimPrefix(s.URL, "http://")
+	for target, want := range map[string]string{
+		"http://" + host + "/x?y": "/x?y", "https://" + host + "/x": "/x", "HTTP://" + host + "/x": "/x",
+		"http://" + host: "/", "http://" + host + "?y": "/?y",
+	} {
+		s.rawGet(target).wants(t, http.StatusOK)
+		if got := s.Upstream.last(t).URI; got != want {
+			t.Errorf("%s arrives as %q, want %q", target, got, want)
+		}
+	}
+}

@@ -118,3 +118,13 @@ func TestNewRulesNameOtherHostsToReturnTo(t *testing.T) {
 		}
 	}
 }
+
+// Some servers decode once more, and end a line at what is not to be seen.
+func TestReturnAddressRefusesControlsThatAreEscaped(t *testing.T) {
+	for _, asked := range []string{"/x%7f", "/x%257f", "/x%0d", "/x%250a"} {
+		p, o := returner()
+		if got := p.returnAddress(asked, o); got != "/" {
+			t.Errorf("returnAddress(%q) = %q", asked, got)
+		}
+	}
+}

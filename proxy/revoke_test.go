@@ -1,13 +1,18 @@
 package proxy_test
 
 import (
+	"crypto/sha256"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -319,4 +324,18 @@ func TestARevocationThatNeverArrives(t *testing.T) {
 	if took := time.Since(began); !strings.HasPrefix(string(answer), "HTTP/1.1 400 ") || took > 15*time.Second {
 		t.Errorf("after %s the answer is %.40s", took, answer)
 	}
+}
+
+// Whoever signs in where a clock was ahead, and has been mended, comes after whatever that clock saw revoked.
+func TestALoginAfterAClockThatWasAhead(t *testing.T) {
+	s := newSite(t, func(c *config.Config) {
+		key := sha256.Sum256([]byte("sub\x00" + c.IssuerURL + "\x00alice"))
+		record := binary.BigEndian.AppendUint64(key[:], uint64(time.Now().Add(2*time.Hour).UnixNano()))
+		record = binary.BigEndian.AppendUint32(record, crc32.ChecksumIEEE(record))
+		c.RevocationsPath = filepath.Join(t.TempDir(), "revocations")
+		if err := os.WriteFile(c.RevocationsPath, append([]byte("doorward revocations 1\n"), record...), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	})
+	inSession(t, s, "the new session", s.signedIn("alice").cookieHeader(s), true)
 }

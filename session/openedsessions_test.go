@@ -283,3 +283,15 @@ func TestOpenedSessionsAtOnce(t *testing.T) {
 		t.Errorf("%d bytes are held", m.opened.bytes)
 	}
 }
+
+// Where every session that is held was asked for, the one that was looked at first goes all the same.
+func TestRoomIsMadeThoughAllWereAskedFor(t *testing.T) {
+	o := newOpenedSessions(20_000)
+	for i := range 50 {
+		o.put(opened(i))
+		o.of(fmt.Sprint(i), nil)
+	}
+	if o.bytes > 20_000 || o.of("49", nil) == nil {
+		t.Errorf("%d bytes are held", o.bytes)
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"net/http"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -151,4 +152,51 @@ func FuzzUnpack(f *testing.F) {
 			t.Errorf("session %+v came back as %+v, %v", s, again, err)
 		}
 	})
+}
+
+// Whatever is known of a person is known again, what nobody is known to have among it.
+func TestEveryFieldComesBack(t *testing.T) {
+	m, b := newManager(t), newBrowser(t)
+	moment := time.Now().UTC()
+	s := &Session{
+		ID: "id", Issuer: "iss", Subject: "sub", ProviderSession: "sid", User: "user", Email: "email", PreferredUsername: "name",
+		Groups: []string{"a", "b"}, GroupsUnknown: true, Claims: map[string]any{"a": "b"}, ACR: "acr", AuthTime: moment.Add(-time.Minute),
+		IDToken: "id token", AccessToken: "access token", RefreshToken: "refresh token", Generation: 7,
+		CreatedAt: moment, ExpiresAt: moment.Add(time.Hour), TokenIssuedAt: moment.Add(1), TokenExpiresAt: moment.Add(time.Minute), UsedAt: moment.Add(2),
+	}
+	for i, of := 0, reflect.ValueOf(*s); i < of.NumField(); i++ {
+		if of.Type().Field(i).IsExported() && of.Field(i).IsZero() {
+			t.Fatalf("%s is not set here", of.Type().Field(i).Name)
+		}
+	}
+	b.login(m, s)
+	got, err := m.Get(b.request())
+	if err != nil {
+		t.Fatal(err)
+	}
+	back := *got
+	if back.memo = nil; !reflect.DeepEqual(&back, s) {
+		t.Errorf("got %+v, want %+v", back, *s)
+	}
+}
+
+// What is held open is bounded by what it takes, wherever in a session that is.
+func TestSizeCountsAllThatASessionHolds(t *testing.T) {
+	const much = 100_000
+	text := noise(much)
+	for name, s := range map[string]*Session{
+		"id token":            {IDToken: text},
+		"refresh token":       {RefreshToken: text},
+		"email":               {Email: text},
+		"group":               {Groups: []string{text}},
+		"groups":              {Groups: slices.Repeat([]string{"x"}, much)},
+		"claim":               {Claims: map[string]any{"a": text}},
+		"claim of a claim":    {Claims: map[string]any{"a": map[string]any{"b": text}}},
+		"claims of an array":  {Claims: map[string]any{"a": []any{text}}},
+		"an array of nothing": {Claims: map[string]any{"a": make([]any, much)}},
+	} {
+		if size := s.Size(); size < much {
+			t.Errorf("%s: %d bytes", name, size)
+		}
+	}
 }

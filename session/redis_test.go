@@ -403,3 +403,16 @@ func TestWhatIsOverStaysSoWhileRedisIsAway(t *testing.T) {
 		})
 	}
 }
+
+// An instance whose clock is behind takes what others wrote by theirs for what it is: a session of today.
+func TestAClockBehindRedisLosesNoSession(t *testing.T) {
+	m := beside(t, redistest.New(t))
+	m.redis.ahead.Store(int64(10 * time.Minute))
+	b, s := newBrowser(t), newSession("alice", 0)
+	s.CreatedAt = time.Now().Add(10 * time.Minute)
+	s.UsedAt = s.CreatedAt
+	b.login(m, s)
+	if err := b.status(m); err != nil {
+		t.Error(err)
+	}
+}

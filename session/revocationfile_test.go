@@ -420,3 +420,51 @@ func FuzzRevocationFile(f *testing.F) {
 		isRevoked(t, m, s, true)
 	})
 }
+
+// A revocation is reported as done when it is on the disk, and not before.
+func TestWhatIsNotOnTheDiskIsNotReportedAsDone(t *testing.T) {
+	for name, spoil := range map[string]func(t *testing.T, f *revocationFile){
+		"it cannot be written": func(t *testing.T, f *revocationFile) {
+			readOnly, err := os.Open(f.path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			f.file.Close()
+			f.file = readOnly
+		},
+		"it cannot be synchronised": func(t *testing.T, f *revocationFile) {
+			out, in, err := os.Pipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { out.Close() })
+			f.file.Close()
+			f.file = in
+		},
+		"it cannot be begun anew": func(t *testing.T, f *revocationFile) {
+			f.limit = 0
+			if err := os.Mkdir(f.path+".new", 0o700); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"it cannot be replaced": func(t *testing.T, f *revocationFile) {
+			f.limit = 0
+			if err := os.Remove(f.path); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Mkdir(f.path, 0o700); err != nil {
+				t.Fatal(err)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := withFile(t, filepath.Join(t.TempDir(), "revocations"))
+			spoil(t, m.revoked.journal.(*revocationFile))
+			s := person("alice", "1")
+			if err := m.RevokeSubject(testIssuer, "alice"); err == nil {
+				t.Error("it is reported as done")
+			}
+			isRevoked(t, m, s, true)
+		})
+	}
+}

@@ -162,3 +162,30 @@ func BenchmarkRevoked(b *testing.B) {
 		m.Revoked(s)
 	}
 }
+
+// Entries reach an instance in any order. The latest counts.
+func TestALateRevocationTakesNothingBack(t *testing.T) {
+	for name, key := range map[string]revocationKey{"of a person": keyOfSubject(testIssuer, "alice"), "of everybody": keyOfEverybody()} {
+		t.Run(name, func(t *testing.T) {
+			m, s := newManager(t), person("alice", "1")
+			m.revoked.take(revocation{key, s.CreatedAt.Add(time.Minute)})
+			m.revoked.take(revocation{key, s.CreatedAt.Add(-time.Minute)})
+			isRevoked(t, m, s, true)
+		})
+	}
+}
+
+// When a revocation is outlived, the later one of the same person is not forgotten with it.
+func TestALaterRevocationOutlivesTheEarlierOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newManager(t, func(o *Options) { o.MaxAge = time.Hour })
+		m.RevokeSubject(testIssuer, "alice")
+		time.Sleep(30 * time.Minute)
+		s := person("alice", "1")
+		time.Sleep(10 * time.Minute)
+		m.RevokeSubject(testIssuer, "alice")
+		time.Sleep(25 * time.Minute)
+		m.RevokeSubject(testIssuer, "somebody")
+		isRevoked(t, m, s, true)
+	})
+}

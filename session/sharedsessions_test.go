@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"doorward/deploy/redistest"
 )
@@ -136,4 +137,33 @@ func TestAFullRedisIsRead(t *testing.T) {
 	if err := b.status(other); err != nil {
 		t.Error(err)
 	}
+}
+
+// A generation that was refreshed since is older, however late it was used.
+func TestUseMakesNoGenerationNewer(t *testing.T) {
+	s := newSession("alice", 0)
+	s.Generation, s.UsedAt = 2, time.Now()
+	for generation, want := range map[int]bool{1: false, 2: true, 3: true} {
+		if got := newerThan(s, generation, s.UsedAt.Add(time.Minute)); got != want {
+			t.Errorf("generation %d: %v", generation, got)
+		}
+	}
+}
+
+// What Redis has lost is no session any more: nothing that is written late brings it back.
+func TestALateWriteBringsNoLostSessionBack(t *testing.T) {
+	server := redistest.New(t)
+	m := beside(t, server, inRedis)
+	b, s := newBrowser(t), newSession("alice", 0)
+	b.login(m, s)
+	tell(t, server, "DEL", m.shared.key(s.ID))
+	next := *s
+	next.Generation = 1
+	if err := m.Share(t.Context(), &next); !errors.Is(err, ErrRevoked) {
+		t.Errorf("sharing a refresh: %v", err)
+	}
+	if err := m.Create(http.Header{}, b.request(), &next); !errors.Is(err, ErrRevoked) {
+		t.Errorf("writing it anew: %v", err)
+	}
+	eventually(t, "it is no session", func() bool { return errors.Is(b.status(m), ErrNone) })
 }

@@ -149,3 +149,48 @@ func TestComposedNamesAreNoOtherValues(t *testing.T) {
 		}
 	}
 }
+
+// A carriage return ends a line by itself for some servers.
+func TestPathEndsAtACarriageReturn(t *testing.T) {
+	if ambiguity(compile(t, adminRules), "/admin%0dx") == nil {
+		t.Error("passes, though a server that ends the path at a line break reads /admin")
+	}
+}
+
+func TestOverlongCharacterAtTheEndIsRead(t *testing.T) {
+	if ambiguity(compile(t, "/ group:A\n/public/ public"), "/public/.%c0%ae") == nil {
+		t.Error("passes, though a server that reads overlong UTF-8 reads /public/..")
+	}
+}
+
+// Rules tell /docs from /docs/, and no server is taken to add or drop the slash.
+func TestFinalSlashIsNoReading(t *testing.T) {
+	p := compile(t, "/docs public\n/docs/ group:A")
+	for _, path := range []string{"/d%6Fcs", "/d%6Fcs/"} {
+		if e := ambiguity(p, path); e != nil {
+			t.Errorf("%s: %v", path, e)
+		}
+	}
+}
+
+// What is read goes into a page and the log, and shows every byte there.
+func TestWhatIsReadIsPrintable(t *testing.T) {
+	p := compile(t, adminRules)
+	for path, want := range map[string]string{
+		"/public/%2e%2e/admin/%0a":    "/admin/%0A",
+		"/public/%2e%2e/admin/a%20b":  "/admin/a%20b",
+		"/public/%2e%2e/admin/%7f":    "/admin/%7F",
+		"/public/%2e%2e/admin/%c3%a9": "/admin/%C3%A9",
+	} {
+		if e := ambiguity(p, path); e == nil || e.Read != want {
+			t.Errorf("%s: %v, want %s", path, e, want)
+		}
+	}
+}
+
+func TestManyReadingsOfAShortPathAreRefused(t *testing.T) {
+	_, err := compile(t, "/ public").Route("GET", "h", "/a;b%2F.%20/%5cc//%252e;d%00x%23y")
+	if err == nil || !strings.Contains(err.Error(), "more ways than") {
+		t.Error(err)
+	}
+}

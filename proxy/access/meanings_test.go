@@ -247,3 +247,45 @@ func TestEveryMeaningIsNeeded(t *testing.T) {
 		}
 	}
 }
+
+// The letter before the inner bracket is any.
+func TestCookielessSegmentsOfEveryLetter(t *testing.T) {
+	p := compile(t, adminRules)
+	for _, letter := range []string{"a", "z", "A", "F", "Z"} {
+		if ambiguity(p, "/("+letter+"(x))/admin/") == nil {
+			t.Errorf("(%s(x)) passes", letter)
+		}
+	}
+}
+
+func TestCookielessSegmentAloneIsTheRoot(t *testing.T) {
+	if ambiguity(compile(t, "/ public\n/{$} group:A"), "/(S(x))") == nil {
+		t.Error("passes, though ASP.NET reads /")
+	}
+}
+
+func TestOtherBracketsAreNotCookieless(t *testing.T) {
+	p := compile(t, adminRules)
+	for _, path := range []string{"/ad(xy))min/", "/ad(1(x))min/"} {
+		if e := ambiguity(p, path); e != nil {
+			t.Errorf("%s: %v", path, e)
+		}
+	}
+}
+
+// What breaks off in the middle of a spelling is read for what it is.
+func TestUnfinishedSpellingsAreRead(t *testing.T) {
+	p := compile(t, "/ public")
+	for _, path := range []string{"/%c0", "/%e0%80", "/%fc%80%80%80%80", "/%c0%a5", "/x%c0%a5", "/x))(", "/))(x", "/a(b))", "/(S(x))", "/%25", "/x%252"} {
+		if _, err := p.Route("GET", "h", path); err != nil {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+}
+
+// A character of three bytes is not one of ASCII spelt too long, though its last bits look like a slash.
+func TestOtherCharactersAreNotOverlong(t *testing.T) {
+	if e := ambiguity(compile(t, "/u/{name} user:{name}"), "/u/%e0%a4%af"); e != nil {
+		t.Error(e)
+	}
+}

@@ -105,6 +105,9 @@ func checkReason(t *testing.T, pattern, requirement, path string, s *Subject, wa
 	got := ""
 	if refusal := route.Check(s); refusal != nil {
 		got = refusal.Reason
+		if want == "" {
+			t.Errorf("refused for %q", got)
+		}
 		if refusal.Asks != requirement || refusal.Rule != pattern {
 			t.Errorf("refusal of %q asks %q", refusal.Rule, refusal.Asks)
 		}
@@ -431,4 +434,33 @@ func TestUpstreamsThatNeverMeet(t *testing.T) {
 			t.Errorf("%q: %v", patterns, err)
 		}
 	}
+}
+
+// A negated term holds where something else is known, and only there.
+func TestNegationsOfWhatIsKnown(t *testing.T) {
+	for _, c := range []struct{ requirement, reason string }{
+		{"!user:bob", ""},
+		{"!user:alice", "negated"},
+		{"!claim:department=sales", ""},
+		{"!claim:department=audit", "negated"},
+	} {
+		t.Run(c.requirement, func(t *testing.T) { checkReason(t, "/x/", c.requirement, "/x/", alice(), c.reason) })
+	}
+}
+
+// A rule without conditions lets everybody pass who is signed in: there is no refusal, not even one without a reason.
+func TestAuthenticatedIsNoRefusal(t *testing.T) {
+	route, err := compile(t, "/ authenticated").Route("GET", "h", "/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if refusal := route.Check(alice()); refusal != nil {
+		t.Errorf("refused: %+v", refusal)
+	}
+}
+
+func TestEmailsAreComparedWithoutLetterCase(t *testing.T) {
+	s := alice()
+	s.Email = "AZ@EXAMPLE.ORG"
+	checkReason(t, "/", "email:az@example.org", "/", s, "")
 }

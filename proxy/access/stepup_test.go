@@ -191,3 +191,20 @@ func TestAskingLeavesTheRulesAlone(t *testing.T) {
 		}
 	}
 }
+
+// An alternative that no login could be asked for leaves the others to be asked for.
+func TestAlternativesThatCannotBeAskedForAreLeftOut(t *testing.T) {
+	for _, requirement := range []string{`acr:"a b" | acr:gold`, "acr:bronze acr:silver | acr:gold", "acr:weak !acr:weak | acr:gold"} {
+		route, err := compile(t, "/ "+requirement).Route("GET", "h", "/")
+		if err != nil {
+			t.Fatal(err)
+		}
+		refusal := route.Check(alice())
+		if refusal == nil {
+			t.Fatalf("%s holds", requirement)
+		}
+		if got := refusal.StepUp.text(); got != "acr:gold" {
+			t.Errorf("%s: asked is %q", requirement, got)
+		}
+	}
+}

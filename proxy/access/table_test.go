@@ -51,3 +51,9 @@ func TestSplitFieldsRefuses(t *testing.T) {
 		}
 	}
 }
+
+func TestUpstreamPatternWithAnOpenQuotationMarkIsRefused(t *testing.T) {
+	if _, err := Compile("/ authenticated", []Upstream{{Pattern: `"/x`}}); err == nil {
+		t.Error("accepted")
+	}
+}

@@ -178,3 +178,30 @@ func twice(o *op) func(string) string {
 		return o.signer.resign(raw, func(h, p []byte) ([]byte, []byte) { return h, append([]byte(`{"sub":"root",`), p[1:]...) })
 	}
 }
+
+// Everybody of a tenant has its tid; it is oid that tells them apart.
+func TestAccessTokenOfAnotherPersonOfTheTenantIsRefused(t *testing.T) {
+	o := newOP(t, "ES256")
+	o.idClaims = changes(set("oid", "1"), set("tid", "1"))
+	o.accessClaims = changes(set("sub", "x"), set("oid", "2"), set("tid", "1"))
+	_, err := o.login(t, o.client(t, func(o *Options) { o.Audience = []string{"api"} }))
+	o.wantKind(t, err, KindInvalidAccessToken)
+}
+
+func TestEmptyOIDsNameNobody(t *testing.T) {
+	o := newOP(t, "ES256")
+	o.idClaims = changes(set("oid", ""), set("tid", ""))
+	o.accessClaims = changes(set("sub", "x"), set("oid", ""), set("tid", ""))
+	_, err := o.login(t, o.client(t, func(o *Options) { o.Audience = []string{"api"} }))
+	o.wantKind(t, err, KindInvalidAccessToken)
+}
+
+func TestAccessTokenForThisClientIsAccepted(t *testing.T) {
+	for _, name := range clientClaims() {
+		o := newOP(t, "ES256")
+		o.accessClaims = set(name, testClient)
+		if _, err := o.login(t, o.client(t, func(o *Options) { o.Audience = []string{"api"} })); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

@@ -2,6 +2,7 @@ package provider
 
 import (
 	"bytes"
+	"crypto/sha512"
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
@@ -332,5 +333,31 @@ func oddKeys() []map[string]any {
 		{"kty": "RSA", "use": "enc", "alg": "RSA-OAEP", "n": "AQAB", "e": "AQAB"},
 		{"kty": 7},
 		{"kty": "EC", "crv": "P-256", "kid": "key-1", "x": b64(make([]byte, 32)), "y": b64(make([]byte, 32))},
+	}
+}
+
+// Values that were not made with halfHash: that of OIDC Core A.3, and by FIPS 180-4 the left halves of SHA-384 and SHA-512.
+func TestAccessTokenHash(t *testing.T) {
+	const access = "jHkWEdUXMU1BwAsC4vtUsZwnNvTIxEl0z9K3vx5KF0Y"
+	of384, of512 := sha512.Sum384([]byte(access)), sha512.Sum512([]byte(access))
+	for algorithm, want := range map[string]string{
+		"RS256": "77QmUPtjPfzWtF2AnpK9RQ", "PS256": "77QmUPtjPfzWtF2AnpK9RQ", "ES256": "77QmUPtjPfzWtF2AnpK9RQ",
+		"ES384": b64(of384[:24]), "RS512": b64(of512[:32]), "EdDSA": b64(of512[:32]),
+	} {
+		if got := halfHash(algorithm, access); got != want {
+			t.Errorf("%s: %s, want %s", algorithm, got, want)
+		}
+	}
+}
+
+// What the standards just allow is allowed.
+func TestLongestSubjectIsAccepted(t *testing.T) {
+	for _, sub := range []string{strings.Repeat("a", 255), "with blank", "~"} {
+		o := newOP(t, "ES256")
+		o.idClaims = set("sub", sub)
+		o.userinfo = set("sub", sub)
+		if _, err := o.login(t, o.client(t, nil)); err != nil {
+			t.Errorf("%.20s: %v", sub, err)
+		}
 	}
 }

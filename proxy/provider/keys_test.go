@@ -7,6 +7,7 @@ import (
 	"crypto/rsa"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"math/big"
 	"net/http"
 	"strings"
@@ -237,13 +238,13 @@ func TestWrongSignaturesCauseOneFetch(t *testing.T) {
 
 // Neither a forged signature nor an unknown key uses up the fetch that the other needs.
 func TestNewKeyUnderAnOldName(t *testing.T) {
-	o := newOP(t, "RS256")
+	o := newOP(t, "ES256") // of which each rotation makes another key
 	p := o.client(t, nil)
 	if _, err := o.login(t, p); err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"key-2", "key-2"} { // a rotation, then a start with another key of the same name
-		o.rotate("RS256", name)
+		o.rotate("ES256", name)
 		if _, err := o.login(t, p); err != nil {
 			t.Errorf("with the new %s: %v", name, err)
 		}
@@ -486,5 +487,61 @@ func TestPointsOfLowOrder(t *testing.T) {
 				t.Errorf("%x is taken for a key", point)
 			}
 		}
+	}
+}
+
+func TestKeysThatAreTaken(t *testing.T) {
+	tests := map[string]struct {
+		algorithm string
+		change    func(map[string]any)
+	}{
+		"key_ops to verify": {"RS256", set("key_ops", []string{"verify"})},
+		"no use":            {"RS256", without("use")},
+		"no alg":            {"RS256", without("alg")},
+		"e is 3":            {"RS256", set("e", "Aw")},
+		"P-384":             {"ES384", func(map[string]any) {}},
+		"P-521":             {"ES512", func(map[string]any) {}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			jwk := newSigner(test.algorithm, "k").jwk()
+			test.change(jwk)
+			if err := parseOne(t, jwk); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// Points beside their curve are no keys, on whatever curve.
+func TestPointsBesideTheirCurve(t *testing.T) {
+	for algorithm, size := range map[string]int{"ES256": 32, "ES384": 48, "ES512": 66} {
+		jwk := newSigner(algorithm, "k").jwk()
+		jwk["x"] = b64(make([]byte, size))
+		if parseOne(t, jwk) == nil {
+			t.Errorf("%s: accepted", algorithm)
+		}
+	}
+}
+
+// Of a set without end only so many keys are tried.
+func TestKeysBeyondTheBoundArePassedOver(t *testing.T) {
+	var keys []map[string]any
+	for i := range maxKeys + 1 {
+		jwk := newSigner("RS256", fmt.Sprint("key-", i)).jwk()
+		keys = append(keys, jwk)
+	}
+	body, _ := json.Marshal(map[string]any{"keys": keys})
+	set, err := parseKeys(body)
+	if err != nil || len(set.keys) != maxKeys || set.keys[maxKeys-1].id != fmt.Sprint("key-", maxKeys-1) {
+		t.Errorf("%d keys, %v", len(set.keys), err)
+	}
+}
+
+func TestKeySetWithTwoArraysApartIsRefused(t *testing.T) {
+	one, _ := json.Marshal(newSigner("ES256", "one").jwk())
+	two, _ := json.Marshal(newSigner("ES256", "two").jwk())
+	if set, err := parseKeys([]byte(`{"keys":[` + string(one) + `],"x":1,"keys":[` + string(two) + `]}`)); err == nil {
+		t.Errorf("found %v", set)
 	}
 }

@@ -364,3 +364,30 @@ func FuzzLogoutClaims(f *testing.F) {
 		}
 	})
 }
+
+// A token for our API alone is for no client: it ends nobody's session.
+func TestLogoutTokenForTheAPIAloneIsRefused(t *testing.T) {
+	for name, claims := range map[string]func(map[string]any){
+		"aud":         set("aud", "api"),
+		"aud and azp": changes(set("aud", []string{"api"}), set("azp", testClient)),
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := newOP(t, "ES256")
+			p := o.client(t, func(o *Options) { o.Audience = []string{"api"} })
+			_, err := p.VerifyLogoutToken(t.Context(), o.logoutToken(nil, claims))
+			o.wantKind(t, err, KindInvalidLogoutToken)
+		})
+	}
+}
+
+// Who else a logout token is for must be trusted, and then it says who asked for it.
+func TestLogoutTokenForUsAndTheAPI(t *testing.T) {
+	o := newOP(t, "ES256")
+	p := o.client(t, func(o *Options) { o.Audience = []string{"api"} })
+	both := set("aud", []string{testClient, "api"})
+	if _, err := p.VerifyLogoutToken(t.Context(), o.logoutToken(nil, changes(both, set("azp", testClient)))); err != nil {
+		t.Error(err)
+	}
+	_, err := p.VerifyLogoutToken(t.Context(), o.logoutToken(nil, both))
+	o.wantKind(t, err, KindInvalidLogoutToken)
+}

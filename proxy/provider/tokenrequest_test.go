@@ -192,3 +192,12 @@ func TestTokenLifetimesThatAreAccepted(t *testing.T) {
 type jsonText string
 
 func (n jsonText) MarshalJSON() ([]byte, error) { return []byte(n), nil }
+
+// A blank would make two words of the Authorization header.
+func TestAccessTokenWithABlankIsRefused(t *testing.T) {
+	o := newOP(t, "ES256")
+	o.tokenResponse = set("access_token", "two words")
+	o.idClaims = without("at_hash")
+	_, err := o.login(t, o.client(t, nil))
+	o.wantKind(t, err, KindInvalidTokenResponse)
+}
