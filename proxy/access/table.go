@@ -46,8 +46,8 @@ func entryEnd(text string) (int, *Problem) {
 	end, closed := indexOutside(text, ends)
 	switch {
 	case !closed:
-		first, _, _ := strings.Cut(text[end:], "\n")
-		return end, &Problem{Entry: first, Wrong: "has a quotation mark that is never closed", Mend: `write a second " behind the value`}
+		line, _, _ := strings.Cut(text[strings.LastIndexByte(text[:end], '\n')+1:], "\n")
+		return end, &Problem{Entry: strings.TrimSpace(line), Wrong: "has a quotation mark that is never closed", Mend: `write a second " behind the value`}
 	case end < 0:
 		return len(text), nil
 	}

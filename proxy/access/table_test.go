@@ -31,7 +31,7 @@ func TestSplitTable(t *testing.T) {
 func TestSplitTableNamesTheOpenQuotationMark(t *testing.T) {
 	entries, err := SplitTable("/a x\n/b y group:\"z\n/c d\n")
 	problem, ok := err.(*Problem)
-	if !ok || problem.Line != 2 || problem.Entry != `"z` || len(entries) != 1 {
+	if !ok || problem.Line != 2 || problem.Entry != `/b y group:"z` || len(entries) != 1 {
 		t.Errorf("%v, entries %v", err, entries)
 	}
 }
