@@ -234,7 +234,7 @@ func TestClientsThatDoNotGoOn(t *testing.T) {
 	host := strings.TrimPrefix(s.URL, "http://")
 	for name, body := range map[string]string{"of a known length": "Content-Length: 10\r\n\r\nabc", "in chunks": "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n"} {
 		t.Run(name, func(t *testing.T) {
-			s.raw("POST /upload HTTP/1.1\r\nHost: " + host + "\r\n" + body).wants(t, http.StatusRequestTimeout)
+			s.raw("POST /upload HTTP/1.1\r\nHost: "+host+"\r\n"+body).wants(t, http.StatusRequestTimeout)
 		})
 	}
 	if got := s.metric(`doorward_connections_cut_total{reason="stalled"}`); got != 2 {
