@@ -123,15 +123,14 @@ func (p *Policy) compare(route *Route, host string, q query, steps []*meaning) e
 	return e
 }
 
-// differingWildcard returns a wildcard that has another value in the second of two routes with the same rules. How its letters are composed makes
-// no other value.
+// differingWildcard returns a wildcard that has another value in the second of two routes with the same rules.
 func differingWildcard(a, b *Route) (name string, differ bool) {
 	if !slices.Equal(a.rules, b.rules) {
 		return "", false
 	}
 	for i, values := range a.bindings {
 		for name, value := range values {
-			if other := b.bindings[i][name]; other != value && compose(other) != compose(value) {
+			if b.bindings[i][name] != value {
 				return name, true
 			}
 		}

@@ -140,16 +140,6 @@ func TestReadingsBehindAPrefix(t *testing.T) {
 	}
 }
 
-// A name with letters that have marks is one name, however they are composed.
-func TestComposedNamesAreNoOtherValues(t *testing.T) {
-	p := compile(t, "/ authenticated\n/user/{name}/ user:{name}")
-	for _, path := range []string{"/user/j%C3%BCrgen/", "/user/ju%CC%88rgen/x", "/docs/r%C3%A9sum%C3%A9.pdf", "/docs/re%CC%81sume%CC%81.pdf"} {
-		if _, err := p.Route("GET", "h", path); err != nil {
-			t.Errorf("%s: %v", path, err)
-		}
-	}
-}
-
 // A carriage return ends a line by itself for some servers.
 func TestPathEndsAtACarriageReturn(t *testing.T) {
 	if ambiguity(compile(t, adminRules), "/admin%0dx") == nil {

@@ -72,8 +72,6 @@
 //	drops dots and blanks at the end of names      /admin.               file APIs of Windows
 //	takes :$ for a stream of a file                /admin::$DATA         file APIs of Windows
 //	reads wide and look-alike characters as ASCII  /%ef%bd%81dmin        Windows (best fit), applications that normalise by NFKC
-//	composes letters and their marks               /bu%cc%88ro           file systems of macOS, applications that normalise: it is /büro, however the rule spells that
-//	decomposes letters and their marks             /b%c3%bcro            the same
 //	drops characters that do not show              /ad%e2%80%8bmin       applications that normalise names (IDNA, PRECIS)
 //	reads overlong UTF-8                           /%c1%a1dmin           old IIS, old Java, decoders written by hand
 //	drops bytes that are no UTF-8                  /ad%ffmin             iconv //IGNORE, decoders with errors=ignore

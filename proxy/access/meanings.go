@@ -82,10 +82,6 @@ func meanings() []meaning {
 		// Applications that normalise names before they compare them (IDNA, PRECIS), filters in front of them.
 		{does: "drops characters that do not show", read: dropInvisible},
 
-		// File systems of macOS, which take both spellings of a letter with marks for one name; applications that normalise.
-		{does: "composes letters and their marks", read: compose},
-		{does: "decomposes letters and their marks", read: decompose},
-
 		// Lax decoders of UTF-8: old IIS, old Java, many written by hand.
 		{does: "reads overlong UTF-8", read: shortenOverlong},
 		// iconv //IGNORE, decoders with errors=ignore.

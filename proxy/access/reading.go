@@ -282,18 +282,6 @@ func escapeASCII(text string) string {
 	return strings.NewReplacer("/", "%2F", "%", "%25").Replace(text)
 }
 
-// compose and decompose spell letters with marks in one way: in as few characters as there are for them, or apart (Unicode Standard Annex 15,
-// NFC and NFD).
-func compose(path string) string   { return normalised(path, norm.NFC) }
-func decompose(path string) string { return normalised(path, norm.NFD) }
-
-func normalised(path string, form norm.Form) string {
-	if isASCII(path) {
-		return path
-	}
-	return form.String(path)
-}
-
 // dropInvisible drops characters that do not show, which normalisers and filters take out: soft hyphen, zero-width characters,
 // marks of direction, variation selectors, the byte order mark.
 func dropInvisible(path string) string {
