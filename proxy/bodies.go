@@ -15,6 +15,7 @@ type clientBody struct {
 	io.ReadCloser
 	connection    *connection
 	reading       sync.Mutex
+	passing       bool // what was read, to the upstream; under reading
 	ended, broken atomic.Bool
 }
 
@@ -24,6 +25,7 @@ func (b *clientBody) Read(p []byte) (int, error) {
 	if b.ended.Load() {
 		return 0, io.EOF
 	}
+	b.passed()
 	b.connection.receiving.begin()
 	n, err := b.ReadCloser.Read(p)
 	b.connection.receiving.end()
@@ -32,6 +34,8 @@ func (b *clientBody) Read(p []byte) (int, error) {
 	}
 	switch err {
 	case nil:
+		b.connection.passing.begin()
+		b.passing = true
 	case io.EOF:
 		b.ended.Store(true)
 		b.connection.awaitAnswer()
@@ -39,6 +43,14 @@ func (b *clientBody) Read(p []byte) (int, error) {
 		b.broken.Store(true)
 	}
 	return n, err
+}
+
+// passed notes that the upstream has taken what was read before.
+func (b *clientBody) passed() {
+	if b.passing {
+		b.connection.passing.end()
+		b.passing = false
+	}
 }
 
 // giveUp is for a body that the upstream did not wait for: whoever still reads it is stopped, and the client gets a moment to send the

@@ -26,8 +26,8 @@ import (
 //   - Bytes that pass, either way, are use of the session. Silence is not. Use that other instances see counts where sessions live in
 //     Redis; where they live in cookies, no other instance learns of it.
 //   - When Redis has been away for too long to know which sessions are good, none is. Nor is one that Redis has lost.
-//   - A client that does nothing of what it is waited for as long as IDLE_TIMEOUT is cut: one that grants a stream of HTTP/2 no window, or sends
-//     nothing more of its request. The connections of those who take nothing the kernel ends (stalled_linux.go).
+//   - A client that does nothing of what it is waited for as long as IDLE_TIMEOUT is cut, be it to take more of an answer or to send more of a
+//     request; and so long an upstream may take nothing of one. Who does a little (2 KiB a second, on Linux) goes on (unsent_linux.go).
 //   - Nothing else ends what somebody came for without a session, or with a token of their own.
 //   - What is cut never looks whole: net/http closes the connection, or resets the stream, when a handler gives up. Where no answer
 //     has begun, the client gets the one that it would get if it came now.
@@ -83,6 +83,7 @@ type connection struct {
 
 	sending   spell // to the client
 	receiving spell // of its request's body
+	passing   spell // on of that to the upstream
 
 	judging  sync.Mutex       // guards, after begin:
 	known    *session.Session // the newest generation that the rules were asked about, or what a token says
@@ -117,13 +118,15 @@ func (c *connection) move() {
 	}
 }
 
-// stalled says whether the client has done nothing for so long of what it is waited for: to take more on a stream of HTTP/2, or, before there is
-// an answer, to send more of its request over HTTP/1.1. A stream of gRPC's may be silent.
+// stalled says whether the client has done nothing for so long of what it is waited for: to take more, or, before there is an answer, to send
+// more of its request over HTTP/1.1. A stream of gRPC's may be silent.
 func (c *connection) stalled(patience time.Duration) bool {
-	if c.in.ProtoMajor == 2 {
-		return c.sending.lasts(patience)
-	}
-	return c.answerBy.Load() != answered && c.receiving.lasts(patience)
+	return c.sending.lasts(patience) || c.in.ProtoMajor == 1 && c.answerBy.Load() != answered && c.receiving.lasts(patience)
+}
+
+// overburdened says, once, that an upstream that has not answered has taken nothing of the request for so long.
+func (c *connection) overburdened(patience time.Duration) bool {
+	return c.passing.lasts(patience) && c.answerBy.CompareAndSwap(notWaiting, overdue)
 }
 
 // spell is something that happens again and again, and may take long.

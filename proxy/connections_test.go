@@ -32,7 +32,7 @@ func newWatched(t testing.TB, idle time.Duration) *watched {
 	f.sessions = m
 	s := sessionWith("s", time.Hour)
 	s.UsedAt = time.Now()
-	w := &watched{&Proxy{config: &config.Config{}, sessions: m, refreshes: f, connections: newConnections(), background: f.background}, t, s}
+	w := &watched{&Proxy{config: &config.Config{IdleTimeout: time.Hour}, sessions: m, refreshes: f, connections: newConnections(), background: f.background}, t, s}
 	policy, err := access.Compile("/ authenticated", nil)
 	if err != nil {
 		t.Fatal(err)

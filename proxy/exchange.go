@@ -93,7 +93,7 @@ func (x *exchange) hurry() {
 
 // hurryEnd does so for the end of an upstream's answer on a stream of HTTP/2, which goes out when all of ours is done.
 func (x *exchange) hurryEnd(r *http.Request) {
-	if r.ProtoMajor == 2 {
+	if r.ProtoMajor == 2 && r.Context().Err() == nil { // a deadline of a stream that is gone would be kept all the same
 		_ = http.NewResponseController(x.ResponseWriter).SetWriteDeadline(time.Now().Add(x.taken))
 	}
 }

@@ -41,6 +41,9 @@ func (p *Proxy) judge(c *connection) (v *verdict) {
 	if c.stalled(p.config.IdleTimeout) {
 		return &verdict{reason: cutStalled}
 	}
+	if c.overburdened(max(p.config.IdleTimeout, c.patience)) {
+		c.cancel()
+	}
 	if c.carried == nil {
 		return p.judgeStranger(c)
 	}

@@ -53,7 +53,7 @@ func (p *Proxy) readPages() (err error) {
 func (p *Proxy) openUpstreams() error {
 	table, err := p.config.UpstreamTable()
 	for _, entry := range table {
-		u := newUpstream(entry, p.config.FastTransport, p.config.IdleTimeout, p.reloaded)
+		u := newUpstream(entry, p.config.FastTransport, p.reloaded)
 		u.duration = p.metrics.upstreamDuration.WithLabelValues(u.name)
 		p.upstreams = append(p.upstreams, u)
 		if u.look != nil {

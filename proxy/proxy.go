@@ -3,7 +3,7 @@
 // A request walks through these files in this order:
 //
 //	server.go        the public listener, and its limits
-//	stalled_linux.go when the kernel ends a connection that takes nothing
+//	unsent_linux.go  how far the kernel may be ahead of a slow peer
 //	room.go          how many connections it has room for
 //	proxy.go         the handler, and which way a request goes
 //	exchange.go      one request and its answer, as log and metrics will tell it

@@ -13,8 +13,7 @@ import (
 //
 //   - Every limit of a listener that is open to the world is a setting, and none but MAX_CONNECTIONS is off unless somebody says so. net/http
 //     has no time limits of its own.
-//   - Bodies and answers have no time limit: uploads, downloads and streams may be long. A peer that takes nothing is given up (stalled_linux.go;
-//     streams of HTTP/2 in judge.go).
+//   - Bodies and answers have no time limit: uploads, downloads and streams may be long. A peer that does nothing is given up (connections.go).
 //   - What a peer sent is not quoted in the log.
 
 // Server is a server for the public listener. Where it has a TLSConfig, serve with its ServeTLS and empty file names.
@@ -58,14 +57,13 @@ func protocols() *http.Protocols {
 	return p
 }
 
-// countConnection counts the connections of the public server, and notes which of them may make room for others. Those whose clients take nothing
-// for IDLE_TIMEOUT end.
+// countConnection counts the connections of the public server, and notes which of them may make room for others.
 func (p *Proxy) countConnection(conn net.Conn, state http.ConnState) {
 	switch state {
 	case http.StateNew:
 		p.metrics.connections.Inc()
 		if socket, err := socketOf(conn); err == nil {
-			_ = endWhenStalled(socket, p.config.IdleTimeout) // not all sockets know it
+			_ = boundUnsent(socket) // not all sockets know it
 		}
 	case http.StateClosed, http.StateHijacked:
 		p.metrics.connections.Dec()

@@ -58,11 +58,10 @@ func (v byVersion) CloseIdleConnections() {
 
 // newUpstream prepares the connections of an upstream. Its answers are passed on as they come (DisableCompression:
 // or the Transport would unpack them), and no environment variable leads them through another proxy.
-// One that takes nothing of a request's body for as long as stalled is given up.
-func newUpstream(entry config.Upstream, fast bool, stalled time.Duration, notice func(setting string, err error)) *upstream {
+func newUpstream(entry config.Upstream, fast bool, notice func(setting string, err error)) *upstream {
 	u := &upstream{Upstream: entry, name: entry.Name(), target: &url.URL{Scheme: "http", Host: entry.URL.Host}}
 	dialer := &net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second, Control: func(_, _ string, socket syscall.RawConn) error {
-		_ = endWhenStalled(socket, stalled) // not all sockets know it
+		_ = boundUnsent(socket) // not all sockets know it
 		return nil
 	}}
 	standard := &http.Transport{

@@ -48,7 +48,7 @@ func TestDeadHTTP2ConnectionsAreGivenUp(t *testing.T) {
 		server.Protocols.SetUnencryptedHTTP2(true)
 		connections, dead := make(pipes), &atomic.Bool{}
 		go server.Serve(connections)
-		transport := newUpstream(config.Upstream{URL: &url.URL{Scheme: "h2c", Host: "app"}}, false, 0, nil).transport.(byVersion).Transport
+		transport := newUpstream(config.Upstream{URL: &url.URL{Scheme: "h2c", Host: "app"}}, false, nil).transport.(byVersion).Transport
 		transport.DialContext = func(context.Context, string, string) (net.Conn, error) {
 			ours, theirs := net.Pipe()
 			connections <- theirs

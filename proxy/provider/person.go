@@ -75,7 +75,12 @@ func (p *Person) Email(path string) (address string, verified bool) {
 			return address, source["email_verified"] == true
 		}
 	}
-	return address, address != "" && address == p.verified
+	return address, address != "" && address == p.verified && !slices.ContainsFunc(p.sources, saysUnverified)
+}
+
+// saysUnverified says whether a source calls an e-mail not verified, whichever it means.
+func saysUnverified(source object) bool {
+	return source.has("email_verified") && source["email_verified"] != true
 }
 
 // ofIDToken names the claims for which only the ID token counts.

@@ -227,3 +227,15 @@ func TestEmailIsVouchedForByWhoNamesIt(t *testing.T) {
 		})
 	}
 }
+
+// What was verified before a refresh is not, once the provider says so without naming the address.
+func TestVerifiedBeforeAndNotNow(t *testing.T) {
+	p := &Person{verified: "a@example.com", sources: []object{{"email_verified": false}, {"email": "a@example.com"}}}
+	if _, verified := p.Email("email"); verified {
+		t.Error("it is verified still")
+	}
+	p.sources[0] = object{"sub": "a"}
+	if _, verified := p.Email("email"); !verified {
+		t.Error("it is not, though nothing was said")
+	}
+}

@@ -1,0 +1,22 @@
+package proxy
+
+import (
+	"errors"
+	"syscall"
+)
+
+// tcpNotsentLowat is TCP_NOTSENT_LOWAT of linux/tcp.h, which package syscall does not name.
+const tcpNotsentLowat = 0x19
+
+// maxUnsent is how much the kernel takes of what it cannot send yet.
+const maxUnsent = 128 << 10
+
+// boundUnsent keeps the kernel from taking megabytes of what a slow peer takes by and by: between two writes it would seem to take nothing.
+// What is on its way is not bounded.
+func boundUnsent(socket syscall.RawConn) error {
+	var err error
+	refused := socket.Control(func(fd uintptr) {
+		err = syscall.SetsockoptInt(int(fd), syscall.IPPROTO_TCP, tcpNotsentLowat, maxUnsent)
+	})
+	return errors.Join(refused, err)
+}

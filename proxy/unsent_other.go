@@ -1,0 +1,8 @@
+//go:build !linux
+
+package proxy
+
+import "syscall"
+
+// boundUnsent does nothing here: what other kernels take at once is less, or is not known.
+func boundUnsent(syscall.RawConn) error { return nil }
