@@ -196,7 +196,9 @@ func TestUpstreamThatTakesNoBody(t *testing.T) {
 			t.Cleanup(func() { conn.Close() })
 		}
 	}()
-	s := public(t, func(c *config.Config) { c.Upstreams, c.IdleTimeout = "http://"+l.Addr().String()+" timeout=1s", time.Second })
+	s := public(t, func(c *config.Config) {
+		c.Upstreams, c.IdleTimeout = "http://"+l.Addr().String()+" timeout=1s", time.Second
+	})
 	t.Cleanup(func() { s.Proxy.EndRequests(); l.Close() })
 	client := &http.Client{Timeout: 10 * time.Second}
 	answer, err := client.Post(s.URL, "text/plain", strings.NewReader(strings.Repeat("x", 32<<20)))
