@@ -36,18 +36,6 @@ func start(t *testing.T, o deploytest.FrontOptions) *deploytest.Front {
 
 func TestBehindCaddy(t *testing.T) { deploytest.FrontStory{Start: start, Name: "caddy"}.Tell(t) }
 
-func TestUpgradesBehindCaddy(t *testing.T) {
-	deploytest.FrontStory{Start: start, Name: "caddy"}.Upgrades(t)
-}
-
-func TestRequestIDsBehindCaddy(t *testing.T) {
-	deploytest.FrontStory{Start: start, Name: "caddy"}.RequestIDs(t)
-}
-
-func TestLargeBodiesBehindCaddy(t *testing.T) {
-	deploytest.FrontStory{Start: start, Name: "caddy"}.Large(t)
-}
-
-func TestCachesBehindCaddy(t *testing.T) {
-	deploytest.FrontStory{Start: start, Name: "caddy"}.Caches(t)
+func TestTrafficBehindCaddy(t *testing.T) {
+	deploytest.FrontStory{Start: start, Name: "caddy"}.Traffic(t)
 }

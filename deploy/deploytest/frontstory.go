@@ -44,6 +44,14 @@ func (s FrontStory) Tell(t *testing.T) {
 	t.Run("without doorward nothing passes", s.DoorwardDown)
 }
 
+// Traffic tells what a program proves and no stand-in can: what passes through the server itself.
+func (s FrontStory) Traffic(t *testing.T) {
+	t.Run("upgrades", s.Upgrades)
+	t.Run("request ids", s.RequestIDs)
+	t.Run("large bodies", s.Large)
+	t.Run("caches", s.Caches)
+}
+
 // Browser tells the story of alice and bob in a browser.
 func (s FrontStory) Browser(t *testing.T) {
 	f := s.Start(t, FrontOptions{})

@@ -53,18 +53,6 @@ func find(t *testing.T) string {
 
 func TestBehindNginx(t *testing.T) { deploytest.FrontStory{Start: start, Name: "nginx"}.Tell(t) }
 
-func TestUpgradesBehindNginx(t *testing.T) {
-	deploytest.FrontStory{Start: start, Name: "nginx"}.Upgrades(t)
-}
-
-func TestRequestIDsBehindNginx(t *testing.T) {
-	deploytest.FrontStory{Start: start, Name: "nginx"}.RequestIDs(t)
-}
-
-func TestLargeBodiesBehindNginx(t *testing.T) {
-	deploytest.FrontStory{Start: start, Name: "nginx"}.Large(t)
-}
-
-func TestCachesBehindNginx(t *testing.T) {
-	deploytest.FrontStory{Start: start, Name: "nginx"}.Caches(t)
+func TestTrafficBehindNginx(t *testing.T) {
+	deploytest.FrontStory{Start: start, Name: "nginx"}.Traffic(t)
 }
