@@ -13,11 +13,11 @@ import (
 //   - What an upstream tells one person, and says nothing to caches about, no shared cache keeps (4.2.2, 5.2.2.7).
 //   - Nor does what it says in answer to an access token, unless it lets them (3.5): our client's request had a cookie in its place, of which
 //     they think nothing.
-//   - What varies with what we tell it of the person varies with the cookie, which is all that a cache before us sees (4.1).
+//   - What varies with what we tell it of the person varies with Cookie and Authorization, which are all that a cache before us sees (4.1).
 //   - Where it says something else, that holds, but for answers that bring a cookie of ours: those no cache keeps.
 
-// keepPrivate tells caches that an answer is one person's, where the upstream did not say that it is everybody's. To a 304 nothing is added: it
-// would change what the browser was told with the answer that it has (RFC 9111 3.2).
+// keepPrivate tells caches that an answer is one person's, where the upstream did not say that it is everybody's. To a 304 no more
+// than what it varies with is added: it would change what the browser was told with the answer that it has (RFC 9111 3.2).
 func (p *Proxy) keepPrivate(d *delivery, status int, h http.Header) {
 	if d.in.Method != http.MethodGet && d.in.Method != http.MethodHead {
 		return
