@@ -110,7 +110,7 @@ type lender struct {
 }
 
 func (l lender) Get() []byte {
-	if l.to.length < 2*largeBufferSize || l.to.in.ProtoMajor != 1 { // HTTP/2 cuts it into frames of 16 KiB anyway
+	if l.to.length < 2*largeBufferSize {
 		return l.usual.Get().(*[bufferSize]byte)[:]
 	}
 	return l.large.Get().(*[largeBufferSize]byte)[:]

@@ -26,8 +26,8 @@ import (
 //   - Bytes that pass, either way, are use of the session. Silence is not. Use that other instances see counts where sessions live in
 //     Redis; where they live in cookies, no other instance learns of it.
 //   - When Redis has been away for too long to know which sessions are good, none is. Nor is one that Redis has lost.
-//   - A client that does nothing of what it is waited for as long as IDLE_TIMEOUT is cut, be it to take more of an answer or to send more of a
-//     request; and so long an upstream may take nothing of one. Who does a little (2 KiB a second, on Linux) goes on (unsent_linux.go).
+//   - A client that sends nothing of the rest of its request for as long as IDLE_TIMEOUT is cut, and an upstream that takes nothing of it is
+//     given up. One that takes a little (2 KiB a second, over HTTP/1.1 on Linux) goes on (unsent_linux.go).
 //   - Nothing else ends what somebody came for without a session, or with a token of their own.
 //   - What is cut never looks whole: net/http closes the connection, or resets the stream, when a handler gives up. Where no answer
 //     has begun, the client gets the one that it would get if it came now.
@@ -51,7 +51,7 @@ const (
 	cutLost     = "lost"              // Redis, where it lived, has it no more
 	cutDenied   = "denied"            // by a rule, after claims or rules have changed
 	cutUnknown  = "redis_unavailable" // for longer than REDIS_OUTAGE_GRACE
-	cutStalled  = "stalled"           // its client does nothing
+	cutStalled  = "stalled"           // its client does not go on with its request
 	cutShutdown = "shutdown"          // doorward ends
 	cutBroken   = "internal_error"
 )
@@ -81,7 +81,6 @@ type connection struct {
 	moved   atomic.Bool // bytes have passed since the last look
 	cut     atomic.Pointer[verdict]
 
-	sending   spell // to the client
 	receiving spell // of its request's body
 	passing   spell // on of that to the upstream
 
@@ -118,15 +117,16 @@ func (c *connection) move() {
 	}
 }
 
-// stalled says whether the client has done nothing for so long of what it is waited for: to take more, or, before there is an answer, to send
-// more of its request over HTTP/1.1. A stream of gRPC's may be silent.
+// stalled says whether a client has sent nothing for so long of the rest of its request, before there is an answer. A stream of gRPC's, over
+// HTTP/2, may be silent.
 func (c *connection) stalled(patience time.Duration) bool {
-	return c.sending.lasts(patience) || c.in.ProtoMajor == 1 && c.answerBy.Load() != answered && c.receiving.lasts(patience)
+	return c.in.ProtoMajor == 1 && c.answerBy.Load() != answered && c.receiving.lasts(patience)
 }
 
-// overburdened says, once, that an upstream that has not answered has taken nothing of the request for so long.
-func (c *connection) overburdened(patience time.Duration) bool {
-	return c.passing.lasts(patience) && c.answerBy.CompareAndSwap(notWaiting, overdue)
+// overburdened says, once, that an upstream that has not answered has taken nothing of the request for as long as the client would have to send
+// more, or for as long as it may take to answer if that is longer.
+func (c *connection) overburdened(idle time.Duration) bool {
+	return c.patience > 0 && c.passing.lasts(max(idle, c.patience)) && c.answerBy.CompareAndSwap(notWaiting, overdue)
 }
 
 // spell is something that happens again and again, and may take long.

@@ -91,13 +91,6 @@ func (x *exchange) hurry() {
 	}
 }
 
-// hurryEnd does so for the end of an upstream's answer on a stream of HTTP/2, which goes out when all of ours is done.
-func (x *exchange) hurryEnd(r *http.Request) {
-	if r.ProtoMajor == 2 && r.Context().Err() == nil { // a deadline of a stream that is gone would be kept all the same
-		_ = http.NewResponseController(x.ResponseWriter).SetWriteDeadline(time.Now().Add(x.taken))
-	}
-}
-
 // finishHead adds to the final head what is known only now.
 func (x *exchange) finishHead() {
 	if x.strict {
@@ -113,19 +106,10 @@ func (x *exchange) Write(b []byte) (int, error) {
 	if x.status == 0 {
 		x.WriteHeader(http.StatusOK)
 	}
-	x.connection.sending.begin()
 	n, err := x.ResponseWriter.Write(b)
-	x.connection.sending.end()
 	x.bytes += int64(n)
 	x.connection.move()
 	return n, err
-}
-
-// FlushError sends what was written (http.ResponseController).
-func (x *exchange) FlushError() error {
-	x.connection.sending.begin()
-	defer x.connection.sending.end()
-	return http.NewResponseController(x.ResponseWriter).Flush()
 }
 
 // Hijack hands the connection over after an upgrade; of what passes then, only that it does is noted. The head of the answer, with the
@@ -141,7 +125,7 @@ func (x *exchange) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	return upgraded{conn, &x.connection, rw.Reader}, rw, nil
 }
 
-// Unwrap lets http.ResponseController set deadlines.
+// Unwrap lets http.ResponseController flush and set deadlines.
 func (x *exchange) Unwrap() http.ResponseWriter { return x.ResponseWriter }
 
 func (x *exchange) answered() bool { return x.status != 0 }

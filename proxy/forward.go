@@ -50,7 +50,6 @@ func (p *Proxy) forward(x *exchange, r *http.Request, route *access.Route, who *
 	d.proxy.ServeHTTP(&d.answer, in)
 	x.dropCookieTrailers()
 	d.body.giveUp(x, r)
-	x.hurryEnd(r)
 	if d.failed == nil && x.connection.cut.Load() != nil && !x.upgraded() {
 		panic(http.ErrAbortHandler) // cut at its very end: force may have put deadlines on the client's connection, which is good for nothing then
 	}
@@ -216,7 +215,7 @@ func (f *answerFilter) WriteHeader(status int) {
 	}
 	f.exchange.WriteHeader(status)
 	if status >= 200 && f.d.length > bufferSize {
-		_ = f.FlushError()
+		_ = http.NewResponseController(f.ResponseWriter).Flush()
 	}
 }
 
@@ -226,7 +225,7 @@ func (f *answerFilter) WriteHeader(status int) {
 func (f *answerFilter) Write(b []byte) (int, error) {
 	n, err := f.exchange.Write(b)
 	if err == nil && f.bytes < f.d.length {
-		_ = f.FlushError()
+		_ = http.NewResponseController(f.ResponseWriter).Flush()
 	}
 	return n, err
 }

@@ -297,17 +297,3 @@ func TestHTTP2AnswersThatNobodyTakes(t *testing.T) {
 		t.Errorf("the upstream's answer ends: %s", end)
 	}
 }
-
-// Nor does one that asks for little and grants no window hold its stream: what is left is written when the exchange has ended.
-func TestSmallAnswersThatNobodyTakesEnd(t *testing.T) {
-	s := public(t, func(c *config.Config) { c.IdleTimeout = time.Second })
-	s.Upstream.Answer = func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, "small") }
-	c := s.client2(http2.Setting{ID: http2.SettingInitialWindowSize, Val: 0})
-	c.ask(t, c.get("/")...)
-	if got := c.status(); got != "200" {
-		t.Fatal(got)
-	}
-	if got := c.end(); got != "reset" {
-		t.Errorf("the stream ends with %s", got)
-	}
-}

@@ -41,7 +41,7 @@ func (p *Proxy) judge(c *connection) (v *verdict) {
 	if c.stalled(p.config.IdleTimeout) {
 		return &verdict{reason: cutStalled}
 	}
-	if c.overburdened(max(p.config.IdleTimeout, c.patience)) {
+	if c.overburdened(p.config.IdleTimeout) {
 		c.cancel()
 	}
 	if c.carried == nil {

@@ -14,8 +14,15 @@ import (
 // waiting is an exchange that was let in, whose upstream may take a second to the head of its answer.
 func waiting(w *watched) (*exchange, context.Context) {
 	x, ctx := w.open()
-	x.connection.patience = time.Second
+	allow(&x.connection, time.Second)
 	return x, ctx
+}
+
+// allow says how long an upstream may take, to looks as well.
+func allow(c *connection, patience time.Duration) {
+	c.judging.Lock()
+	defer c.judging.Unlock()
+	c.patience = patience
 }
 
 // givesUpWithin waits until an exchange gives up, which it is to do so long from now or half a second later.
@@ -62,7 +69,7 @@ func TestAnswerInTimeIsNotGivenUp(t *testing.T) {
 	for name, begins := range map[string]func(*connection){
 		"after its request":          func(c *connection) { c.awaitAnswer(); c.answeredInTime() },
 		"before its request's end":   func(c *connection) { c.answeredInTime(); c.awaitAnswer() },
-		"without a limit, and never": func(c *connection) { c.patience = 0; c.awaitAnswer() },
+		"without a limit, and never": func(c *connection) { allow(c, 0); c.awaitAnswer() },
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

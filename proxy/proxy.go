@@ -3,7 +3,6 @@
 // A request walks through these files in this order:
 //
 //	server.go        the public listener, and its limits
-//	unsent_linux.go  how far the kernel may be ahead of a slow peer
 //	room.go          how many connections it has room for
 //	proxy.go         the handler, and which way a request goes
 //	exchange.go      one request and its answer, as log and metrics will tell it
@@ -24,6 +23,7 @@
 //	connections.go   what goes on for long, and does not outlive its session
 //	judge.go         why it is to end
 //	patience.go      how long to wait for the upstream
+//	unsent_linux.go  how far the kernel may be ahead of a slow one
 //	caches.go        who may keep the answer
 //	strict.go        that browsers come by https
 //

@@ -3,7 +3,6 @@ package proxy_test
 import (
 	"bufio"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -171,21 +170,4 @@ func TestAnswersOfUpstreamsAfterOurs(t *testing.T) {
 	if text, err := io.ReadAll(conn); err != nil || !strings.HasSuffix(string(text), "done") {
 		t.Errorf("the answers are %q, %v", text, err)
 	}
-}
-
-// Who takes nothing of a public answer does not hold a seat for ever.
-func TestDownloadsThatNobodyTakesMakeRoom(t *testing.T) {
-	s := public(t, func(c *config.Config) { c.IdleTimeout, c.MaxConnections = time.Second, 1 })
-	s.Upstream.Answer = func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/large" {
-			_, _ = io.Copy(w, strings.NewReader(strings.Repeat("x", 64<<20)))
-		}
-	}
-	greedy := s.dial(time.Minute)
-	fmt.Fprintf(greedy, "GET /large HTTP/1.1\r\nHost: %s\r\n\r\n", strings.TrimPrefix(s.URL, "http://"))
-	eventually(t, func() bool { return s.metric("doorward_in_flight_requests") == 1 })
-	if got := s.askOn(s.dial(10 * time.Second)); got != http.StatusOK {
-		t.Errorf("after ten times IDLE_TIMEOUT the seat is still taken: %d", got)
-	}
-	greedy.Close()
 }

@@ -2,10 +2,8 @@ package proxy
 
 import (
 	"crypto/tls"
-	"errors"
 	"net"
 	"net/http"
-	"syscall"
 	"time"
 )
 
@@ -13,7 +11,7 @@ import (
 //
 //   - Every limit of a listener that is open to the world is a setting, and none but MAX_CONNECTIONS is off unless somebody says so. net/http
 //     has no time limits of its own.
-//   - Bodies and answers have no time limit: uploads, downloads and streams may be long. A peer that does nothing is given up (connections.go).
+//   - Bodies and answers have no time limit: uploads, downloads and streams may be long. A request that does not go on is given up (connections.go).
 //   - What a peer sent is not quoted in the log.
 
 // Server is a server for the public listener. Where it has a TLSConfig, serve with its ServeTLS and empty file names.
@@ -62,30 +60,12 @@ func (p *Proxy) countConnection(conn net.Conn, state http.ConnState) {
 	switch state {
 	case http.StateNew:
 		p.metrics.connections.Inc()
-		if socket, err := socketOf(conn); err == nil {
-			_ = boundUnsent(socket) // not all sockets know it
-		}
 	case http.StateClosed, http.StateHijacked:
 		p.metrics.connections.Dec()
 	}
 	if seat := seatOf(conn); seat != nil {
 		seat.becomes(state)
 	}
-}
-
-// socketOf is what the kernel knows a connection of the server's by.
-func socketOf(conn net.Conn) (syscall.RawConn, error) {
-	if secure, ok := conn.(*tls.Conn); ok {
-		conn = secure.NetConn()
-	}
-	if s, ok := conn.(*seat); ok {
-		conn = s.Conn
-	}
-	socket, ok := conn.(syscall.Conn)
-	if !ok {
-		return nil, errors.ErrUnsupported
-	}
-	return socket.SyscallConn()
 }
 
 // Limit makes a listener of the public server keep to MAX_CONNECTIONS.

@@ -11,7 +11,7 @@ const tcpNotsentLowat = 0x19
 // maxUnsent is how much the kernel takes of what it cannot send yet.
 const maxUnsent = 128 << 10
 
-// boundUnsent keeps the kernel from taking megabytes of what a slow peer takes by and by: between two writes it would seem to take nothing.
+// boundUnsent keeps the kernel from taking megabytes of what a slow upstream takes by and by: between two writes it would seem to take nothing.
 // What is on its way is not bounded.
 func boundUnsent(socket syscall.RawConn) error {
 	var err error

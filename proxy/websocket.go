@@ -41,9 +41,7 @@ func (u upgraded) Read(b []byte) (n int, err error) {
 }
 
 func (u upgraded) Write(b []byte) (int, error) {
-	u.connection.sending.begin()
 	n, err := u.Conn.Write(b)
-	u.connection.sending.end()
 	if n > 0 {
 		u.connection.move()
 	}
