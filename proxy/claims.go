@@ -72,9 +72,9 @@ func (p *Proxy) newSession(person *provider.Person, began time.Time) (*session.S
 // claimsToKeep are the claims of a person that rules or headers name.
 func (p *Proxy) claimsToKeep(person *provider.Person) map[string]any {
 	kept := map[string]any{}
+	_, verified := person.Email("email")
 	for _, path := range p.keptClaims() {
 		value, found := person.Claim(path)
-		_, verified := person.Email("email")
 		switch {
 		case path == "email_verified" && verified:
 			value = true

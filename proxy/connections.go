@@ -123,12 +123,6 @@ func (c *connection) stalled(patience time.Duration) bool {
 	return c.in.ProtoMajor == 1 && c.answerBy.Load() != answered && c.receiving.lasts(patience)
 }
 
-// overburdened says, once, that an upstream that has not answered has taken nothing of the request for as long as the client would have to send
-// more, or for as long as it may take to answer if that is longer.
-func (c *connection) overburdened(idle time.Duration) bool {
-	return c.patience > 0 && c.passing.lasts(max(idle, c.patience)) && c.answerBy.CompareAndSwap(notWaiting, overdue)
-}
-
 // spell is something that happens again and again, and may take long.
 type spell struct {
 	turns atomic.Uint32 // odd while it goes on

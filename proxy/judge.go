@@ -41,9 +41,6 @@ func (p *Proxy) judge(c *connection) (v *verdict) {
 	if c.stalled(p.config.IdleTimeout) {
 		return &verdict{reason: cutStalled}
 	}
-	if c.overburdened(p.config.IdleTimeout) {
-		c.cancel()
-	}
 	if c.carried == nil {
 		return p.judgeStranger(c)
 	}

@@ -23,10 +23,17 @@ func (c *connection) awaitAnswer() {
 	}
 }
 
-// becomesOverdue says, once, that the answer has not come in time.
+// becomesOverdue says, once, that the answer has not come in time, or that its upstream is overburdened before.
 func (c *connection) becomesOverdue() bool {
 	by := c.answerBy.Load()
-	return by > 0 && int64(time.Since(c.of.start)) >= by && c.answerBy.CompareAndSwap(by, overdue)
+	late := by > 0 && int64(time.Since(c.of.start)) >= by || by == notWaiting && c.overburdened()
+	return late && c.answerBy.CompareAndSwap(by, overdue)
+}
+
+// overburdened says whether an upstream has taken nothing of the request for as long as the client would have to send more, or for as long as it
+// may take to answer if that is longer.
+func (c *connection) overburdened() bool {
+	return c.patience > 0 && c.passing.lasts(max(c.of.taken, c.patience))
 }
 
 // answeredInTime notes that there is an answer, and says whether it has come in time.

@@ -20,8 +20,8 @@ func waiting(w *watched) (*exchange, context.Context) {
 
 // allow says how long an upstream may take, to looks as well.
 func allow(c *connection, patience time.Duration) {
-	c.judging.Lock()
-	defer c.judging.Unlock()
+	c.all.mu.Lock()
+	defer c.all.mu.Unlock()
 	c.patience = patience
 }
 

@@ -301,7 +301,7 @@ func (p *Proxy) renewSession(ctx context.Context, s *session.Session) renewal {
 			p.revokeToken(person.RefreshToken) // nobody will hold it
 			return r
 		}
-		p.seen.note(r.next.ProviderSession)
+		p.remember(r.next)
 		p.tellOthers(ctx, r.next) // it may have brought a sid, and Redis may have lost the one it had
 	case person != nil && person.RefreshToken != s.RefreshToken:
 		next := *s // the old refresh token is spent, the new access token is not checked to the end

@@ -101,6 +101,19 @@ func (s *site) asking(cookie, path string) <-chan asked {
 	return done
 }
 
+// amidRefresh asks for a page that waits for a refresh, and returns when that is made. It is answered once goOn is closed.
+func (s *site) amidRefresh(cookie string) (on <-chan asked, goOn chan struct{}) {
+	s.t.Helper()
+	at, goOn := make(chan struct{}), make(chan struct{})
+	s.Provider.BendRefreshes(func(*providertest.Answer) {
+		close(at)
+		<-goOn
+	})
+	on = s.asking(cookie, "/x")
+	<-at
+	return on, goOn
+}
+
 // arrives waits for an answer.
 func arrives(t *testing.T, s *site, on <-chan asked) *page {
 	t.Helper()

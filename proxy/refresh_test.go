@@ -303,13 +303,7 @@ func TestSignOutDuringARefresh(t *testing.T) {
 	b := s.signedIn("alice")
 	old := b.carried(s).RefreshToken
 	cookie := b.age(s, untilDead)
-	at, goOn := make(chan struct{}), make(chan struct{})
-	s.Provider.BendRefreshes(func(*providertest.Answer) { // the refresh is made and not answered yet
-		close(at)
-		<-goOn
-	})
-	on := s.asking(cookie, "/x")
-	<-at
+	on, goOn := s.amidRefresh(cookie)
 	b.request(http.MethodPost, s.URL+"/oauth2/sign_out", headers("Sec-Fetch-Site", "same-origin"), "").wants(t, http.StatusSeeOther)
 	if held := b.cookies(s.URL); len(held) != 0 {
 		t.Errorf("the browser holds %d cookies", len(held))
@@ -855,13 +849,7 @@ func TestLoginDuringARefreshRevokesNothing(t *testing.T) {
 	s := newLivingSite(t, nil)
 	b := s.signedIn("alice")
 	cookie := b.age(s, untilDead)
-	at, goOn := make(chan struct{}), make(chan struct{})
-	s.Provider.BendRefreshes(func(*providertest.Answer) {
-		close(at)
-		<-goOn
-	})
-	on := s.asking(cookie, "/x")
-	<-at
+	on, goOn := s.amidRefresh(cookie)
 	b.walk(s.URL + "/oauth2/start?rd=/y")
 	close(goOn)
 	arrives(t, s, on).wants(t, http.StatusUnauthorized)

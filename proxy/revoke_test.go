@@ -151,13 +151,7 @@ func TestAnAdministratorEndsASessionDuringARefresh(t *testing.T) {
 	s := newLivingSite(t, withAdminToken)
 	b := s.signedIn("alice")
 	cookie := b.age(s, untilDead)
-	at, goOn := make(chan struct{}), make(chan struct{})
-	s.Provider.BendRefreshes(func(*providertest.Answer) {
-		close(at)
-		<-goOn
-	})
-	on := s.asking(cookie, "/x")
-	<-at
+	on, goOn := s.amidRefresh(cookie)
 	s.revoke("user=alice").wants(t, http.StatusOK)
 	close(goOn)
 

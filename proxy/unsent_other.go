@@ -5,4 +5,4 @@ package proxy
 import "syscall"
 
 // boundUnsent does nothing here: what other kernels take at once is less, or is not known.
-func boundUnsent(syscall.RawConn) error { return nil }
+func boundUnsent(string, string, syscall.RawConn) error { return nil }

@@ -10,7 +10,6 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -38,7 +37,7 @@ type transport interface {
 	CloseIdleConnections()
 }
 
-// byVersion asks for WebSockets in HTTP/1.1, and for all else in HTTP/2.
+// byVersion asks for WebSockets in HTTP/1.1 (those of HTTP/2, RFC 8441, are spoken by few), and for all else in HTTP/2.
 type byVersion struct {
 	*http.Transport
 	first *http.Transport
@@ -60,10 +59,7 @@ func (v byVersion) CloseIdleConnections() {
 // or the Transport would unpack them), and no environment variable leads them through another proxy.
 func newUpstream(entry config.Upstream, fast bool, notice func(setting string, err error)) *upstream {
 	u := &upstream{Upstream: entry, name: entry.Name(), target: &url.URL{Scheme: "http", Host: entry.URL.Host}}
-	dialer := &net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second, Control: func(_, _ string, socket syscall.RawConn) error {
-		_ = boundUnsent(socket) // not all sockets know it
-		return nil
-	}}
+	dialer := &net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second, Control: boundUnsent}
 	standard := &http.Transport{
 		DialContext:            dialer.DialContext,
 		DisableCompression:     true,
@@ -76,6 +72,7 @@ func newUpstream(entry config.Upstream, fast bool, notice func(setting string, e
 		// A connection of HTTP/2 that died without a word would let every request on it run into its timeout, for many minutes.
 		HTTP2: &http.HTTP2Config{SendPingTimeout: 10 * time.Second, PingTimeout: 5 * time.Second},
 	}
+	u.transport = standard
 	standard.Protocols.SetHTTP1(true)
 	standard.TLSClientConfig, u.look = entry.FollowTLS(notice)
 	switch entry.URL.Scheme {
@@ -85,18 +82,15 @@ func newUpstream(entry config.Upstream, fast bool, notice func(setting string, e
 	case "h2c":
 		standard.Protocols.SetHTTP1(false)
 		standard.Protocols.SetUnencryptedHTTP2(true)
+		first := standard.Clone()
+		first.Protocols = new(http.Protocols)
+		first.Protocols.SetHTTP1(true)
+		u.transport = byVersion{standard, first}
 	case "unix":
 		u.target.Host = "localhost"
 		standard.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return dialer.DialContext(ctx, "unix", entry.URL.Path)
 		}
-	}
-	u.transport = standard
-	if entry.URL.Scheme == "h2c" { // WebSockets there are HTTP/1.1's (RFC 8441 is spoken by few)
-		first := standard.Clone()
-		first.Protocols = new(http.Protocols)
-		first.Protocols.SetHTTP1(true)
-		u.transport = byVersion{standard, first}
 	}
 	if fast && (entry.URL.Scheme == "http" || entry.URL.Scheme == "unix") {
 		u.transport = fasttransport.New(u.target, standard)
