@@ -71,7 +71,7 @@ func (p *Policy) checkAgreement(route *Route, host, prefix string, q query) erro
 		if err := p.compare(route, host, q, at.steps()); err != nil {
 			return err
 		}
-		if err := p.checkFolded(route, host, q, at.steps()); err != nil {
+		if err := p.checkComparisons(route, host, q, at.steps()); err != nil {
 			return err
 		}
 		for j := range p.meanings {
@@ -88,13 +88,19 @@ func (p *Policy) checkAgreement(route *Route, host, prefix string, q query) erro
 	return nil
 }
 
-// checkFolded compares what a server reads that ignores letter case, unless the route's upstream does not.
-func (p *Policy) checkFolded(route *Route, host string, q query, steps []*meaning) error {
-	if slices.Contains(p.traits(route), caseSensitive) {
-		return nil
+// checkComparisons returns an error where the query leads elsewhere with a server that does not compare names exactly.
+func (p *Policy) checkComparisons(route *Route, host string, q query, steps []*meaning) error {
+	for _, by := range comparisons {
+		same := !p.decides.apart(by) && !p.serves.apart(by) && !by.mayChange(q.path)
+		if same || by == caseless && slices.Contains(p.traits(route), caseSensitive) {
+			continue
+		}
+		q.by = by
+		if err := p.compare(route, host, q, append(steps, by.meaning())); err != nil {
+			return err
+		}
 	}
-	q.fold = true
-	return p.compare(route, host, q, append(steps, &meaning{does: "ignores letter case", trait: caseSensitive}))
+	return nil
 }
 
 // compare returns an error where the query leads elsewhere than the route.
@@ -104,12 +110,8 @@ func (p *Policy) compare(route *Route, host string, q query, steps []*meaning) e
 	if slices.Equal(route.rules, other.rules) && route.upstream == other.upstream && !differ {
 		return nil
 	}
-	read := q.path
-	if q.fold {
-		read = foldPath(read)
-	}
 	e := &AmbiguousPathError{
-		Read:      printable(read),
+		Read:      printable(q.by.formPath(q.path)),
 		Rules:     [2]string{route.Rule(), other.Rule()},
 		Upstreams: [2]string{p.upstreamLabel(route), p.upstreamLabel(other)},
 		Wildcard:  wildcard,

@@ -20,6 +20,11 @@ func TestAmbiguityIsExplained(t *testing.T) {
 		{"case", adminRules, "/ADMIN/", `a server that ignores letter case reads it as /admin/, and its rule would be "/admin/" instead of "/"`},
 		{"case and escapes", "/ public\n/\"a b/é\" group:A", "/A%20b/%C3%89", `reads it as /a%20b/%C3%A9, and`},
 		{"case beside escapes", "/ public\n/{x}/y group:A", "/Q%2F/Y", `reads it as /q%2F/y, and`},
+		{"marks", "/ public\n/büro/ group:A", "/bu%CC%88ro/", `takes Unicode's two spellings of ü for one reads it as /b%C3%BCro/, and its rule would be "/büro/" instead of "/"`},
+		{"marks of a rule", "/ public\n/bu\u0308ro/ group:A", "/b%C3%BCro/", `instead of "/"`},
+		{"marks and case", "/ public\n/büro/ group:A", "/BU%CC%88RO/", `a server that ignores letter case reads it as /b%C3%BCro/, and`},
+		{"marks of small letters alone", "/ public\n/ǰ/ group:A", "/J%CC%8C/", `ignores letter case`},
+		{"marks behind escapes", "/ public\n/büro/ group:A", "/bu%25CC%2588ro/", `a server that decodes twice, then takes Unicode's two spellings of ü for one`},
 		{"capital rule", "/ public\n/Admin/ group:A", "/admin/", `its rule would be "/Admin/" instead of "/"`},
 		{"no rule", "/admin/ group:A", "//admin", `its rule would be "/admin/" instead of "none"`},
 		{"wildcard", "/u/{name}/ claim:n={name}", "/u/a%20/", `{name} of rule "/u/{name}/" would have another value`},
@@ -104,6 +109,63 @@ func TestTooManyReadings(t *testing.T) {
 			t.Errorf("%.40s…: %v", path, err)
 		}
 	}
+}
+
+// A rule for letters with marks still decides, and where no rule tells spellings apart, each of them passes as it came.
+func TestMarksPass(t *testing.T) {
+	p := compile(t, "/ public\n/büro/ group:A\n/u/{name}/ user:{name}", Upstream{Paths: []string{caseSensitive}})
+	for path, want := range map[string]string{
+		"/b%C3%BCro/akten": "/büro/", "/b%c3%bcro": "/büro/", "/Bu%CC%88ro/": "/", "/cafe%CC%81": "/", "/caf%C3%A9": "/", "/u/J%C3%BCrgen/": "/u/{name}/",
+	} {
+		if route, err := p.Route("GET", "h", path); err != nil || route.Rule() != want {
+			t.Errorf("%s: %v, want %s", path, err, want)
+		}
+	}
+}
+
+// Letter case apart, an upstream's promise about it does not speak of marks.
+func TestMarksOfCaseSensitiveUpstreams(t *testing.T) {
+	p := compile(t, "/ public\n/büro/ group:A\n/u/{name}/ user:{name}", Upstream{Paths: []string{caseSensitive}})
+	for _, path := range []string{"/bu%CC%88ro/", "/u/Ju%CC%88rgen/"} {
+		if e := ambiguity(p, path); e == nil || e.Trait != "" {
+			t.Errorf("%s: %v", path, e)
+		}
+	}
+}
+
+// What is one name by a comparison is one by all that are looser, which may therefore be asked about alone.
+func FuzzComparisons(f *testing.F) {
+	f.Add("bu\u0308ro", "BÜRO")
+	f.Add("ǰ\xff", "J\u030c")
+	f.Add("I\u0307", "ı")
+	f.Fuzz(func(t *testing.T, a, b string) {
+		for _, name := range []string{a, b, a + b} {
+			for _, by := range comparisons {
+				if form := by.form(name); by.form(form) != form {
+					t.Errorf("%q has the form %q by %v, and that %q", name, form, by, by.form(form))
+				}
+			}
+			if caseless.form(composed.form(name)) != caseless.form(name) {
+				t.Errorf("%q: composed, it has another form", name)
+			}
+		}
+	})
+}
+
+// mayChange may be wrong in one direction only.
+func FuzzMayChange(f *testing.F) {
+	f.Add("/A%41")
+	f.Add("/b%C3%BCro")
+	f.Fuzz(func(t *testing.T, path string) {
+		if checkEscaped(path) != nil {
+			return
+		}
+		for _, by := range comparisons {
+			if !by.mayChange(path) && by.formPath(path) != path {
+				t.Errorf("%q is %q by %v", path, by.formPath(path), by)
+			}
+		}
+	})
 }
 
 func TestFoldCase(t *testing.T) {

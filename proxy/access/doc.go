@@ -75,6 +75,7 @@
 //	drops characters that do not show              /ad%e2%80%8bmin       applications that normalise names (IDNA, PRECIS)
 //	reads overlong UTF-8                           /%c1%a1dmin           old IIS, old Java, decoders written by hand
 //	drops bytes that are no UTF-8                  /ad%ffmin             iconv //IGNORE, decoders with errors=ignore
+//	takes Unicode's two spellings of ü for one     /bu%cc%88ro           APFS, HFS+, ZFS, whoever normalises names (this is /büro, and not /admin)
 //	ignores letter case                            /Admin                IIS, ASP.NET, Express, file systems of Windows and macOS
 //
 // An upstream with paths=opaque-slash does not take %2F for a slash, one with paths=case-sensitive does not ignore letter case. What is

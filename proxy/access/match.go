@@ -77,7 +77,7 @@ func (n *node) child(s segment) *node {
 type query struct {
 	method string // empty for patterns without methods
 	path   string // escaped, begins with a slash
-	fold   bool   // compare names as a server that ignores letter case
+	by     comparison
 }
 
 // find appends the patterns that decide for a canonical host. hosted says that their host is not the empty one.
@@ -144,11 +144,7 @@ func (m *matcher) walk(n *node, found []int, q *query, rest string, more bool, d
 
 // name returns a segment as patterns compare it.
 func (q *query) name(escaped string) string {
-	name := unescape(escaped)
-	if q.fold {
-		return foldCase(name)
-	}
-	return name
+	return q.by.form(unescape(escaped))
 }
 
 // names returns all segments as patterns compare them.
@@ -192,34 +188,33 @@ func (m *matcher) unbeaten(found []int) []int {
 	return append(found[:0], kept...)
 }
 
-// matchers find patterns for servers of both kinds: those that heed letter case, and those that ignore it.
-type matchers struct {
-	plain  *matcher
-	folded *matcher // the plain one where no pattern has upper-case letters
-}
+// matchers find patterns for servers of each comparison. Where a comparison changes no pattern, its matcher is the exact one.
+type matchers [len(comparisons) + 1]*matcher
 
 func newMatchers[T any](entries []T, of func(T) *pattern) matchers {
-	var plain, folded []pattern
-	differ := false
+	var patterns []pattern
 	for _, entry := range entries {
-		p := of(entry)
-		plain, folded = append(plain, *p), append(folded, p.folded())
-		differ = differ || !slices.Equal(p.segments, folded[len(folded)-1].segments)
+		patterns = append(patterns, *of(entry))
 	}
-	m := matchers{plain: newMatcher(plain)}
-	m.folded = m.plain
-	if differ {
-		m.folded = newMatcher(folded)
+	m := matchers{exact: newMatcher(patterns)}
+	for _, by := range comparisons {
+		m[by] = m[exact]
+		if formed := inForm(patterns, by); !slices.EqualFunc(patterns, formed, sameSegments) {
+			m[by] = newMatcher(formed)
+		}
 	}
 	return m
 }
 
-// foldedApart says whether letter case matters to a path that has no upper-case letters.
-func (m matchers) foldedApart() bool { return m.plain != m.folded }
-
-func (m matchers) of(q *query) *matcher {
-	if q.fold {
-		return m.folded
+func inForm(patterns []pattern, by comparison) []pattern {
+	formed := make([]pattern, len(patterns))
+	for i := range patterns {
+		formed[i] = patterns[i].inForm(by)
 	}
-	return m.plain
+	return formed
 }
+
+func sameSegments(a, b pattern) bool { return slices.Equal(a.segments, b.segments) }
+
+// apart says whether the comparison changes a pattern.
+func (m *matchers) apart(by comparison) bool { return m[by] != m[exact] }

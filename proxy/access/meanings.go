@@ -28,8 +28,8 @@ type meaning struct {
 	read  func(path string) string
 }
 
-// meanings returns the table, with some servers that read so. Letter case is not among them, since it changes how names are
-// compared and not where they end; it is asked about every reading: IIS, ASP.NET, Express, and file systems of Windows and macOS.
+// meanings returns the table, with some servers that read so. Letter case and marks are not among them, since they change how names
+// are compared and not where they end; they are asked about every reading (see comparison).
 func meanings() []meaning {
 	return []meaning{
 		// Apache httpd, nginx and most others decode before they do anything below; some proxies after it.

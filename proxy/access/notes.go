@@ -23,11 +23,13 @@ func (p *Policy) Notes() []string {
 }
 
 func pairNotes(a, b *rule) []string {
-	foldedA, foldedB := a.folded(), b.folded()
 	switch {
 	case a.overlaps(b.pattern):
 		return []string{fmt.Sprintf("rules %q and %q overlap, and neither is more specific: where both cover a request, both must hold", a.label, b.label)}
-	case !a.meets(b.pattern) && a.methods.meet(b.methods) && foldedA.same(&foldedB):
+	case a.meets(b.pattern) || !a.methods.meet(b.methods):
+	case a.sameBy(composed, b.pattern):
+		return []string{fmt.Sprintf("rules %q and %q differ in the spelling of letters with marks alone (Unicode NFC, NFD): their paths are refused as ambiguous; drop one", a.label, b.label)}
+	case a.sameBy(caseless, b.pattern):
 		return []string{fmt.Sprintf("rules %q and %q differ in letter case alone: their paths are refused as ambiguous unless the upstream says paths=case-sensitive", a.label, b.label)}
 	}
 	return nil

@@ -32,26 +32,23 @@ func checkEscaped(path string) error {
 	return nil
 }
 
-// isPlain says whether every known server reads the path alike, but for letter case: upper is true where it has capital
-// letters.
-func isPlain(path string) (plain, upper bool) {
+// isPlain says whether every known server reads the path alike, but for letter case.
+func isPlain(path string) bool {
 	last := byte(0)
 	for i := range len(path) {
 		c := path[i]
 		switch {
-		case 'a' <= c && c <= 'z' || '0' <= c && c <= '9' || c == '-' || c == '_' || c == '.':
+		case 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '-' || c == '_' || c == '.':
 		case c == '/':
 			if last == '/' || last == '.' {
-				return false, upper
+				return false
 			}
-		case 'A' <= c && c <= 'Z':
-			upper = true
 		case !isHarmless(c):
-			return false, upper
+			return false
 		}
 		last = c
 	}
-	return path != "" && path[0] == '/' && last != '.', upper
+	return path != "" && path[0] == '/' && last != '.'
 }
 
 // isHarmless says of a rarer byte that it stands for itself everywhere (RFC 3986 3.3, without ; and $ and brackets).

@@ -85,19 +85,25 @@ func (p *pattern) same(other *pattern) bool {
 		p.methods.within(other.methods) && other.methods.within(p.methods)
 }
 
+// sameBy says whether both cover the very same requests for a server that compares so.
+func (p *pattern) sameBy(by comparison, other *pattern) bool {
+	a, b := p.inForm(by), other.inForm(by)
+	return a.same(&b)
+}
+
 // overlaps says whether some request is covered by both although neither beats the other.
 func (p *pattern) overlaps(other *pattern) bool {
 	return p.host == other.host && p.meets(other) && p.methods.meet(other.methods) && !p.beats(other) && !other.beats(p)
 }
 
-// folded returns the pattern as a server reads it that ignores letter case.
-func (p *pattern) folded() pattern {
-	f := *p
-	f.segments = slices.Clone(p.segments)
-	for i := range f.segments {
-		f.segments[i].literal = foldCase(f.segments[i].literal)
+// inForm returns the pattern as a server reads it that compares so.
+func (p *pattern) inForm(by comparison) pattern {
+	formed := *p
+	formed.segments = slices.Clone(p.segments)
+	for i := range formed.segments {
+		formed.segments[i].literal = by.form(formed.segments[i].literal)
 	}
-	return f
+	return formed
 }
 
 // wildcards returns the names that requirements may use.

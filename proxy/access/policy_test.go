@@ -84,6 +84,7 @@ func TestNotes(t *testing.T) {
 		{"other methods", "GET /{a}/b public\nPOST /c/{d} public", ""},
 		{"other hosts", "h/{a}/b public\ni/c/{d} public", ""},
 		{"letter case", "/Docs/ public\n/docs/ group:A", "letter case alone"},
+		{"marks", "/büro/ public\n/bu\u0308ro/ group:A", "the spelling of letters with marks alone"},
 		{"closed host", "/admin/ deny\nh/admin/x public", `rule "h/admin/x" never decides: "/admin/" holds on every host`},
 		{"host opened again", "/admin/ deny\n/admin/x group:A\nh/admin/x public", ""},
 		{"methods taken", "GET /x public\nPOST /x public\nGET,POST /x public", `rule "GET,POST /x" never decides`},

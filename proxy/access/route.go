@@ -107,7 +107,7 @@ func (r *Route) Check(s *Subject) *Refusal {
 func (p *Policy) Route(method, host, path string) (*Route, error) {
 	host = canonicalHost(host)
 	q := query{method: method, path: path}
-	plain, upper := isPlain(path)
+	plain := isPlain(path)
 	if !plain {
 		if err := checkEscaped(path); err != nil {
 			return nil, err
@@ -121,8 +121,8 @@ func (p *Policy) Route(method, host, path string) (*Route, error) {
 		if strip := p.strip(route); err == nil && strip != "" && strings.HasPrefix(path, strip) {
 			err = p.checkAgreement(route, host, strip, q)
 		}
-	case upper || p.decides.foldedApart() || p.serves.foldedApart():
-		err = p.checkFolded(route, host, q, nil)
+	default:
+		err = p.checkComparisons(route, host, q, nil)
 	}
 	if err != nil {
 		return nil, err
@@ -156,7 +156,7 @@ func (p *Policy) lookUp(host string, q query) *Route {
 		r.bindings = append(r.bindings, p.bind(i, &q))
 	}
 	q.method = ""
-	if upstreams, _ := p.serves.of(&q).find(onStack[:0], host, &q); len(upstreams) > 0 {
+	if upstreams, _ := p.serves[q.by].find(onStack[:0], host, &q); len(upstreams) > 0 {
 		r.upstream = upstreams[0]
 	}
 	return r
@@ -164,7 +164,7 @@ func (p *Policy) lookUp(host string, q query) *Route {
 
 // deciding appends the rules that decide. A hostless deny that would decide if no rule had a host decides everywhere.
 func (p *Policy) deciding(found []int, host string, q *query) []int {
-	rules := p.decides.of(q)
+	rules := p.decides[q.by]
 	found, hosted := rules.find(found, host, q)
 	if !hosted {
 		return found
