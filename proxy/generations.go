@@ -46,8 +46,6 @@ type lineage struct {
 	tries   int              // that failed in a row
 	retryAt time.Time        // when to try again, not before
 
-	replaced bool // by a login of the same person
-
 	place *list.Element
 	bytes int
 }
@@ -137,23 +135,6 @@ func (g *generations) finish(id string, r renewal) int {
 func pauseAfter(tries int) time.Duration {
 	longest := min(firstPause<<min(tries-1, 10), longestPause)
 	return longest/2 + rand.N(longest/2)
-}
-
-// replace notes that a login of the same person takes the place of a session, for whoever is refreshing that. The session is ended next.
-func (g *generations) replace(id string) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if l := g.lineages[id]; l != nil {
-		l.replaced = true
-	}
-}
-
-// isReplaced says whether replace has noted that of a session.
-func (g *generations) isReplaced(id string) bool {
-	g.mu.RLock()
-	defer g.mu.RUnlock()
-	l := g.lineages[id]
-	return l != nil && l.replaced
 }
 
 // forget drops a session that is over, and tells whether it was there. One whose refresh is under way is dropped by whoever finishes

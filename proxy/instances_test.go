@@ -111,6 +111,44 @@ func TestInstancesHearOfLogouts(t *testing.T) {
 	}
 }
 
+// The same person's login at one takes the place of a session that the other is refreshing, which revokes nothing at the provider then: it may
+// count both sessions as one.
+func TestInstancesRevokeNothingAtALogin(t *testing.T) {
+	instances(t, func(t *testing.T, one, two *site) {
+		b := one.signedIn("alice")
+		before := b.age(one, untilDead)
+		on, goOn := two.amidRefresh(before)
+		b.walk(one.URL + "/oauth2/start")
+		hears(t, two, before)
+		close(goOn)
+		arrives(t, two, on).wants(t, http.StatusUnauthorized)
+		two.Proxy.Rest()
+		if n := len(one.Provider.Revoked()); n != 0 {
+			t.Errorf("%d refresh tokens were revoked, which may end the new session, too", n)
+		}
+	})
+}
+
+// Somebody who signs out at one means the tokens, too, that the other gets at that moment.
+func TestInstancesRevokeWhatComesAfterASignOut(t *testing.T) {
+	instances(t, func(t *testing.T, one, two *site) {
+		b := one.signedIn("alice")
+		before := b.age(one, untilDead)
+		on, goOn := two.amidRefresh(before)
+		one.Proxy.Rest()
+		b.signOut(one, "")
+		one.Proxy.Rest()
+		n := len(one.Provider.Revoked())
+		hears(t, two, before)
+		close(goOn)
+		arrives(t, two, on).wants(t, http.StatusUnauthorized)
+		two.Proxy.Rest()
+		if more := len(one.Provider.Revoked()) - n; more != 1 {
+			t.Errorf("%d refresh tokens were revoked after the refresh, want 1", more)
+		}
+	})
+}
+
 // A frame of the provider's goes to whichever doorward, and that one ends a session that it has never seen: people came with it to another,
 // or to a process that is gone.
 func TestInstancesKnowEachOthersProviderSessions(t *testing.T) {

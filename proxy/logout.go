@@ -161,8 +161,8 @@ func (p *Proxy) replaceSession(r *http.Request, login *session.Login, s *session
 	case before.Issuer != s.Issuer || before.Subject != s.Subject:
 		_, _ = p.endTokens(before)
 	default:
-		p.refreshes.generations.replace(before.ID) // first, or a refresh that ends now takes this for a sign-out
-		_, _ = p.endSession(before)
+		_ = p.sessions.Replace(before)
+		p.refreshes.generations.forget(before.ID)
 	}
 }
 

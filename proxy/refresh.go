@@ -181,21 +181,18 @@ func (f *refresher) run(ctx context.Context, s *session.Session, request []slog.
 	r.request = request
 	tries := f.generations.finish(s.ID, r)
 	// Only now: whoever signs out from here on finds the new refresh token, and forgets it.
-	if f.sessions.Revoked(s) {
-		replaced := f.generations.isReplaced(s.ID)
-		if f.generations.forget(s.ID) && r.next != nil {
-			r.result = afterLogout
-			f.revokeUnless(replaced, r.next.RefreshToken)
-		}
+	if f.sessions.Revoked(s) && f.generations.forget(s.ID) && r.next != nil {
+		r.result = afterLogout
+		f.drop(r.next)
 	}
 	f.report(s, r, tries)
 }
 
-// revokeUnless revokes a refresh token that came after its session had ended, unless a login of the same person has replaced that: the provider
-// may count both sessions as one.
-func (f *refresher) revokeUnless(replaced bool, refreshToken string) {
-	if !replaced {
-		f.revoke(refreshToken)
+// drop revokes the refresh token of a generation that came after its session had ended, unless a login of the same person has replaced that: the
+// provider may count both sessions as one.
+func (f *refresher) drop(s *session.Session) {
+	if !f.sessions.Replaced(s) {
+		f.revoke(s.RefreshToken)
 	}
 }
 
@@ -245,7 +242,7 @@ func (f *refresher) share(ctx context.Context, s *session.Session, r renewal, en
 	err := f.sessions.Share(ctx, r.next)
 	switch {
 	case errors.Is(err, session.ErrRevoked):
-		f.revokeUnless(f.generations.isReplaced(s.ID), r.next.RefreshToken)
+		f.drop(r.next)
 		return renewal{outcome: provider.Ended, result: afterLogout}, false
 	case err != nil:
 		f.background.run(func(ctx context.Context) {

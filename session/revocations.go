@@ -11,7 +11,7 @@ import (
 // A session that lives in its cookie cannot be deleted where it lives: whoever kept a copy could go on with it (ASVS 7.4.1). So
 // what ended before its time is remembered here, and every look for a session asks.
 //
-//   - A session that was signed out is known by its identifier.
+//   - A session that was signed out is known by its identifier, and so is one that a login of the same person has replaced.
 //   - A sign-out that the provider reports names its session (iss and sid) or its user (iss and sub). All sessions end whose code
 //     exchange began before the report came. A new login, even one that the provider gives the same sid, counts. A report that names
 //     both ends that session alone, and those of the person's sessions whose sid the provider never said.
@@ -104,6 +104,14 @@ func (r *revocations) next() time.Time {
 // The keys of what can be revoked.
 
 func keyOfID(id string) revocationKey { return sha256.Sum256([]byte("id\x00" + id)) }
+
+// keyOfReplaced is of a session whose person has signed in again: the key of its identifier, with one bit turned.
+func keyOfReplaced(id string) revocationKey { return asReplaced(keyOfID(id)) }
+
+func asReplaced(key revocationKey) revocationKey {
+	key[len(key)-1] ^= 1
+	return key
+}
 
 func keyOfProviderSession(issuer, sid string) revocationKey {
 	return sha256.Sum256([]byte("sid\x00" + issuer + "\x00" + sid))
@@ -232,8 +240,17 @@ func (r *revocations) has(s *Session) bool {
 	}
 	id := keyOfID(s.ID)
 	_, itself := r.entries[id]
+	_, replaced := r.entries[asReplaced(id)]
 	_, logged := r.entries[keyOfLogged(loggedHash(id[:]))]
-	return itself || logged || r.began(s, named) || r.began(s, keyOfSubject(s.Issuer, s.Subject)) || r.began(s, keyOfUser(s.Issuer, s.User))
+	return itself || replaced || logged || r.began(s, named) || r.began(s, keyOfSubject(s.Issuer, s.Subject)) || r.began(s, keyOfUser(s.Issuer, s.User))
+}
+
+// hasReplaced tells whether a session was revoked because its person has signed in again.
+func (r *revocations) hasReplaced(s *Session) bool {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	_, replaced := r.entries[keyOfReplaced(s.ID)]
+	return replaced
 }
 
 // began tells whether a session began before the not-before of a key. The caller holds mu.

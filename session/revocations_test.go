@@ -15,6 +15,23 @@ func person(subject, sid string) *Session {
 	return s
 }
 
+// Whoever holds tokens of a session that has ended asks why it has.
+func TestReplacedIsNotSignedOut(t *testing.T) {
+	m := newManager(t)
+	replaced, signedOut := person("alice", "1"), person("alice", "2")
+	for _, s := range []*Session{replaced, signedOut} {
+		newBrowser(t).login(m, s)
+	}
+	for _, err := range []error{m.Replace(replaced), m.Revoke(signedOut)} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !m.Replaced(replaced) || m.Replaced(signedOut) {
+		t.Errorf("replaced: %t, %t", m.Replaced(replaced), m.Replaced(signedOut))
+	}
+}
+
 func TestRevocationsReachWhatTheyName(t *testing.T) {
 	const issuer = "https://id.example.com"
 	for _, test := range []struct {
@@ -23,6 +40,7 @@ func TestRevocationsReachWhatTheyName(t *testing.T) {
 		ends   []string // of the sessions alice/1, alice/2, alice/ (without a sid), bob/3
 	}{
 		{"the session itself", func(m *Manager, s *Session) { m.Revoke(s) }, []string{"alice/1"}},
+		{"the session that a login replaces", func(m *Manager, s *Session) { m.Replace(s) }, []string{"alice/1"}},
 		{"the provider's session", func(m *Manager, _ *Session) { m.RevokeProviderSession(issuer, "1") }, []string{"alice/1"}},
 		{"the person", func(m *Manager, _ *Session) { m.RevokeSubject(issuer, "alice") }, []string{"alice/1", "alice/2", "alice/"}},
 		{"the person's sessions without sid", func(m *Manager, _ *Session) { m.RevokeUnnamed(issuer, "alice") }, []string{"alice/"}},

@@ -372,7 +372,16 @@ func (m *Manager) Destroy(h http.Header, r *http.Request) {
 // Revoke ends one session wherever its cookies are, at once and for good. Its error, and that of its kin, says that the session has
 // ended, but that the file of revocations, or Redis, cannot be written: a restart would bring it back, and other instances do not know.
 func (m *Manager) Revoke(s *Session) error {
-	err := m.revoked.add(keyOfID(s.ID))
+	return m.revoke(s, keyOfID(s.ID))
+}
+
+// Replace does the same because the person has signed in again; Replaced tells.
+func (m *Manager) Replace(s *Session) error {
+	return m.revoke(s, keyOfReplaced(s.ID))
+}
+
+func (m *Manager) revoke(s *Session, key revocationKey) error {
+	err := m.revoked.add(key)
 	if m.shared != nil {
 		err = errors.Join(err, m.shared.end(context.Background(), s.ID))
 	}
@@ -410,3 +419,6 @@ func (m *Manager) RevokeLogged(hash string) error {
 
 // Revoked tells whether a session that was found earlier has been revoked since.
 func (m *Manager) Revoked(s *Session) bool { return m.revoked.has(s) }
+
+// Replaced tells whether it was by Replace, here or at another instance.
+func (m *Manager) Replaced(s *Session) bool { return m.revoked.hasReplaced(s) }
