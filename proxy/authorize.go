@@ -97,7 +97,7 @@ func sameHost(address, host string) bool {
 	if err != nil || u.User != nil {
 		return false
 	}
-	there, ok := hostname(u.Host)
+	there, ok := access.Hostname(u.Host)
 	return u.Host == "" && strings.HasPrefix(address, "/") && !strings.HasPrefix(address, "//") || ok && there == host
 }
 

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"doorward/config"
+	"doorward/proxy/access"
 )
 
 // Forward-auth: another server takes the requests, and asks here about each of them (FORWARD_AUTH). Rules that this file keeps:
@@ -131,8 +132,8 @@ func (p *Proxy) sameServer(x *exchange, r *http.Request, host string) error {
 	if len(chosen) != 1 {
 		return errors.New("there are several hosts, and " + p.front.Server + " is not there exactly once; set it to $host (auth-proxy-set-headers)")
 	}
-	asked, ok := hostname(host)
-	if by, known := hostname(chosen[0]); !ok || !known || by != asked {
+	asked, ok := access.Hostname(host)
+	if by, known := access.Hostname(chosen[0]); !ok || !known || by != asked {
 		return errors.New("the request goes to another host than the one asked about")
 	}
 	return nil

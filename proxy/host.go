@@ -2,10 +2,8 @@ package proxy
 
 import (
 	"net/http"
-	"net/netip"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 
 	"doorward/proxy/access"
@@ -29,7 +27,7 @@ type origin struct {
 }
 
 func newOrigin(u *url.URL) *origin {
-	name, _ := hostname(u.Host)
+	name, _ := access.Hostname(u.Host)
 	return &origin{scheme: u.Scheme, host: u.Host, name: name}
 }
 
@@ -68,7 +66,7 @@ func (p *Proxy) findOrigin(x *exchange, r *http.Request) error {
 	if slices.ContainsFunc(r.Header["Host"], func(host string) bool { return host != r.Host }) {
 		return badRequest("its Host header contradicts :authority") // RFC 9113 8.3.1; of HTTP/1.1, net/http takes Host out
 	}
-	name, ok := hostname(r.Host)
+	name, ok := access.Hostname(r.Host)
 	if !ok {
 		return p.unknownHost(r.Host)
 	}
@@ -95,28 +93,6 @@ func (p *Proxy) publicOrigin(x *exchange, r *http.Request) *origin {
 	}
 	return &origin{scheme: p.origins[0].scheme, host: r.Host}
 }
-
-// hostname is a host in lower case without port and trailing dot; an IPv6 address keeps its brackets. It is strict, since
-// rules, origins and upstreams must all see the same host: anything else than a name or an address is none.
-func hostname(host string) (name string, ok bool) {
-	end := strings.LastIndexByte(host, ']') + 1 // the colons of an IPv6 address begin no port
-	name, port, hasPort := host, "", false
-	if colon := strings.IndexByte(host[end:], ':'); colon >= 0 {
-		name, port, hasPort = host[:end+colon], host[end+colon+1:], true
-	}
-	if _, err := strconv.ParseUint(port, 10, 16); hasPort && err != nil {
-		return "", false
-	}
-	if inner, bracketed := strings.CutPrefix(name, "["); bracketed {
-		address, err := netip.ParseAddr(strings.TrimSuffix(inner, "]"))
-		return strings.ToLower(name), err == nil && address.Is6() && strings.HasSuffix(inner, "]")
-	}
-	name = strings.ToLower(strings.TrimSuffix(name, "."))
-	emptyLabel := name == "" || name[0] == '.' || strings.HasSuffix(name, ".") || strings.Contains(name, "..")
-	return name, !emptyLabel && strings.Trim(name, nameCharacters) == ""
-}
-
-const nameCharacters = "abcdefghijklmnopqrstuvwxyz0123456789-._"
 
 // rawPath is the path as it stood on the request line: net/url would already have read it in one way.
 func rawPath(r *http.Request) (string, error) {

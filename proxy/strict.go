@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+
+	"doorward/proxy/access"
 )
 
 // What browsers are told of how to come back: by https alone, where PUBLIC_URL is https (RFC 6797, ASVS 3.4.1). It is set when the final
@@ -19,7 +21,7 @@ func (p *Proxy) strictly(r *http.Request) bool {
 	if p.origins[0].scheme != "https" {
 		return false
 	}
-	name, _ := hostname(r.Host)
+	name, _ := access.Hostname(r.Host)
 	return name != "localhost" && !strings.HasSuffix(name, ".localhost")
 }
 

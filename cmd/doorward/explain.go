@@ -141,33 +141,31 @@ func (q *question) forPrograms(c *config.Config) bool {
 
 // elsewhere reports a host of none of the origins, where there are any.
 func (q *question) elsewhere(c *config.Config) bool {
-	host := hostname(q.host)
-	return len(c.Origins()) > 0 && !slices.ContainsFunc(c.Origins(), func(o *url.URL) bool { return o.Hostname() == host })
+	return len(c.Origins()) > 0 && !q.at(c.Origins())
 }
 
 // explainBeyond says what of the request's fate the rule does not tell.
 func (q *question) explainBeyond(c *config.Config, route *access.Route, out io.Writer) {
 	login := route.Access() == access.Restricted || route.Access() == access.UpstreamAuth
 	switch {
-	case login && signsInElsewhere(c, hostname(q.host)):
+	case login && q.at(c.SiblingOrigins()):
 		line(out, "", fmt.Sprintf("people without a session sign in at %s, and come back (%s_COOKIE_DOMAIN)", c.Origins()[0], config.Prefix))
 	case login && q.elsewhere(c):
-		line(out, "", fmt.Sprintf("nobody can sign in at %s: %s_PUBLIC_URL does not name it", hostname(q.host), config.Prefix))
+		host, _ := access.Hostname(q.host)
+		line(out, "", fmt.Sprintf("nobody can sign in at %s: %s_PUBLIC_URL does not name it", host, config.Prefix))
 	}
 	if q.method == "COPY" || q.method == "MOVE" {
 		line(out, "", "the rule of the path in the Destination header is asked too, as for "+q.method+" of that path")
 	}
 }
 
-// signsInElsewhere reports a host for which people sign in at another one.
-func signsInElsewhere(c *config.Config, host string) bool {
-	return slices.ContainsFunc(c.SiblingOrigins(), func(o *url.URL) bool { return o.Hostname() == host })
-}
-
-// hostname is a host in lower case without port and trailing dot.
-func hostname(host string) string {
-	name := (&url.URL{Host: host}).Hostname()
-	return strings.ToLower(strings.TrimSuffix(name, "."))
+// at reports a host that is one of some origins'.
+func (q *question) at(origins []*url.URL) bool {
+	host, ok := access.Hostname(q.host)
+	return ok && slices.ContainsFunc(origins, func(o *url.URL) bool {
+		name, _ := access.Hostname(o.Host)
+		return name == host
+	})
 }
 
 // explainError says why the path itself is refused; of an ambiguous one the

@@ -2,22 +2,32 @@ package access
 
 import (
 	"net/netip"
+	"strconv"
 	"strings"
 )
 
 const anySubdomain = "*."
 
-// canonicalHost returns a request's host as rules compare it: lower case, without port and trailing dot.
-func canonicalHost(host string) string {
-	if end := strings.IndexByte(host, ']'); strings.HasPrefix(host, "[") && end > 0 {
-		host = host[:end+1]
-	} else if colon := strings.IndexByte(host, ':'); colon >= 0 {
-		host = host[:colon]
+// Hostname returns a host as rules compare it: in lower case, without port and trailing dot; an IPv6 address keeps its brackets. It is strict,
+// since rules, origins and upstreams must all see the same host: anything else than a name or an address is not ok.
+func Hostname(host string) (name string, ok bool) {
+	name = host
+	end := strings.LastIndexByte(host, ']') + 1 // the colons of an IPv6 address begin no port
+	if colon := strings.IndexByte(host[end:], ':'); colon >= 0 {
+		name = host[:end+colon]
+		if _, err := strconv.ParseUint(host[end+colon+1:], 10, 16); err != nil {
+			return "", false
+		}
 	}
-	return strings.ToLower(strings.TrimSuffix(host, "."))
+	if inner, bracketed := strings.CutPrefix(name, "["); bracketed {
+		address, err := netip.ParseAddr(strings.TrimSuffix(inner, "]"))
+		return strings.ToLower(name), err == nil && address.Is6() && strings.HasSuffix(inner, "]")
+	}
+	name = strings.ToLower(strings.TrimSuffix(name, "."))
+	return name, isHostname(name)
 }
 
-// hostCovers says whether a pattern's host ("" for none) covers a canonical host.
+// hostCovers says whether a pattern's host ("" for none) covers a host as Hostname gives it.
 func hostCovers(pattern, host string) bool {
 	suffix, wild := strings.CutPrefix(pattern, "*")
 	if wild {
@@ -61,11 +71,16 @@ func isBracketedAddress(host string) bool {
 	return opened && closed && err == nil
 }
 
-func isHostname(name string) bool {
-	for label := range strings.SplitSeq(name, ".") {
-		if label == "" || strings.Trim(label, "abcdefghijklmnopqrstuvwxyz0123456789-_") != "" {
+// isHostname says whether a text in lower case is a name of labels between dots.
+func isHostname(text string) bool {
+	last := byte('.')
+	for i := range len(text) {
+		c := text[i]
+		label := 'a' <= c && c <= 'z' || '0' <= c && c <= '9' || c == '-' || c == '_'
+		if !label && (c != '.' || last == '.') {
 			return false
 		}
+		last = c
 	}
-	return true
+	return last != '.'
 }

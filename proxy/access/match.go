@@ -80,7 +80,7 @@ type query struct {
 	by     comparison
 }
 
-// find appends the patterns that decide for a canonical host. hosted says that their host is not the empty one.
+// find appends the patterns that decide for a host as Hostname gives it. hosted says that their host is not the empty one.
 func (m *matcher) find(found []int, host string, q *query) (_ []int, hosted bool) {
 	if root := m.hosts[host]; root != nil {
 		if found = m.under(root, found, q); len(found) > 0 {

@@ -133,7 +133,7 @@ func (p *Policy) HostsInUse() []string {
 
 // ServesHost says whether a rule or an upstream's pattern names the host, in any letter case, with or without port.
 func (p *Policy) ServesHost(host string) bool {
-	host = canonicalHost(host)
+	host, _ = Hostname(host)
 	for pattern := range p.patterns {
 		if pattern.host != "" && hostCovers(pattern.host, host) {
 			return true

@@ -105,7 +105,7 @@ func (r *Route) Check(s *Subject) *Refusal {
 // request line, without the query; the host may have any letter case, a port and a trailing dot. Its error is a
 // *PathError or an *AmbiguousPathError.
 func (p *Policy) Route(method, host, path string) (*Route, error) {
-	host = canonicalHost(host)
+	host, _ = Hostname(host)
 	q := query{method: method, path: path}
 	plain := isPlain(path)
 	if !plain {

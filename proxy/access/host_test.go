@@ -1,4 +1,4 @@
-package proxy
+package access
 
 import "testing"
 
@@ -8,9 +8,9 @@ func TestHostnameIsStrict(t *testing.T) {
 		"127.0.0.1:80": "127.0.0.1", "[::1]": "[::1]", "[::1]:4180": "[::1]", "localhost:": "",
 		"": "", ":80": "", "[::1": "", "::1": "", "::1]": "", "[app]": "", "[127.0.0.1]": "", "a]b": "", "[::1]x": "", "[::1]x:80": "", "a:b": "", "a:1:2": "", "a b": "", "a:99999": "", "ä": "", "a/b": "", "app.example.com..": "", ".app": "", "a..b": "", ".": "", "..": "", "app..:80": "",
 	} {
-		name, ok := hostname(host)
+		name, ok := Hostname(host)
 		if ok != (want != "") || ok && name != want {
-			t.Errorf("hostname(%q) = %q, %v; want %q", host, name, ok, want)
+			t.Errorf("Hostname(%q) = %q, %v; want %q", host, name, ok, want)
 		}
 	}
 }
