@@ -28,63 +28,30 @@ type meaning struct {
 	read  func(path string) string
 }
 
-// meanings returns the table, with some servers that read so. Letter case and marks are not among them, since they change how names
-// are compared and not where they end; they are asked about every reading (see comparison).
+// meanings returns the table; which servers read so, and what, stands in the package's documentation. Letter case and marks are not among
+// them, since they change how names are compared and not where they end; they are asked about every reading (comparison.go).
 func meanings() []meaning {
 	return []meaning{
-		// Apache httpd, nginx and most others decode before they do anything below; some proxies after it.
 		{does: "decodes escapes first", read: decodeEscapes},
-
-		// Go's URL.Path, WSGI and CGI (PATH_INFO), PHP, IIS, Tomcat with encodedSolidusHandling=decode.
 		{does: "takes %2F for a slash", trait: opaqueSlash, read: decodeSlashes},
-
-		// IIS with allowDoubleEscaping, applications that decode what their server has decoded, a proxy that passes the decoded
-		// path on to a second server.
 		{does: "decodes twice", read: decodeAgain},
-
-		// IIS, ASP.NET, any file system of Windows, URL parsers by the WHATWG standard (Node's and Deno's URL).
 		{does: `takes \ for a slash`, read: turnBackslashes},
-
-		// Tomcat, Jetty, WildFly, Spring: /public/..;/admin/.
 		{does: "drops ;parameters of segments", read: dropParameters},
-
-		// ASP.NET with cookieless sessions: /(S(x))/admin/ and /ad(S(x))min/ (CVE-2023-36899).
 		{does: "drops (S(…)) of cookieless sessions", read: dropCookieless},
-
-		// nginx (merge_slashes), Apache httpd (MergeSlashes), Go's ServeMux, every file system.
 		{does: "merges slashes", read: mergeSlashes},
-
-		// Nearly all; RFC 3986 5.2.4.
 		{does: "resolves dot segments", read: resolveDots},
-		// Go's path.Clean, Python's normpath.
 		{does: "resolves dot segments and a final slash", read: resolveDotsFully},
-
-		// new URL(request.url, base) in Node, urlsplit in Python: what follows // is a host (RFC 3986 4.2).
 		{does: "takes what follows // for a host", read: dropAuthority},
-
-		// Whoever passes the decoded path on as a URL: nginx's proxy_pass with $uri, Apache's RewriteRule, many gateways.
-		{does: "takes %3F for the beginning of the query", read: func(path string) string { return cutAt(path, isQuestionMark) }},
-		{does: "takes %23 for the beginning of the fragment", read: func(path string) string { return cutAt(path, isHash) }},
-
-		// Whatever hands a path to C: CGI, old PHP and Perl.
-		{does: "ends the path at NUL", read: func(path string) string { return cutAt(path, isNUL) }},
-		// Whoever writes the decoded path into a request line.
-		{does: "ends the path at a line break", read: func(path string) string { return cutAt(path, isLineBreak) }},
-		// URL parsers by the WHATWG standard drop tab, CR and LF.
+		{does: "takes %3F for the beginning of the query", read: cutAt("?")},
+		{does: "takes %23 for the beginning of the fragment", read: cutAt("#")},
+		{does: "ends the path at NUL", read: cutAt("\x00")},
+		{does: "ends the path at a line break", read: cutAt("\r\n")},
 		{does: "drops control characters", read: dropControls},
-
-		// Windows: file APIs drop dots and blanks at the end of names, and know streams (/admin:$i30:$INDEX_ALLOCATION/).
 		{does: "drops dots and blanks at the end of names", read: trimNames},
 		{does: "takes :$ for a stream of a file", read: cutStreams},
-
-		// Windows (best fit into the ANSI code page), applications that normalise by NFKC (Python's identifiers, many user directories).
 		{does: "reads wide and look-alike characters as ASCII", read: narrowCharacters},
-		// Applications that normalise names before they compare them (IDNA, PRECIS), filters in front of them.
 		{does: "drops characters that do not show", read: dropInvisible},
-
-		// Lax decoders of UTF-8: old IIS, old Java, many written by hand.
 		{does: "reads overlong UTF-8", read: shortenOverlong},
-		// iconv //IGNORE, decoders with errors=ignore.
 		{does: "drops bytes that are no UTF-8", read: dropIllFormed},
 	}
 }

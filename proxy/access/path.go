@@ -17,7 +17,7 @@ func checkEscaped(path string) error {
 	}
 	for i := range len(path) {
 		switch c := path[i]; {
-		case isControl(c) || c == ' ':
+		case isControl(rune(c)) || c == ' ':
 			return &PathError{"holds a control character or a blank"}
 		case c > 0x7f:
 			return &PathError{"holds a byte beyond ASCII that is not percent-encoded"}

@@ -201,28 +201,24 @@ func isASCII(path string) bool {
 	return true
 }
 
-func isQuestionMark(c byte) bool { return c == '?' }
-func isHash(c byte) bool         { return c == '#' }
-func isNUL(c byte) bool          { return c == 0 }
-func isLineBreak(c byte) bool    { return c == '\r' || c == '\n' }
-func isControl(c byte) bool      { return c < ' ' || c == 0x7f }
-
-// cutAt ends the path before the first byte for which ends holds; the slash at its beginning stays.
-func cutAt(path string, ends func(c byte) bool) string {
-	for i := range len(path) {
-		if ends(path[i]) {
+// cutAt returns what ends the path before the first of some ASCII characters; the slash at its beginning stays.
+func cutAt(characters string) func(path string) string {
+	return func(path string) string {
+		if i := strings.IndexAny(path, characters); i >= 0 {
 			return path[:i]
 		}
+		return path
 	}
-	return path
 }
 
+func isControl(c rune) bool { return c < ' ' || c == 0x7f }
+
 func dropControls(path string) string {
-	if cutAt(path, isControl) == path {
+	if !strings.ContainsFunc(path, isControl) {
 		return path
 	}
 	return mapBytes(path, func(s string) (string, int) {
-		if isControl(s[0]) {
+		if isControl(rune(s[0])) {
 			return "", 1
 		}
 		return s[:1], 1
