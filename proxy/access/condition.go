@@ -143,7 +143,7 @@ func (c loginWithin) known(s *Subject) bool { return !s.AuthTime.IsZero() }
 
 func (c loginWithin) holds(s *Subject, _ bindings) bool {
 	age := s.Now.Sub(s.AuthTime)
-	return !s.AuthTime.IsZero() && -clockSkew <= age && age <= time.Duration(c)
+	return c.known(s) && -clockSkew <= age && age <= time.Duration(c)
 }
 
 type fromNetwork []netip.Prefix

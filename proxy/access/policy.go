@@ -47,24 +47,18 @@ func (p *Policy) ClaimPaths() []string {
 }
 
 // NeedsGroups says whether a rule asks for a group, or forbids one.
-func (p *Policy) NeedsGroups() bool {
-	return slices.ContainsFunc(p.rules, func(r rule) bool { return r.asksForGroup() })
-}
+func (p *Policy) NeedsGroups() bool { return p.asks("group") }
 
 // NeedsEmail says whether a rule asks for an e-mail, or forbids one.
-func (p *Policy) NeedsEmail() bool {
-	for t := range p.terms {
-		if t.kind == "email" {
-			return true
-		}
-	}
-	return false
-}
+func (p *Policy) NeedsEmail() bool { return p.asks("email") }
 
 // NeedsAddress says whether a rule asks where the client is, or forbids that.
-func (p *Policy) NeedsAddress() bool {
+func (p *Policy) NeedsAddress() bool { return p.asks("ip") }
+
+// asks says whether a rule has a term of that kind, be it negated.
+func (p *Policy) asks(kind string) bool {
 	for t := range p.terms {
-		if t.kind == "ip" {
+		if t.kind == kind {
 			return true
 		}
 	}

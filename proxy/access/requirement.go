@@ -96,8 +96,7 @@ func (q *requirement) wildcards() []string {
 			names = append(names, value.wildcards()...)
 		}
 	}
-	slices.Sort(names)
-	return slices.Compact(names)
+	return sortedSet(names)
 }
 
 // parseRequirement reads the fields behind a pattern, which is nil where it cannot be read itself.
