@@ -31,9 +31,7 @@ func checkAssertionKeys(c *Config) Problems {
 // FollowAssertionKeys returns a function that gives the keys as they are now, the one that signs first: see follow. There are none where
 // ASSERTION_KEYS is unset.
 func (c *Config) FollowAssertionKeys(notice func(variable string, err error)) func() []jose.JSONWebKey {
-	return follow(&followed[[]jose.JSONWebKey]{
-		setting: settingOf("ASSERTION_KEYS"), path: c.files["ASSERTION_KEYS"], text: c.AssertionKeys, read: readAssertionKeys, notice: notice,
-	})
+	return follow(c, "ASSERTION_KEYS", c.AssertionKeys, readAssertionKeys, notice)
 }
 
 func readAssertionKeys(text string) ([]jose.JSONWebKey, Problems) {

@@ -92,8 +92,8 @@ func expiry(begins, ends, now time.Time) (fault, soon string) {
 // gives nil where the listener speaks no TLS.
 func (c *Config) FollowCertificate(notice func(variable string, err error)) func() *tls.Certificate {
 	p := &followedPair{notice: notice, troubles: map[string]error{}}
-	p.certificate = p.followPart("TLS_CERT", c.files["TLS_CERT"], c.TLSCert)
-	p.key = p.followPart("TLS_KEY", c.files["TLS_KEY"], c.TLSKey)
+	p.certificate = follow(c, "TLS_CERT", c.TLSCert, asWritten, p.note)
+	p.key = follow(c, "TLS_KEY", c.TLSKey, asWritten, p.note)
 	p.pair, _ = parsePair(c.TLSCert, c.TLSKey)
 	p.texts = [2]string{c.TLSCert, c.TLSKey}
 	return p.current
@@ -109,11 +109,6 @@ type followedPair struct {
 	texts    [2]string // that were last tried
 	troubles map[string]error
 	told     string // of the troubles; empty when all is well
-}
-
-func (p *followedPair) followPart(name, path, text string) func() string {
-	read := func(text string) (string, Problems) { return text, nil }
-	return follow(&followed[string]{setting: settingOf(name), path: path, text: text, read: read, notice: p.note})
 }
 
 // note is told of what is the matter with a file; nil takes it back.

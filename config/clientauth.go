@@ -87,11 +87,11 @@ func (c *Config) ClientPublicKey() json.RawMessage {
 
 // FollowClientSecret returns a function that gives the client's secret as it is now: see follow.
 func (c *Config) FollowClientSecret(notice func(variable string, err error)) func() string {
-	return follow(&followed[string]{setting: settingOf("CLIENT_SECRET"), path: c.files["CLIENT_SECRET"], text: c.ClientSecret, read: readSecret, notice: notice})
+	return follow(c, "CLIENT_SECRET", c.ClientSecret, readSecret, notice)
 }
 
 // FollowClientKey returns a function that gives the client's private key as it is now: see follow. Its algorithm is empty where the key could
 // do with several; it is nil where there is no usable key.
 func (c *Config) FollowClientKey(notice func(variable string, err error)) func() *jose.JSONWebKey {
-	return follow(&followed[*jose.JSONWebKey]{setting: settingOf("CLIENT_KEY"), path: c.files["CLIENT_KEY"], text: c.ClientKey, read: readKey, notice: notice})
+	return follow(c, "CLIENT_KEY", c.ClientKey, readKey, notice)
 }

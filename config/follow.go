@@ -14,16 +14,20 @@ import (
 //   - Only a plain file is read again: a pipe would block. One that stood there from the start, such as a shell's <(…), was emptied by the
 //     first reading, and its value stays; a plain file that became a pipe, a device or a folder is told of like one that is gone.
 
-// follow returns what gives the value as it is now, once f knows its setting, path (empty: the value stays as it is), text, read
-// and notice. notice is told when another value counts from now on (nil), and when a new content cannot be used (why). It is
-// called in the goroutine that asks.
-func follow[T any](f *followed[T]) func() T {
-	f.value, _ = f.read(f.text)
+// follow returns what gives the value of a setting, named without prefix, as it is now: what read makes of its text, or of what its file holds
+// where one does. notice is told when another value counts from now on (nil), and when a new content cannot be used (why). It is called in the
+// goroutine that asks.
+func follow[T any](c *Config, name, text string, read func(text string) (T, Problems), notice func(variable string, err error)) func() T {
+	f := &followed[T]{setting: settingOf(name), path: c.files[name], read: read, notice: notice, text: text}
+	f.value, _ = read(text)
 	if f.path == "" || isSpecial(f.path) {
 		return func() T { return f.value }
 	}
 	return f.current
 }
+
+// asWritten reads a text that is a value as it is.
+func asWritten(text string) (string, Problems) { return text, nil }
 
 // followed is a setting whose value follows its file.
 type followed[T any] struct {

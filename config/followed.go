@@ -53,7 +53,7 @@ func (c *Config) FollowPolicy(notice func(variable string, err error)) func() *a
 		policy, _ := changed.Policy()
 		return policy, nil
 	}
-	return follow(&followed[*access.Policy]{setting: settingOf("ACCESS_RULES"), path: c.files["ACCESS_RULES"], text: c.AccessRules, read: read, notice: notice})
+	return follow(c, "ACCESS_RULES", c.AccessRules, read, notice)
 }
 
 // FollowSecrets returns a function that gives the cookie secrets as they are now, decoded: see follow.
@@ -62,25 +62,22 @@ func (c *Config) FollowSecrets(notice func(variable string, err error)) func() [
 		changed := Config{CookieSecrets: strings.Split(text, ",")}
 		return changed.secrets()
 	}
-	return follow(&followed[[][]byte]{
-		setting: settingOf("COOKIE_SECRETS"), path: c.files["COOKIE_SECRETS"], text: strings.Join(c.CookieSecrets, ","), read: read, notice: notice,
-	})
+	return follow(c, "COOKIE_SECRETS", strings.Join(c.CookieSecrets, ","), read, notice)
 }
 
 // FollowAdminToken returns a function that gives ADMIN_TOKEN as it is now: see follow.
 func (c *Config) FollowAdminToken(notice func(variable string, err error)) func() string {
 	read := func(text string) (string, Problems) { return text, checkAdminToken(&Config{AdminToken: text}) }
-	return follow(&followed[string]{setting: settingOf("ADMIN_TOKEN"), path: c.files["ADMIN_TOKEN"], text: c.AdminToken, read: read, notice: notice})
+	return follow(c, "ADMIN_TOKEN", c.AdminToken, read, notice)
 }
 
 // FollowProviderCA returns a function that gives PROVIDER_CA as it is now: see follow.
 func (c *Config) FollowProviderCA(notice func(variable string, err error)) func() string {
 	read := func(text string) (string, Problems) { return text, checkProviderCA(&Config{ProviderCA: text}) }
-	return follow(&followed[string]{setting: settingOf("PROVIDER_CA"), path: c.files["PROVIDER_CA"], text: c.ProviderCA, read: read, notice: notice})
+	return follow(c, "PROVIDER_CA", c.ProviderCA, read, notice)
 }
 
 // FollowRedisPassword returns a function that gives REDIS_PASSWORD as it is now: see follow. It is asked for with each connection to Redis.
 func (c *Config) FollowRedisPassword(notice func(variable string, err error)) func() string {
-	read := func(text string) (string, Problems) { return text, nil }
-	return follow(&followed[string]{setting: settingOf("REDIS_PASSWORD"), path: c.files["REDIS_PASSWORD"], text: c.RedisPassword, read: read, notice: notice})
+	return follow(c, "REDIS_PASSWORD", c.RedisPassword, asWritten, notice)
 }
