@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -66,7 +67,7 @@ func checkCookie(c *Config) Problems {
 		size.add(fmt.Sprintf("%d is out of bounds", c.SessionCookieMaxBytes),
 			fmt.Sprintf("write a size from %d to %d, e.g. 8192", leastCookieBytes, mostCookieBytes))
 	}
-	return append(append(name.problems, sameSite.problems...), size.problems...)
+	return slices.Concat(name.problems, sameSite.problems, size.problems)
 }
 
 // token reports a token of RFC 9110 5.6.2: what cookie and header names are.

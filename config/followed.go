@@ -59,8 +59,7 @@ func (c *Config) FollowPolicy(notice func(variable string, err error)) func() *a
 // FollowSecrets returns a function that gives the cookie secrets as they are now, decoded: see follow.
 func (c *Config) FollowSecrets(notice func(variable string, err error)) func() [][]byte {
 	read := func(text string) ([][]byte, Problems) {
-		changed := Config{CookieSecrets: strings.Split(text, ",")}
-		return changed.secrets()
+		return (&Config{CookieSecrets: strings.Split(text, ",")}).secrets()
 	}
 	return follow(c, "COOKIE_SECRETS", strings.Join(c.CookieSecrets, ","), read, notice)
 }

@@ -96,7 +96,7 @@ func checkForwardAuth(c *Config) Problems {
 		size.add(fmt.Sprintf("%d is more than %s hands on to the browser when a session is refreshed (%s)", c.SessionCookieMaxBytes, f.Name, cookies(f.Cookies)),
 			fmt.Sprintf("write %d, or keep sessions in Redis (%s_REDIS_URL)", f.Cookies*oneCookie, Prefix))
 	}
-	return append(append(trusted.problems, size.problems...), checkAuthResponseHeaders(c)...)
+	return slices.Concat(trusted.problems, size.problems, checkAuthResponseHeaders(c))
 }
 
 func cookies(n int) string {

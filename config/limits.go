@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -19,13 +20,12 @@ func checkLimits(c *Config) Problems {
 		header.add(fmt.Sprintf("%d is out of bounds", c.MaxHeaderBytes),
 			fmt.Sprintf("write a size from %d (%s_SESSION_COOKIE_MAX_BYTES and 4096 for the other headers) to %d, e.g. 64KiB", least, Prefix, mostHeaderBytes))
 	}
-	problems := append(header.problems, checkMoreThanNothing("HEADER_TIMEOUT", c.HeaderTimeout)...)
-	problems = append(problems, checkMoreThanNothing("IDLE_TIMEOUT", c.IdleTimeout)...)
 	connections := verdict{variable: "MAX_CONNECTIONS"}
 	if c.MaxConnections < 0 {
 		connections.add("is less than nothing", "write a number, e.g. 10000, or 0 for no limit")
 	}
-	return append(problems, connections.problems...)
+	return slices.Concat(header.problems, checkMoreThanNothing("HEADER_TIMEOUT", c.HeaderTimeout),
+		checkMoreThanNothing("IDLE_TIMEOUT", c.IdleTimeout), connections.problems)
 }
 
 // checkMoreThanNothing: to net/http, a timeout of nothing is none.

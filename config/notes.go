@@ -24,14 +24,8 @@ func (c *Config) Notes() []string {
 	if c.ForwardAccessToken && len(c.Audience) == 0 {
 		notes = append(notes, Prefix+"_AUDIENCE is unset: access tokens are forwarded unchecked, and groups are not looked for in them")
 	}
-	notes = append(notes, c.bearerNotes()...)
-	notes = append(notes, c.redisNotes()...)
-	notes = append(notes, c.forwardAuthNotes()...)
-	notes = append(notes, c.crossSiteNotes()...)
-	notes = append(notes, c.cookieDomainNotes()...)
-	notes = append(notes, c.certificateNotes()...)
-	notes = append(notes, c.loopNotes()...)
-	return append(notes, c.policyNotes()...)
+	return slices.Concat(notes, c.bearerNotes(), c.redisNotes(), c.forwardAuthNotes(), c.crossSiteNotes(), c.cookieDomainNotes(),
+		c.certificateNotes(), c.loopNotes(), c.policyNotes())
 }
 
 func (c *Config) insecureNotes() []string {
@@ -68,8 +62,7 @@ func (c *Config) policyNotes() []string {
 	if err != nil {
 		return nil
 	}
-	notes := append(policy.Notes(), c.scopeNotes(policy)...)
-	notes = append(notes, c.groupNotes(policy)...)
+	notes := slices.Concat(policy.Notes(), c.scopeNotes(policy), c.groupNotes(policy))
 	for _, rule := range policy.RulesBelow(c.EndpointPrefix) {
 		notes = append(notes, fmt.Sprintf("rule %q is never asked: doorward itself answers under %s (%s_ENDPOINT_PREFIX)", rule, c.EndpointPrefix, Prefix))
 	}

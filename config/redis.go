@@ -26,11 +26,7 @@ func checkRedis(c *Config) Problems {
 	if !c.UsesRedis() {
 		return withoutRedis(c)
 	}
-	problems := checkRedisURL(c)
-	for _, check := range []func(*Config) Problems{checkRedisPassword, checkRedisCA, checkRedisPrefix, checkOneMemory} {
-		problems = append(problems, check(c)...)
-	}
-	return problems
+	return slices.Concat(checkRedisURL(c), checkRedisPassword(c), checkRedisCA(c), checkRedisPrefix(c), checkOneMemory(c))
 }
 
 // withoutRedis reports the settings that mean nothing without REDIS_URL.
