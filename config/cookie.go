@@ -10,7 +10,7 @@ import (
 // takes the request headers.
 const (
 	leastCookieBytes = 512
-	mostCookieBytes  = 60 << 10 // what sixteen cookies hold, rounded down
+	MostCookieBytes  = 60 << 10 // what sixteen cookies hold, rounded down
 )
 
 // SessionCookieName returns COOKIE_NAME as browsers will accept it: __Host-
@@ -63,9 +63,9 @@ func checkCookie(c *Config) Problems {
 		sameSite.add("none needs https in "+Prefix+"_PUBLIC_URL", "write lax, or use https")
 	}
 	size := verdict{variable: "SESSION_COOKIE_MAX_BYTES"}
-	if c.SessionCookieMaxBytes < leastCookieBytes || c.SessionCookieMaxBytes > mostCookieBytes {
+	if c.SessionCookieMaxBytes < leastCookieBytes || c.SessionCookieMaxBytes > MostCookieBytes {
 		size.add(fmt.Sprintf("%d is out of bounds", c.SessionCookieMaxBytes),
-			fmt.Sprintf("write a size from %d to %d, e.g. 8192", leastCookieBytes, mostCookieBytes))
+			fmt.Sprintf("write a size from %d to %d, e.g. 8192", leastCookieBytes, MostCookieBytes))
 	}
 	return slices.Concat(name.problems, sameSite.problems, size.problems)
 }

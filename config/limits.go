@@ -15,7 +15,7 @@ const (
 
 func checkLimits(c *Config) Problems {
 	header := verdict{variable: "MAX_HEADER_BYTES"}
-	least := min(c.SessionCookieMaxBytes, mostCookieBytes) + otherHeaderBytes // more is a problem of its own
+	least := min(c.SessionCookieMaxBytes, MostCookieBytes) + otherHeaderBytes // more is a problem of its own
 	if c.MaxHeaderBytes < least || c.MaxHeaderBytes > mostHeaderBytes {
 		header.add(fmt.Sprintf("%d is out of bounds", c.MaxHeaderBytes),
 			fmt.Sprintf("write a size from %d (%s_SESSION_COOKIE_MAX_BYTES and 4096 for the other headers) to %d, e.g. 64KiB", least, Prefix, mostHeaderBytes))

@@ -18,7 +18,7 @@ func CookieMeasure(c *config.Config) (func(*session.Session) (int, error), error
 	}
 	o, sent := p.sessionOptions(), 0
 	o.Secrets = secrets
-	o.Redis, o.InRedis, o.RevocationsPath, o.MaxBytes = session.RedisOptions{}, false, "", mostCookies
+	o.Redis, o.InRedis, o.RevocationsPath, o.MaxBytes = session.RedisOptions{}, false, "", config.MostCookieBytes
 	o.OnSave = func(bytes int) { sent = bytes }
 	m, err := session.NewManager(o)
 	if err != nil {
@@ -29,6 +29,3 @@ func CookieMeasure(c *config.Config) (func(*session.Session) (int, error), error
 		return sent, err
 	}, nil
 }
-
-// mostCookies is the most that SESSION_COOKIE_MAX_BYTES may be set to.
-const mostCookies = 60 << 10
