@@ -59,6 +59,9 @@
 // Every part answers by returning an error or nil. What an error looks like from outside is decided in one place:
 //
 //	failure.go       the things that go wrong, their statuses and fixed phrases
+//	denial.go        for people who may not
+//	loginfailure.go  when they sign in
+//	logoutfailure.go and when somebody ends their sessions
 //	navigation.go    is a person waiting for a page, or a program?
 //	tell.go          page, JSON or redirect: how a failure is told
 //	pages.go         which page tells a person; what pages look like is proxy/pages
