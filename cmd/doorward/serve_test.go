@@ -70,6 +70,24 @@ func servable(t *testing.T, upstream string) {
 	})
 }
 
+// serving runs serve in this process until it is told to stop, or the test is over. Its exit status follows.
+func serving(t *testing.T) (log *bufio.Scanner, stop func(), ended <-chan int) {
+	t.Helper()
+	ctx, stop := context.WithCancel(t.Context())
+	reader, writer, err := os.Pipe() // which holds what the test does not read
+	if err != nil {
+		t.Fatal(err)
+	}
+	status := make(chan int, 1)
+	go func() { defer close(status); status <- run(ctx, nil, writer, io.Discard); writer.Close() }()
+	t.Cleanup(func() {
+		stop()
+		_, _ = io.Copy(io.Discard, reader)
+		<-status
+	})
+	return bufio.NewScanner(reader), stop, status
+}
+
 type logLine struct {
 	Event, Listen, Metrics, Says, Reason, Traces string
 	Callbacks                                    []string `json:"callback_urls"`
@@ -108,12 +126,7 @@ func get(address string) (int, string, error) {
 func TestServeUntilToldToStop(t *testing.T) {
 	upstream := newSlowUpstream(t)
 	servable(t, upstream.URL)
-	ctx, stop := context.WithCancel(t.Context())
-	defer stop()
-	reader, writer := io.Pipe()
-	log := bufio.NewScanner(reader)
-	ended := make(chan int, 1)
-	go func() { ended <- run(ctx, nil, writer, io.Discard); writer.Close() }()
+	log, stop, ended := serving(t)
 
 	start := next(t, log, "start")
 	if len(start.Callbacks) != 1 || start.Callbacks[0] != "http://localhost/oauth2/callback" {
@@ -139,7 +152,6 @@ func TestServeUntilToldToStop(t *testing.T) {
 		t.Errorf("/readyz while draining: %d, %v", status, err)
 	}
 	close(upstream.release)
-	go io.Copy(io.Discard, reader)
 	if body := <-answered; body != "done" {
 		t.Errorf("the request in flight got %q", body)
 	}
@@ -156,12 +168,7 @@ func TestWhoHasConnectedIsHeardAtAShutdown(t *testing.T) {
 	upstream := newSlowUpstream(t)
 	close(upstream.release)
 	servable(t, upstream.URL)
-	ctx, stop := context.WithCancel(t.Context())
-	defer stop()
-	reader, writer := io.Pipe()
-	log := bufio.NewScanner(reader)
-	ended := make(chan int, 1)
-	go func() { ended <- run(ctx, nil, writer, io.Discard); writer.Close() }()
+	log, stop, ended := serving(t)
 	start := next(t, log, "start")
 	conn, err := net.Dial("tcp", start.Listen)
 	if err != nil {
@@ -178,7 +185,6 @@ func TestWhoHasConnectedIsHeardAtAShutdown(t *testing.T) {
 
 	stop()
 	next(t, log, "shutdown")
-	go io.Copy(io.Discard, reader)
 	io.WriteString(conn, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
 
 	answer, err := http.ReadResponse(bufio.NewReader(conn), nil)
@@ -198,12 +204,7 @@ func TestWhatIsCutOffAtAShutdownIsAnswered(t *testing.T) {
 	slow := newSlowUpstream(t)
 	servable(t, slow.URL)
 	t.Setenv("DOORWARD_SHUTDOWN_TIMEOUT", "10ms")
-	ctx, stop := context.WithCancel(t.Context())
-	defer stop()
-	reader, writer := io.Pipe()
-	log := bufio.NewScanner(reader)
-	ended := make(chan int, 1)
-	go func() { ended <- run(ctx, nil, writer, io.Discard); writer.Close() }()
+	log, stop, ended := serving(t)
 	start := next(t, log, "start")
 	answered := make(chan int, 1)
 	go func() { status, _, _ := get(start.Listen + "/slow"); answered <- status }()
@@ -214,7 +215,6 @@ func TestWhatIsCutOffAtAShutdownIsAnswered(t *testing.T) {
 	if r := next(t, log, "request"); r.Status != http.StatusServiceUnavailable {
 		t.Errorf("the log says %d", r.Status)
 	}
-	go io.Copy(io.Discard, reader)
 	if status := <-answered; status != http.StatusServiceUnavailable {
 		t.Errorf("the request got %d", status)
 	}
@@ -237,12 +237,7 @@ func TestWebSocketsEndAtAShutdown(t *testing.T) {
 	}))
 	t.Cleanup(upstream.Close)
 	servable(t, upstream.URL)
-	ctx, stop := context.WithCancel(t.Context())
-	defer stop()
-	reader, writer := io.Pipe()
-	log := bufio.NewScanner(reader)
-	ended := make(chan int, 1)
-	go func() { ended <- run(ctx, nil, writer, io.Discard); writer.Close() }()
+	log, stop, ended := serving(t)
 	start := next(t, log, "start")
 	conn, _, err := websocket.Dial(t.Context(), "ws://"+start.Listen+"/ws", &websocket.DialOptions{Host: "localhost"})
 	if err != nil {
@@ -262,7 +257,6 @@ func TestWebSocketsEndAtAShutdown(t *testing.T) {
 		t.Error("the WebSocket goes on")
 	}
 	close(slow.release)
-	go io.Copy(io.Discard, reader)
 	if body := <-answered; body != "done" {
 		t.Errorf("the request in flight got %q", body)
 	}

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"bufio"
-	"context"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -34,12 +32,7 @@ func TestServeSendsTraces(t *testing.T) {
 	t.Setenv("OTEL_SERVICE_NAME", "front")
 	t.Setenv("OTEL_TRACES_SAMPLER", "unheard-of")
 	t.Setenv("DOORWARD_LOG_LEVEL", "debug")
-	ctx, stop := context.WithCancel(t.Context())
-	defer stop()
-	reader, writer := io.Pipe()
-	ended := make(chan int, 1)
-	go func() { ended <- run(ctx, nil, writer, io.Discard); writer.Close() }()
-	log := bufio.NewScanner(reader)
+	log, stop, ended := serving(t)
 	next(t, log, "opentelemetry") // what the SDK says of the sampler, and would write to standard error
 	start := next(t, log, "start")
 	metrics <- start.Metrics
@@ -48,7 +41,6 @@ func TestServeSendsTraces(t *testing.T) {
 	}
 	for !strings.Contains(next(t, log, "note").Says, "unheard-of") { // fails where no note says so
 	}
-	go io.Copy(io.Discard, reader)
 	if status, _, err := get(start.Listen + "/x"); status != http.StatusNotFound {
 		t.Fatalf("the answer is %d, %v", status, err)
 	}
@@ -76,14 +68,8 @@ func TestHangingCollectorLetsServeEnd(t *testing.T) {
 	servable(t, upstream.URL)
 	t.Setenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", collector.Endpoint)
 	t.Setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "3600000")
-	ctx, stop := context.WithCancel(t.Context())
-	defer stop()
-	reader, writer := io.Pipe()
-	ended := make(chan int, 1)
-	go func() { ended <- run(ctx, nil, writer, io.Discard); writer.Close() }()
-	log := bufio.NewScanner(reader)
+	log, stop, ended := serving(t)
 	start := next(t, log, "start")
-	go io.Copy(io.Discard, reader)
 	get(start.Listen + "/x")
 	stop()
 	select {

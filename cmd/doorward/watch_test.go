@@ -4,8 +4,6 @@ package main
 
 import (
 	"bufio"
-	"context"
-	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -30,27 +28,8 @@ func ruledByAFile(t *testing.T, rules string) (log *bufio.Scanner, start logLine
 	servable(t, "http://127.0.0.1:9")
 	t.Setenv("DOORWARD_ACCESS_RULES", "")
 	t.Setenv("DOORWARD_ACCESS_RULES_FILE", file)
-	log, start = serving(t)
-	return log, start, replace
-}
-
-// serving runs serve in this process until the test is over.
-func serving(t *testing.T) (log *bufio.Scanner, start logLine) {
-	t.Helper()
-	ctx, stop := context.WithCancel(t.Context())
-	reader, writer, err := os.Pipe() // which holds what the test does not read
-	if err != nil {
-		t.Fatal(err)
-	}
-	ended := make(chan struct{})
-	go func() { defer close(ended); run(ctx, nil, writer, io.Discard); writer.Close() }()
-	t.Cleanup(func() {
-		stop()
-		_, _ = io.Copy(io.Discard, reader)
-		<-ended
-	})
-	log = bufio.NewScanner(reader)
-	return log, next(t, log, "start")
+	log, _, _ = serving(t)
+	return log, next(t, log, "start"), replace
 }
 
 // The file system tells of a file that changed. Nobody has to ask for anything, or to signal.
