@@ -174,7 +174,7 @@ func TestCheckLiveFindsWhatIsWrongAtTheProvider(t *testing.T) {
 			return leadsTo("https://login.example.com/page?shows=error")
 		}), nil, "provider.redirect-uri", note, "cannot be told", "sign in once"},
 		{"out of order", page(func(bool) *providertest.Answer { return html(http.StatusInternalServerError) }), nil, "provider.redirect-uri", note, "cannot be told", "sign in once"},
-		{"browsers only", page(func(bool) *providertest.Answer { return &providertest.Answer{Raw: hangUp} }), nil, "provider.redirect-uri", note, "cannot be told", "doorward itself need not"},
+		{"browsers only", page(func(bool) *providertest.Answer { return &providertest.Answer{Raw: sayNothing} }), nil, "provider.redirect-uri", note, "cannot be told", "doorward itself need not"},
 		{"answers without iss", found("fapi2-security-profile-final-client-test-remove-authorization-response-iss"), nil, "provider.answer", fail, "iss is missing", "refuses every login"},
 		{"answers with another iss", found("callback-iss-unannounced-and-wrong"), nil, "provider.answer", fail, "not the configured issuer", "refuses every login"},
 
@@ -285,7 +285,7 @@ func TestCheckStrictCountsFailures(t *testing.T) {
 
 // However much hangs, the answer comes before people give up, and before CI does.
 func TestCheckLiveIsBoundedInTime(t *testing.T) {
-	silent := silentServer(t)
+	silent := accepting(t, sayNothing)
 	hang := func(_ *providertest.Provider, a *providertest.Answer) { a.Hang = true }
 	p := registered(t, providertest.Mutation{KeySetReply: hang, TokenRefusal: hang,
 		Page: func(*providertest.Provider, url.Values, bool) *providertest.Answer {

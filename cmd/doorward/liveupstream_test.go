@@ -23,8 +23,8 @@ func aServer(t *testing.T) string {
 	return server.URL
 }
 
-// silentServer takes connections and says nothing on them.
-func silentServer(t *testing.T) (address string) {
+// accepting takes connections, and does something on each.
+func accepting(t *testing.T, do func(net.Conn)) (address string) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -38,13 +38,14 @@ func silentServer(t *testing.T) (address string) {
 				return
 			}
 			t.Cleanup(func() { conn.Close() })
+			go do(conn)
 		}
 	}()
 	return l.Addr().String()
 }
 
-// hangUp answers with nothing.
-func hangUp(net.Conn) {}
+// sayNothing leaves whoever asks without an answer.
+func sayNothing(net.Conn) {}
 
 func TestCheckLiveGreetsUpstreamsThatSpeakHTTP2(t *testing.T) {
 	speaks := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("the upstream got a request") }))
@@ -59,7 +60,7 @@ func TestCheckLiveGreetsUpstreamsThatSpeakHTTP2(t *testing.T) {
 	}{
 		{"HTTP/2", speaks.URL, false, "speaks HTTP/2"},
 		{"HTTP/1.1", aServer(t), true, "does not speak HTTP/2 without TLS"},
-		{"something else", "http://" + echo(t), true, "does not speak HTTP/2 without TLS"},
+		{"something else", "http://" + accepting(t, func(conn net.Conn) { _, _ = io.Copy(conn, conn) }), true, "does not speak HTTP/2 without TLS"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			u := upstreamOf(t, strings.Replace(c.address, "http:", "h2c:", 1))
@@ -69,29 +70,6 @@ func TestCheckLiveGreetsUpstreamsThatSpeakHTTP2(t *testing.T) {
 			}
 		})
 	}
-}
-
-// echo sends back what it gets.
-func echo(t *testing.T) (address string) {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer conn.Close()
-				_, _ = io.Copy(conn, conn)
-			}()
-		}
-	}()
-	return l.Addr().String()
 }
 
 // What stands in the report in which order does not depend on who answers first: what fails comes first, else they stand as in the settings.
