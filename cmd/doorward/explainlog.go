@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/netip"
 	"strings"
 
@@ -74,9 +75,7 @@ func (q *question) forget(policy *access.Policy) {
 	for _, path := range policy.ClaimPaths() {
 		claims[path] = nil
 	}
-	for path, value := range q.person.Claims {
-		claims[path] = value
-	}
+	maps.Copy(claims, q.person.Claims)
 	q.person.Claims = claims
 }
 

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"sort"
 	"strings"
@@ -177,12 +178,8 @@ func usualSession(c *config.Config, groups int, name func(int) string) *session.
 
 // unsigned is a JWT of the size that it would have with a signature.
 func unsigned(claims, further map[string]any) string {
-	all := map[string]any{}
-	for _, some := range []map[string]any{claims, further} {
-		for name, value := range some {
-			all[name] = value
-		}
-	}
+	all := maps.Clone(claims)
+	maps.Copy(all, further)
 	payload, _ := json.Marshal(all) // of nothing that could fail
 	header := `{"alg":"RS256","typ":"JWT","kid":"` + randomText(32) + `"}`
 	return base64.RawURLEncoding.EncodeToString([]byte(header)) + "." + base64.RawURLEncoding.EncodeToString(payload) + "." + randomText(256)
