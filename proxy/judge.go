@@ -38,12 +38,19 @@ func (p *Proxy) judge(c *connection) (v *verdict) {
 	defer func() { v = orBroken(v, recover()) }()
 	c.judging.Lock()
 	defer c.judging.Unlock()
-	if c.stalled(p.config.IdleTimeout) {
+	switch {
+	case c.stalled(p.config.IdleTimeout):
 		return &verdict{reason: cutStalled}
+	case c.carried != nil:
+		return p.judgeSession(c)
+	case p.rules.Load() != c.judgedBy:
+		return p.judgeAgain(c, c.known)
 	}
-	if c.carried == nil {
-		return p.judgeStranger(c)
-	}
+	return nil
+}
+
+// judgeSession judges who came with a session.
+func (p *Proxy) judgeSession(c *connection) *verdict {
 	newest, err := p.refreshes.current(c.carried)
 	if err == nil && c.known != newest && c.known != c.carried && p.sessions.Check(c.known) != nil { // a refresh elsewhere may have brought a sid
 		err = errNoSession
@@ -112,14 +119,6 @@ func (c *connection) newest() *session.Session {
 	c.judging.Lock()
 	defer c.judging.Unlock()
 	return c.known
-}
-
-// judgeStranger judges who came without a session.
-func (p *Proxy) judgeStranger(c *connection) *verdict {
-	if p.rules.Load() == c.judgedBy {
-		return nil
-	}
-	return p.judgeAgain(c, c.known)
 }
 
 // unsealed says whether no secret opens a connection's cookies any more. Whoever knows a secret that was dropped can make cookies with it.

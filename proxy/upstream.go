@@ -55,26 +55,13 @@ func (v byVersion) CloseIdleConnections() {
 	v.first.CloseIdleConnections()
 }
 
-// newUpstream prepares the connections of an upstream. Its answers are passed on as they come (DisableCompression:
-// or the Transport would unpack them), and no environment variable leads them through another proxy.
+// newUpstream prepares the connections of an upstream.
 func newUpstream(entry config.Upstream, fast bool, notice func(setting string, err error)) *upstream {
 	u := &upstream{Upstream: entry, name: entry.Name(), target: &url.URL{Scheme: "http", Host: entry.URL.Host}}
 	dialer := &net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second, Control: boundUnsent}
-	standard := &http.Transport{
-		DialContext:            dialer.DialContext,
-		DisableCompression:     true,
-		TLSHandshakeTimeout:    5 * time.Second,
-		ExpectContinueTimeout:  time.Second,
-		MaxIdleConnsPerHost:    512, // the default of 2 opens a connection for every other request under load
-		IdleConnTimeout:        90 * time.Second,
-		MaxResponseHeaderBytes: 256 << 10,
-		Protocols:              new(http.Protocols),
-		// A connection of HTTP/2 that died without a word would let every request on it run into its timeout, for many minutes.
-		HTTP2: &http.HTTP2Config{SendPingTimeout: 10 * time.Second, PingTimeout: 5 * time.Second},
-	}
-	u.transport = standard
-	standard.Protocols.SetHTTP1(true)
+	standard := newTransport(dialer)
 	standard.TLSClientConfig, u.look = entry.FollowTLS(notice)
+	u.transport = standard
 	switch entry.URL.Scheme {
 	case "https":
 		u.target.Scheme = "https"
@@ -96,6 +83,25 @@ func newUpstream(entry config.Upstream, fast bool, notice func(setting string, e
 		u.transport = fasttransport.New(u.target, standard)
 	}
 	return u
+}
+
+// newTransport speaks HTTP/1.1. It passes answers on as they come (DisableCompression: or it would unpack them), and no environment variable
+// leads it through another proxy.
+func newTransport(dialer *net.Dialer) *http.Transport {
+	t := &http.Transport{
+		DialContext:            dialer.DialContext,
+		DisableCompression:     true,
+		TLSHandshakeTimeout:    5 * time.Second,
+		ExpectContinueTimeout:  time.Second,
+		MaxIdleConnsPerHost:    512, // the default of 2 opens a connection for every other request under load
+		IdleConnTimeout:        90 * time.Second,
+		MaxResponseHeaderBytes: 256 << 10,
+		Protocols:              new(http.Protocols),
+		// A connection of HTTP/2 that died without a word would let every request on it run into its timeout, for many minutes.
+		HTTP2: &http.HTTP2Config{SendPingTimeout: 10 * time.Second, PingTimeout: 5 * time.Second},
+	}
+	t.Protocols.SetHTTP1(true)
+	return t
 }
 
 // pathToSend is the path as the upstream gets it. A prefix that is spelled otherwise than strip= names it is refused, not guessed
