@@ -164,13 +164,10 @@ func dropLines(h http.Header, drop func(name, domain string) bool) {
 	h["Set-Cookie"] = lines
 }
 
-// set sets a cookie of ours until the browser's session ends.
-func (m *Manager) set(h http.Header, name, value string) { m.write(h, name, value, 0) }
-
 // clear makes the browser forget a cookie of ours.
 func (m *Manager) clear(h http.Header, name string) { m.write(h, name, "", -1) }
 
-// write sets a cookie. Those of sessions are for the domain; those of logins for this host alone, so that no other one can slip a login
+// write sets a cookie; maxAge is as in [http.Cookie]. Those of sessions are for the domain; those of logins for this host alone, so that no other one can slip a login
 // into a browser.
 func (m *Manager) write(h http.Header, name, value string, maxAge int) {
 	if strings.HasPrefix(name, m.names.login) {

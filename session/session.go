@@ -348,7 +348,7 @@ func (m *Manager) Create(h http.Header, r *http.Request, s *Session) error {
 	}
 	m.dropChunks(h)
 	for i, value := range values {
-		m.set(h, m.names.chunk(i), value)
+		m.write(h, m.names.chunk(i), value, 0)
 	}
 	m.clearChunks(h, r, len(values))
 	if m.options.OnSave != nil {
