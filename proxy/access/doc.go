@@ -80,4 +80,11 @@
 //
 // An upstream with paths=opaque-slash does not take %2F for a slash, one with paths=case-sensitive does not ignore letter case. What is
 // malformed (a % without two hexadecimal digits, a raw control character, blank, # or byte beyond ASCII) is refused whatever the rules are.
+//
+// # Files
+//
+// compile.go makes a Policy (policy.go) of a table (table.go, quote.go): of patterns (pattern.go, method.go, host.go) and requirements
+// (requirement.go), which consist of terms (term.go) with a condition (condition.go) and values (template.go). route.go asks it: match.go finds
+// the rules that decide, and refusal.go and stepup.go say why somebody (subject.go) may not pass, and which login would help. path.go, and
+// ambiguity.go with meanings.go, reading.go and fold.go, refuse paths. problem.go and notes.go are for those who write rules.
 package access
