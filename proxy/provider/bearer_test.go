@@ -326,10 +326,8 @@ func TestOktaBearersThatAreRefused(t *testing.T) {
 
 // A token that passed is not checked again, as long as it lives.
 func TestBearersAreRemembered(t *testing.T) {
-	o := &op{issuer: "https://idp.example.com"}
-	o.rotate("ES256", "key-1")
+	o := newLocalOP()
 	p := o.api(t, nil)
-	p.client.transport = inProcess{o}
 	synctest.Test(t, func(t *testing.T) {
 		o.accessClaims = in("exp", time.Minute)
 		raw := o.bearer()
@@ -367,10 +365,8 @@ func TestTokensThatDifferInLittle(t *testing.T) {
 
 // A key that the provider no longer publishes vouches for nothing, be it remembered or not.
 func TestWithdrawnKeysEndRememberedBearers(t *testing.T) {
-	o := &op{issuer: "https://idp.example.com"}
-	o.rotate("ES256", "key-1")
+	o := newLocalOP()
 	p := o.api(t, nil)
-	p.client.transport = inProcess{o}
 	synctest.Test(t, func(t *testing.T) {
 		o.accessClaims = in("exp", 24*time.Hour)
 		raw := o.bearer()
@@ -527,7 +523,6 @@ func FuzzBearer(f *testing.F) {
 	old := o.signer
 	o.rotate("EdDSA", "key-2")
 	p := o.api(f, nil)
-	p.client.transport = inProcess{o}
 	signers := []signer{o.signer, old, newSigner("EdDSA", "key-2"), {secret: []byte(testSecret)}, {secret: []byte{}}}
 
 	now := time.Now().Unix()

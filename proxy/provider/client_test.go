@@ -74,8 +74,7 @@ func TestEndpointsThatHang(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.path, func(t *testing.T) {
-			o := &op{issuer: "https://idp.example.com"}
-			o.rotate("ES256", "key-1")
+			o := newLocalOP()
 			p := o.client(t, nil)
 			p.client.transport = stall{test.path, inProcess{o}}
 			synctest.Test(t, func(t *testing.T) {
@@ -94,10 +93,8 @@ func TestEndpointsThatHang(t *testing.T) {
 }
 
 func TestFailureIsRememberedForAPause(t *testing.T) {
-	o := &op{issuer: "https://idp.example.com"}
-	o.rotate("ES256", "key-1")
+	o := newLocalOP()
 	p := o.client(t, nil)
-	p.client.transport = inProcess{o}
 	const discovery = "GET /.well-known/openid-configuration"
 	synctest.Test(t, func(t *testing.T) {
 		o.instead = handlers("/.well-known/openid-configuration", http.NotFound)

@@ -76,7 +76,6 @@ func TestAssertionIsExactlyAsTheStandardSays(t *testing.T) {
 			o := &op{issuer: "https://idp.example.com/"}
 			o.rotate("ES256", "key-1")
 			p := o.client(t, signsWith(test.key, test.algorithm, test.kid))
-			p.client.transport = inProcess{o}
 			synctest.Test(t, func(t *testing.T) {
 				if _, err := o.login(t, p); err != nil {
 					t.Fatal(err)

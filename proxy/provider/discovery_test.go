@@ -66,7 +66,6 @@ func TestIssuersThatOnlyMeanTheSame(t *testing.T) {
 			respond(w, changed(o.honestMetadata(), set("issuer", other)))
 		})
 		p := o.client(t, nil)
-		p.client.transport = inProcess{o}
 		_, err := p.AuthorizationURL(t.Context(), NewRequest(callback))
 		o.wantKind(t, err, KindInvalidMetadata)
 		if !strings.Contains(err.Error(), "to the letter") {
@@ -124,7 +123,6 @@ func TestMetadataThatChange(t *testing.T) {
 			p := o.client(t, func(o *Options) {
 				o.OnFetch = func(document string, err error) { told = append(told, fmt.Sprint(document, ": ", err)) }
 			})
-			p.client.transport = inProcess{o}
 			synctest.Test(t, func(t *testing.T) {
 				pass := func(wait time.Duration) { // the first login renews, the second would suffer from it
 					time.Sleep(wait)

@@ -216,12 +216,10 @@ func TestIntrospectionEndpointIsChecked(t *testing.T) {
 
 // offline is a provider without a network, so that time can be synctest's.
 func offline(t testing.TB, change func(map[string]any)) (*op, *Provider) {
-	o := &op{issuer: "https://idp.example.com", instead: map[string]http.HandlerFunc{}}
-	o.rotate("ES256", "key-1")
+	o := newLocalOP()
 	o.metadata = set("introspection_endpoint", o.issuer+"/introspect")
 	o.instead["/introspect"] = o.introspect(change)
 	p := o.api(t, func(o *Options) { o.IntrospectTokens = true })
-	p.client.transport = inProcess{o}
 	return o, p
 }
 

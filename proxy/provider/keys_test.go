@@ -201,10 +201,8 @@ func TestRotatedKeyWithoutKidIsFetched(t *testing.T) {
 }
 
 func TestUnknownKeysCauseFewFetches(t *testing.T) {
-	o := &op{issuer: "https://idp.example.com"}
-	o.rotate("ES256", "key-1")
+	o := newLocalOP()
 	p := o.client(t, nil)
-	p.client.transport = inProcess{o}
 	synctest.Test(t, func(t *testing.T) {
 		o.idHeader = set("kid", "forged")
 		for range 5 {
@@ -253,8 +251,7 @@ func TestNewKeyUnderAnOldName(t *testing.T) {
 
 // A fetch that was under way before the provider changed its keys is no answer to who asks for a new one.
 func TestRotationDuringAFetch(t *testing.T) {
-	o := &op{issuer: "https://idp.example.com"}
-	o.rotate("ES256", "key-1")
+	o := newLocalOP()
 	p := o.client(t, nil)
 	slow := &delayed{inProcess: inProcess{o}}
 	p.client.transport = slow
@@ -291,10 +288,8 @@ func (d *delayed) RoundTrip(r *http.Request) (*http.Response, error) {
 
 // While a request for keys hangs, only those wait who need a new key.
 func TestHungFetchBlocksNobody(t *testing.T) {
-	o := &op{issuer: "https://idp.example.com"}
-	o.rotate("ES256", "key-1")
+	o := newLocalOP()
 	p := o.client(t, nil)
-	p.client.transport = inProcess{o}
 	synctest.Test(t, func(t *testing.T) {
 		if _, err := o.login(t, p); err != nil {
 			t.Fatal(err)
@@ -324,14 +319,12 @@ func TestHungFetchBlocksNobody(t *testing.T) {
 func TestKeysAreFetchedWhenTheyAreNoLongerFresh(t *testing.T) {
 	for header, want := range map[string]time.Duration{"": keysMaxAge, "max-age=300": 5 * time.Minute, "max-age=86400": keysMaxAge, "no-store": keysMinAge} {
 		t.Run(header, func(t *testing.T) {
-			o := &op{issuer: "https://idp.example.com"}
-			o.rotate("ES256", "key-1")
+			o := newLocalOP()
 			o.instead = handlers("/jwks", func(w http.ResponseWriter, _ *http.Request) {
 				w.Header().Set("Cache-Control", header)
 				respond(w, map[string]any{"keys": o.published})
 			})
 			p := o.client(t, nil)
-			p.client.transport = inProcess{o}
 			synctest.Test(t, func(t *testing.T) {
 				for _, step := range []struct {
 					sleep   time.Duration
@@ -354,10 +347,8 @@ func TestKeysAreFetchedWhenTheyAreNoLongerFresh(t *testing.T) {
 func TestOldKeysSurviveAnOutage(t *testing.T) {
 	for name, broken := range map[string]string{"down": "", "page": "<html>", "no key": `{"keys":[]}`} {
 		t.Run(name, func(t *testing.T) {
-			o := &op{issuer: "https://idp.example.com"}
-			o.rotate("ES256", "key-1")
+			o := newLocalOP()
 			p := o.client(t, nil)
-			p.client.transport = inProcess{o}
 			synctest.Test(t, func(t *testing.T) {
 				if _, err := o.login(t, p); err != nil {
 					t.Fatal(err)

@@ -72,6 +72,13 @@ func newOP(t testing.TB, algorithm string) *op {
 	return o
 }
 
+// newLocalOP makes one that is asked without a network, so that time may stand still.
+func newLocalOP() *op {
+	o := &op{issuer: "https://idp.example.com", instead: map[string]http.HandlerFunc{}}
+	o.rotate("ES256", "key-1")
+	return o
+}
+
 // rotate replaces the key and what is published.
 func (o *op) rotate(algorithm, kid string) {
 	o.mu.Lock()
@@ -168,6 +175,9 @@ func (o *op) client(t testing.TB, change func(*Options)) *Provider {
 	p, err := New(options)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if o.server == nil {
+		p.client.transport = inProcess{o}
 	}
 	return p
 }

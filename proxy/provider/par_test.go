@@ -100,11 +100,9 @@ func TestPushIsRefused(t *testing.T) {
 
 func TestPushThatIsNeverAnswered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		o := &op{issuer: "https://idp.example.com"}
-		o.rotate("ES256", "key-1")
+		o := newLocalOP()
 		o.metadata = both(set("pushed_authorization_request_endpoint", o.issuer+"/par"), set("require_pushed_authorization_requests", true))
 		p := o.client(t, nil)
-		p.client.transport = inProcess{o}
 		if err := p.Ready(t.Context()); err != nil {
 			t.Fatal(err)
 		}

@@ -79,8 +79,7 @@ func TestMaxAgeAndACRAreCheckedWhenAskedFor(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				o := &op{issuer: "https://idp.example.com"}
-				o.rotate("ES256", "key-1")
+				o := newLocalOP()
 				o.idClaims = test.change
 				err := o.stepUp(t, o.client(t, func(o *Options) { o.AuthParams = test.params }), test.asks)
 				if test.kind == met {

@@ -174,7 +174,6 @@ func TestTokenLifetimesThatAreAccepted(t *testing.T) {
 			o := &op{issuer: "https://idp.example.com", tokenResponse: test.change}
 			o.rotate("ES256", "key-1")
 			p := o.client(t, nil)
-			p.client.transport = inProcess{o}
 			synctest.Test(t, func(t *testing.T) {
 				person, err := o.login(t, p)
 				if err != nil {
