@@ -229,8 +229,8 @@ func (m *Manager) openStore() (err error) {
 	if m.redis, err = newRedis(m.options.Redis); err != nil {
 		return err
 	}
-	m.shared = &sharedSessions{redis: m.redis, kind: "refreshed", packing: m.packing, opened: newOpenedSessions(0)}
-	m.redis.catchUp = func(ctx context.Context) error { return m.shared.catchUp(ctx, !m.options.InRedis) }
+	m.shared = &sharedSessions{redis: m.redis, kind: "refreshed", copies: !m.options.InRedis, packing: m.packing, opened: newOpenedSessions(0)}
+	m.redis.catchUp = m.shared.catchUp
 	if m.shared.values, err = newSealer(m.options, "stored session", sealLifetime); err != nil || !m.options.InRedis {
 		return err
 	}

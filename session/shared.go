@@ -78,7 +78,7 @@ func (m *Manager) Share(ctx context.Context, s *Session) (err error) {
 		return nil
 	}
 	for range patientTries {
-		err = m.shared.share(ctx, s, !m.options.InRedis)
+		err = m.shared.share(ctx, s)
 		if !errors.Is(err, ErrUnavailable) || !m.redis.up() {
 			break
 		}

@@ -50,6 +50,7 @@ return 1`)
 type sharedSessions struct {
 	redis   *redis
 	kind    string // begins their keys
+	copies  bool   // they live in their cookies, so that one that is not here has not ended
 	packing *packing
 	values  *sealer
 	opened  *openedSessions

@@ -44,8 +44,8 @@ func (u *unshared) all() []*Session {
 }
 
 // share lets other instances know a generation that follows a refresh.
-func (c *sharedSessions) share(ctx context.Context, s *Session, fresh bool) error {
-	err := c.put(ctx, s, fresh)
+func (c *sharedSessions) share(ctx context.Context, s *Session) error {
+	err := c.put(ctx, s, c.copies)
 	if errors.Is(err, ErrUnavailable) {
 		c.late.note(s)
 		return err
@@ -56,9 +56,9 @@ func (c *sharedSessions) share(ctx context.Context, s *Session, fresh bool) erro
 
 // catchUp lets other instances know what they could not be told. Its error is ErrUnavailable. A Redis that answers and takes nothing (full,
 // read-only) lets nobody refresh either, so that what it does not take can wait.
-func (c *sharedSessions) catchUp(ctx context.Context, fresh bool) error {
+func (c *sharedSessions) catchUp(ctx context.Context) error {
 	for _, s := range c.late.all() {
-		err := c.write(ctx, s, fresh)
+		err := c.write(ctx, s, c.copies)
 		if _, refused := errors.AsType[*rueidis.RedisError](err); refused {
 			continue
 		}

@@ -63,14 +63,14 @@ func TestWhatAFullRedisDoesNotTakeCanWait(t *testing.T) {
 	newBrowser(t).login(m, s)
 	m.shared.late.note(s)
 	run(t, at, "CONFIG", "SET", "maxmemory", "1")
-	if err := m.shared.catchUp(t.Context(), false); err != nil {
+	if err := m.shared.catchUp(t.Context()); err != nil {
 		t.Errorf("catching up: %v", err)
 	}
 	if left := m.shared.late.all(); len(left) != 1 {
 		t.Errorf("%d generations are still to be shared", len(left))
 	}
 	run(t, at, "CONFIG", "SET", "maxmemory", "0")
-	if err := m.shared.catchUp(t.Context(), false); err != nil || len(m.shared.late.all()) > 0 {
+	if err := m.shared.catchUp(t.Context()); err != nil || len(m.shared.late.all()) > 0 {
 		t.Errorf("when there is room: %v", err)
 	}
 }
