@@ -33,13 +33,6 @@ func newOrigin(u *url.URL) *origin {
 
 func (o *origin) String() string { return o.scheme + "://" + o.host }
 
-// readOrigins reads which hosts are ours to sign people in at.
-func (p *Proxy) readOrigins() {
-	for _, u := range p.config.Origins() {
-		p.origins = append(p.origins, newOrigin(u))
-	}
-}
-
 // siblingsUnder are the origins beyond those of PUBLIC_URL that rules make, by their names.
 func (p *Proxy) siblingsUnder(policy *access.Policy) map[string]*origin {
 	siblings := map[string]*origin{}

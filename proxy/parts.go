@@ -14,8 +14,10 @@ import (
 // What a Proxy is put together from, in the order in which New does it: each part is made of the settings, and of the
 // parts before it. Sessions come last, since they take a file, which a failing New would keep.
 
-func (p *Proxy) readRules() (err error) {
-	p.readOrigins()
+func (p *Proxy) readSettings() (err error) {
+	for _, u := range p.config.Origins() {
+		p.origins = append(p.origins, newOrigin(u))
+	}
 	p.allowed = p.config.AllowedOriginNames()
 	p.trusted = p.config.TrustedNetworks()
 	p.front = newFront(p.config)
