@@ -2,6 +2,7 @@ package config_test
 
 import (
 	"errors"
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -39,9 +40,7 @@ func environment(t *testing.T, changes map[string]string) {
 		"CLIENT_SECRET":  canary,
 		"COOKIE_SECRETS": secretA,
 	}
-	for name, value := range changes {
-		values[name] = value
-	}
+	maps.Copy(values, changes)
 	for name, value := range values {
 		if value != unset {
 			t.Setenv(config.Prefix+"_"+name, value)

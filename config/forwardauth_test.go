@@ -1,6 +1,7 @@
 package config_test
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -14,9 +15,7 @@ func askedBy(front string, more map[string]string) map[string]string {
 	if front == "ingress-nginx" {
 		values["SESSION_COOKIE_MAX_BYTES"] = "3900"
 	}
-	for name, value := range more {
-		values[name] = value
-	}
+	maps.Copy(values, more)
 	return values
 }
 

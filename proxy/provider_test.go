@@ -153,7 +153,7 @@ func isRecorded(t *testing.T, s *site, m providertest.Mutation, p *page) {
 	failedWith(t, s, resultOf(m))
 	cause := s.Log.events(t, "login_failed")[0]["error"].(string)
 	name, _, _ := strings.Cut(m.Name, "-with-")
-	for _, word := range strings.Split(name, "-") {
+	for word := range strings.SplitSeq(name, "-") {
 		if isClaim := slices.Contains(namedInLogs(), word); isClaim && !strings.Contains(cause, word) {
 			t.Errorf("the log does not name %s: %s", word, cause)
 		}

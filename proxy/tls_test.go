@@ -7,6 +7,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -34,9 +35,7 @@ func newOwnTLSSite(t *testing.T, changes map[string]string) *tlsSite {
 		"PUBLIC_URL": "https://app.example.com", "ACCESS_RULES": "/ public", "CLIENT_SECRET": "the-client's-secret",
 		"TLS_CERT_FILE": s.cert.file(), "TLS_KEY_FILE": s.key.file(),
 	}
-	for name, value := range changes {
-		values[name] = value
-	}
+	maps.Copy(values, changes)
 	s.site = newSite(t, loaded(t, values))
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

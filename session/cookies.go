@@ -41,7 +41,7 @@ func (n names) scan(headers []string) (j jar) {
 // carries says whether the session's cookies are those that were opened: their values byte for byte, and each once.
 func (j *jar) carries(opened *openedSession) bool {
 	want, rest, more := opened.name, opened.value, opened.value != ""
-	for i := 0; i < maxChunks; i++ {
+	for i := range maxChunks {
 		if j.seen[i] != 1 || j.session[i] != want {
 			return false
 		}

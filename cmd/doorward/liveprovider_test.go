@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -22,9 +23,7 @@ const itsCallback = "https://app.example.com/oauth2/callback"
 func checkedLive(t *testing.T, p *providertest.Provider, settings map[string]string) []finding {
 	t.Helper()
 	all := map[string]string{"ISSUER_URL": p.Issuer, "CLIENT_ID": providertest.ClientID, "CLIENT_SECRET": providertest.ClientSecret}
-	for name, value := range settings {
-		all[name] = value
-	}
+	maps.Copy(all, settings)
 	environment(t, all)
 	status, out, errOut := command(t, "check", "--live", "--json")
 	for _, secret := range []string{providertest.ClientSecret, url.QueryEscape(providertest.ClientSecret)} {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"maps"
 	"os"
 	"strings"
 	"testing"
@@ -30,9 +31,7 @@ func environment(t *testing.T, changes map[string]string) {
 		"CLIENT_SECRET":  canary,
 		"COOKIE_SECRETS": config.NewSecret(),
 	}
-	for name, value := range changes {
-		values[name] = value
-	}
+	maps.Copy(values, changes)
 	for name, value := range values {
 		if value != unset {
 			t.Setenv(config.Prefix+"_"+name, value)

@@ -68,9 +68,9 @@ func (p *Provider) issuedForAPI(ctx context.Context, t *token) []rule {
 		}},
 		{"RFC 9068 4 (3)", func() (string, error) { return p.checkAccessTokenIssuer(t) }},
 		{"RFC 9068 4 (4)", func() (string, error) { return t.checkOneAudience(p.options.Audience) }},
-		{"RFC 9068 4 (6)", func() (string, error) { return t.checkExpiry() }},
-		{"RFC 7519 4.1.5", func() (string, error) { return t.checkNotBefore() }},
-		{"RFC 7519 4.1.6", func() (string, error) { return t.checkIssuedBefore() }},
+		{"RFC 9068 4 (6)", t.checkExpiry},
+		{"RFC 7519 4.1.5", t.checkNotBefore},
+		{"RFC 7519 4.1.6", t.checkIssuedBefore},
 	}
 }
 

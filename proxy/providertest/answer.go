@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"encoding/json"
+	"maps"
 	"net"
 	"net/http"
 	"strconv"
@@ -55,9 +56,7 @@ func (p *Provider) send(w http.ResponseWriter, r *http.Request, a *Answer) {
 		sendRaw(w, a.Raw)
 		return
 	}
-	for name, values := range a.Header {
-		w.Header()[name] = values
-	}
+	maps.Copy(w.Header(), a.Header)
 	if a.Header.Get("Content-Type") == "" {
 		w.Header()["Content-Type"] = nil // or net/http would guess one
 	}

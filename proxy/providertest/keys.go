@@ -9,6 +9,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"math/big"
 	"sync"
 )
@@ -82,9 +83,7 @@ func newEd25519() ed25519.PrivateKey {
 // JWK is the key as the key set publishes it.
 func (k *Key) JWK() map[string]any {
 	jwk := map[string]any{}
-	for name, value := range k.public {
-		jwk[name] = value
-	}
+	maps.Copy(jwk, k.public)
 	for name, value := range map[string]string{"kid": k.ID, "alg": k.Algorithm, "use": k.Use} {
 		if value != "" {
 			jwk[name] = value
