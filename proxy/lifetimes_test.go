@@ -326,15 +326,7 @@ func TestLoginEndsTheSessionOfSomebodyElse(t *testing.T) {
 	b := s.signedIn("alice")
 	token := b.carried(s).RefreshToken
 	cookie := b.age(s, untilDead)
-	at, goOn := make(chan struct{}), make(chan struct{})
-	s.Upstream.Answer = func(_ http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/slow" {
-			close(at)
-			<-goOn
-		}
-	}
-	on := s.asking(cookie, "/slow")
-	<-at
+	on, goOn := s.amidAnswer(cookie)
 	b.Person = "bob"
 	b.walk(s.URL + "/oauth2/start?rd=/x")
 	close(goOn)
@@ -367,15 +359,7 @@ func TestALoginEndsTheSessionBefore(t *testing.T) {
 			s := newLivingSite(t, configure)
 			b := s.signedIn("alice")
 			before := b.age(s, untilDead)
-			entered, goOn := make(chan struct{}), make(chan struct{})
-			s.Upstream.Answer = func(w http.ResponseWriter, r *http.Request) {
-				if r.URL.Path == "/slow" {
-					close(entered)
-					<-goOn
-				}
-			}
-			slow := s.asking(before, "/slow")
-			<-entered
+			slow, goOn := s.amidAnswer(before)
 			callback := b.callbackAddress(s, "/oauth2/start?rd=/x")
 			for _, c := range b.cookies(s.URL) {
 				if name == "strict" && !strings.Contains(c.Name, "-login-") {

@@ -114,6 +114,21 @@ func (s *site) amidRefresh(cookie string) (on <-chan asked, goOn chan struct{}) 
 	return on, goOn
 }
 
+// amidAnswer asks for a page, and returns when the upstream has been asked. It answers once goOn is closed.
+func (s *site) amidAnswer(cookie string) (on <-chan asked, goOn chan struct{}) {
+	s.t.Helper()
+	at, goOn := make(chan struct{}), make(chan struct{})
+	s.Upstream.Answer = func(_ http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/slow" {
+			close(at)
+			<-goOn
+		}
+	}
+	on = s.asking(cookie, "/slow")
+	<-at
+	return on, goOn
+}
+
 // arrives waits for an answer.
 func arrives(t *testing.T, s *site, on <-chan asked) *page {
 	t.Helper()

@@ -331,13 +331,7 @@ func TestSignOutDuringAnAnswer(t *testing.T) {
 	s := newLivingSite(t, nil)
 	b := s.signedIn("alice")
 	cookie := b.age(s, untilDead)
-	at, goOn := make(chan struct{}), make(chan struct{})
-	s.Upstream.Answer = func(http.ResponseWriter, *http.Request) {
-		close(at)
-		<-goOn
-	}
-	on := s.asking(cookie, "/x")
-	<-at
+	on, goOn := s.amidAnswer(cookie)
 	b.request(http.MethodPost, s.URL+"/oauth2/sign_out", headers("Sec-Fetch-Site", "same-origin"), "").wants(t, http.StatusSeeOther)
 	close(goOn)
 
@@ -357,15 +351,7 @@ func TestSignOutDuringAnAnswer(t *testing.T) {
 func TestSlowAnswerDoesNotOverwriteANewerGeneration(t *testing.T) {
 	s := newLivingSite(t, func(c *config.Config) { c.SessionIdleTimeout = 2 * time.Hour })
 	b := s.signedIn("alice")
-	at, goOn := make(chan struct{}), make(chan struct{})
-	s.Upstream.Answer = func(_ http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/slow" {
-			close(at)
-			<-goOn
-		}
-	}
-	on := s.asking(b.age(s, 30*time.Minute), "/slow") // its use is news, its token is fresh
-	<-at
+	on, goOn := s.amidAnswer(b.age(s, 30*time.Minute)) // its use is news, its token is fresh
 	b.age(s, untilDead-30*time.Minute)
 	b.api(s, "/x").wants(t, http.StatusOK)
 	close(goOn)
