@@ -123,7 +123,7 @@ func (s setting) setDefault(field reflect.Value) {
 	}
 }
 
-// Known reports whether a setting, or the file of one, bears the name, without prefix.
+// Known reports whether a setting, or the file of one, bears the name, without prefix: for tests of what names settings elsewhere.
 func Known(name string) bool {
 	return slices.ContainsFunc(settings(), func(s setting) bool { return s.name == withoutFile(Prefix+"_"+name) })
 }
