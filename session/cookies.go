@@ -167,8 +167,8 @@ func dropLines(h http.Header, drop func(name, domain string) bool) {
 // clear makes the browser forget a cookie of ours.
 func (m *Manager) clear(h http.Header, name string) { m.write(h, name, "", -1) }
 
-// write sets a cookie; maxAge is as in [http.Cookie]. Those of sessions are for the domain; those of logins for this host alone, so that no other one can slip a login
-// into a browser.
+// write sets a cookie; maxAge is as in [http.Cookie]. Those of sessions are for the domain; those of logins for this host alone, so that no
+// other one can slip a login into a browser.
 func (m *Manager) write(h http.Header, name, value string, maxAge int) {
 	if strings.HasPrefix(name, m.names.login) {
 		m.writeFor("", h, name, value, maxAge)

@@ -86,5 +86,5 @@
 // compile.go makes a Policy (policy.go) of a table (table.go, quote.go): of patterns (pattern.go, method.go, host.go) and requirements
 // (requirement.go), which consist of terms (term.go) with a condition (condition.go) and values (template.go). route.go asks it: match.go finds
 // the rules that decide, and refusal.go and stepup.go say why somebody (subject.go) may not pass, and which login would help. path.go, and
-// ambiguity.go with meanings.go, reading.go and fold.go, refuse paths. problem.go and notes.go are for those who write rules.
+// ambiguity.go with meanings.go, reading.go and comparison.go, refuse paths. problem.go and notes.go are for those who write rules.
 package access
