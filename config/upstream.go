@@ -247,15 +247,26 @@ func (u *Upstream) setPaths(value string) (wrong, mend string) {
 	return "paths= does not know " + strings.Join(unknown, " and "), "write case-sensitive or opaque-slash, or both with a comma"
 }
 
-// StripPath returns the path without the prefix that Strip names, and whether
-// it has that prefix in just that spelling; without Strip every path is kept.
-func (u Upstream) StripPath(path string) (string, bool) {
-	if u.Strip == "" {
-		return path, true
-	}
+// PathToSend returns a path as the upstream gets it, without the prefix that
+// Strip names. Its error says why it is not sent: a prefix that is spelled in
+// another way is refused, not guessed at, and so is a path that cannot be sent in
+// its own spelling.
+func (u Upstream) PathToSend(path string) (string, error) {
 	rest, found := strings.CutPrefix(path, u.Strip)
-	if !found || rest != "" && rest[0] != '/' {
-		return "", false
+	switch {
+	case u.Strip != "" && (!found || rest != "" && rest[0] != '/'):
+		return "", errors.New("the prefix that is to be removed is spelled in another way")
+	case strings.HasPrefix(rest, "//") && !sameSpelling(rest):
+		return "", errors.New("it begins with two slashes and holds characters that want percent-encoding")
 	}
-	return cmp.Or(rest, "/"), true
+	return cmp.Or(rest, "/"), nil
+}
+
+// sameSpelling reports whether net/url would send a path as it is spelled.
+// Otherwise it would decode and encode it anew, and what was an escaped slash
+// would become one that separates.
+func sameSpelling(path string) bool {
+	decoded, _ := url.PathUnescape(path) // the policy has refused bad escapes
+	u := url.URL{Path: decoded, RawPath: path}
+	return u.EscapedPath() == path
 }

@@ -229,7 +229,7 @@ func TestForwardAccessTokenIsTheDefaultOfToken(t *testing.T) {
 	}
 }
 
-func TestStripPath(t *testing.T) {
+func TestPathToSend(t *testing.T) {
 	for _, s := range []struct {
 		strip, path, want string
 		ok                bool
@@ -240,9 +240,13 @@ func TestStripPath(t *testing.T) {
 		{"/api", "/api", "/", true},
 		{"/api", "/apix", "", false},
 		{"/api", "/%61pi/x", "", false},
+		{"", "//a/%2f[x]", "//a/%2f[x]", true},
+		{"", "//a|b", "", false},
+		{"", "/a|b", "/a|b", true},
+		{"/api", "/api//a|b", "", false},
 	} {
-		if got, ok := (config.Upstream{Strip: s.strip}).StripPath(s.path); got != s.want || ok != s.ok {
-			t.Errorf("strip=%s of %s: %q, %v", s.strip, s.path, got, ok)
+		if got, err := (config.Upstream{Strip: s.strip}).PathToSend(s.path); got != s.want || (err == nil) != s.ok {
+			t.Errorf("strip=%s of %s: %q, %v", s.strip, s.path, got, err)
 		}
 	}
 }

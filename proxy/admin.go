@@ -34,10 +34,11 @@ func (p *Proxy) ready(r *http.Request) bool {
 
 // healthz answers load balancers that probe the public listener, under any host.
 func (p *Proxy) healthz(x *exchange, r *http.Request) error {
+	x.rule = p.ownRule()
 	if err := readOnly(r); err != nil {
 		return err
 	}
-	x.rule, x.outcome = p.ownRule(), "healthz"
+	x.outcome = "healthz"
 	x.refuseBody(r)
 	health(x, true)
 	return nil

@@ -27,9 +27,9 @@ func (p *Proxy) forward(x *exchange, r *http.Request, route *access.Route, who *
 	}
 	u := p.upstreams[route.Upstream()]
 	x.upstream, x.outcome = u.name, "forwarded"
-	path, err := u.pathToSend(x.path)
+	path, err := u.PathToSend(x.path)
 	if err != nil {
-		return err
+		return badTarget(err.Error())
 	}
 	d := &delivery{x: x, in: r, route: route, upstream: u, path: path, who: who, body: clientBody{ReadCloser: r.Body, connection: &x.connection}}
 	if err := p.prepareIdentity(d); err != nil {

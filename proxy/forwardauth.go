@@ -157,6 +157,7 @@ func (p *Proxy) consent(x *exchange, asked *http.Request, extra *extraRule) (err
 		return err
 	}
 	if _, ours := p.endpointOf(x.path); ours {
+		x.rule = p.ownRule()
 		return ownEndpoint(p.config.EndpointPrefix)
 	}
 	route, who, err := p.decide(x, asked)

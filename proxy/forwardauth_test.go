@@ -754,3 +754,16 @@ func TestForwardAuthAnswersAreNotKept(t *testing.T) {
 		}
 	}
 }
+
+// What is under doorward's own prefix comes under no rule, whoever asks about it and however it is refused: so the log has it, by which
+// `doorward explain` compares.
+func TestOwnEndpointsComeUnderNoRule(t *testing.T) {
+	s := behindFront(t, "traefik", nil)
+	s.question("traefik", "GET", "/oauth2/callback")
+	s.raw("POST /oauth2/healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+	for _, line := range s.lastRequests(2) {
+		if line["rule"] != "/oauth2/" {
+			t.Errorf("%v of %v is under the rule %v", line["outcome"], line["path"], line["rule"])
+		}
+	}
+}

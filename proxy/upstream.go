@@ -104,25 +104,12 @@ func newTransport(dialer *net.Dialer) *http.Transport {
 	return t
 }
 
-// pathToSend is the path as the upstream gets it. A prefix that is spelled otherwise than strip= names it is refused, not guessed
-// at, and so is a path that cannot be sent in its own spelling.
-func (u *upstream) pathToSend(path string) (string, error) {
-	path, ok := u.StripPath(path)
-	if !ok {
-		return "", badTarget("the prefix that is to be removed is spelled in another way")
-	}
-	if strings.HasPrefix(path, "//") && !sameSpelling(path) {
-		return "", badTarget("it begins with two slashes and holds characters that want percent-encoding")
-	}
-	return path, nil
-}
-
 func isASCII(text string) bool {
 	return !strings.ContainsFunc(text, func(c rune) bool { return c > '~' })
 }
 
 // address points the outgoing request at the upstream. Opaque carries the path's own bytes where net/url would spell
-// them differently; it cannot begin with two slashes, since then it would be sent as an absolute address.
+// them differently; it cannot begin with two slashes, since then it would be sent as an absolute address (config.Upstream.PathToSend).
 func (u *upstream) address(pr *httputil.ProxyRequest, path string) {
 	out := pr.Out.URL
 	out.Scheme, out.Host, out.User = u.target.Scheme, u.target.Host, nil
@@ -138,13 +125,6 @@ func (u *upstream) address(pr *httputil.ProxyRequest, path string) {
 	if u.Host == "upstream" {
 		pr.Out.Host = ""
 	}
-}
-
-// sameSpelling says whether net/url would send a path as it is spelled. Otherwise it would decode and encode it anew, and what was
-// an escaped slash would become one that separates.
-func sameSpelling(path string) bool {
-	u := url.URL{Path: decoded(path), RawPath: path}
-	return u.EscapedPath() == path
 }
 
 func decoded(path string) string {

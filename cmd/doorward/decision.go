@@ -14,8 +14,11 @@ const (
 	denied  fate = "denied"
 	again   fate = "asked to sign in again"
 	signIn  fate = "asked to sign in"
-	refused fate = "refused before any rule was asked"
+	refused fate = "refused for its form"
 	nowhere fate = "without an upstream"
 	ours    fate = "answered by doorward itself, whatever the rules say"
 	untold  fate = "" // cannot be told
 )
+
+// passesRule tells what the rule of the path lets through.
+func (f fate) passesRule() bool { return f == allowed || f == nowhere }

@@ -59,7 +59,7 @@ func (asked *questions) answer(c *config.Config, policy *access.Policy, out io.W
 
 // answer explains one question.
 func (q *question) answer(c *config.Config, policy *access.Policy, out io.Writer) decision {
-	if q.host == "" && len(c.Origins()) > 0 {
+	if q.host == "" && q.logged == nil && len(c.Origins()) > 0 {
 		q.host = c.Origins()[0].Host
 	}
 	line(out, "request", q.method+" "+q.host+q.path)
@@ -84,14 +84,14 @@ func (q *question) answer(c *config.Config, policy *access.Policy, out io.Writer
 	if asks := route.Requirement(); asks != "" {
 		line(out, "asks for", asks)
 	}
-	reached := explainUpstream(c, q.path, route, out)
+	arrives := explainUpstream(c, q.path, route, out)
 	renamed := q.nameGroups(c)
 	now := explainVerdict(q, route, out)
 	for _, how := range renamed {
 		line(out, "", how)
 	}
-	if now == allowed && !reached {
-		now = nowhere
+	if now == allowed {
+		now = arrives
 	}
 	q.explainBeyond(c, route, out)
 	return decision{route.Rule(), now}
@@ -126,17 +126,28 @@ func (q *question) beforeRules(c *config.Config, policy *access.Policy) string {
 	switch {
 	case q.method == "CONNECT" || q.method == "TRACE":
 		return "denied: " + q.method + " is never forwarded (405)"
-	case q.elsewhere(c) && !policy.ServesHost(q.host) && !q.forPrograms(c):
+	case q.forPrograms(c):
+	case q.misnamed():
+		return "denied: the host is neither a name nor an address (421)"
+	case q.elsewhere(c) && !policy.ServesHost(q.host):
 		return fmt.Sprintf("denied: %s_PUBLIC_URL does not name the host, nor does a rule or upstream (421)", config.Prefix)
 	}
 	return ""
 }
 
 // forPrograms reports an endpoint that answers programs, which may know
-// doorward by any name.
+// doorward by any name: the server in front is one of them.
 func (q *question) forPrograms(c *config.Config) bool {
 	endpoint, ours := strings.CutPrefix(q.path, c.EndpointPrefix)
-	return ours && slices.Contains([]string{"/healthz", "/backchannel-logout", "/jwks"}, endpoint)
+	front := c.FrontServer()
+	asked := strings.HasPrefix(endpoint, "/auth/") && (front == nil || len(front.Headers()) == 0)
+	return ours && (asked || slices.Contains([]string{"/healthz", "/backchannel-logout", "/jwks", "/auth"}, endpoint))
+}
+
+// misnamed reports what no rule takes for a host, where there is one to ask about.
+func (q *question) misnamed() bool {
+	_, ok := access.Hostname(q.host)
+	return !ok && (q.host != "" || q.logged != nil)
 }
 
 // elsewhere reports a host of none of the origins, where there are any.
@@ -177,25 +188,25 @@ func explainError(out io.Writer, err error) {
 	}
 }
 
-// explainUpstream says where the request would go, and whether it gets there.
-func explainUpstream(c *config.Config, path string, route *access.Route, out io.Writer) bool {
+// explainUpstream says where the request would go, and what comes of it there: allowed, nowhere or refused.
+func explainUpstream(c *config.Config, path string, route *access.Route, out io.Writer) fate {
 	upstreams, _ := c.UpstreamTable()
 	if front := c.FrontServer(); route.Upstream() < 0 && front != nil {
 		line(out, "upstream", front.Name+" passes it on ("+config.Prefix+"_FORWARD_AUTH)")
-		return true
+		return allowed
 	}
 	if route.Upstream() < 0 {
 		line(out, "upstream", "none covers it (404)")
-		return false
+		return nowhere
 	}
 	u := upstreams[route.Upstream()]
-	stripped, ok := u.StripPath(path)
-	if !ok {
-		line(out, "upstream", u.Name()+" takes no path but under "+u.Strip+" (400)")
-		return false
+	sent, err := u.PathToSend(path)
+	if err != nil {
+		line(out, "upstream", u.Name()+" is not sent this path: "+err.Error()+" (400)")
+		return refused
 	}
-	line(out, "upstream", u.Name()+" as "+stripped)
-	return true
+	line(out, "upstream", u.Name()+" as "+sent)
+	return allowed
 }
 
 // explainVerdict says whether the rule lets the person through.

@@ -66,6 +66,10 @@ func TestExplain(t *testing.T) {
 		{"/oauth2/userinfo", exitOK, []string{"doorward itself"}},
 		{"http://10.0.0.7:4180/oauth2/healthz", exitOK, []string{"doorward itself"}},
 		{"http://10.0.0.7:4180/oauth2/userinfo", exitFailed, []string{"421"}},
+		{"http://10.0.0.7:4180/oauth2/auth", exitOK, []string{"doorward itself"}},
+		{"http://10.0.0.7:4180/oauth2/auth/x", exitOK, []string{"doorward itself"}},
+		{"https://app.example.com:99999/status", exitFailed, []string{"neither a name nor an address (421)"}},
+		{"//a|b", exitFailed, []string{"http://app:8080 is not sent this path", "(400)"}},
 		{"/ADMIN/", exitFailed, []string{"reads it as /admin/,"}},
 		{"/x/..%2fadmin/", exitFailed, []string{"400", "/admin/"}},
 		{"/%zz", exitFailed, []string{"400"}},
@@ -164,8 +168,9 @@ func TestExplainTakesALineOfTheAccessLogAsText(t *testing.T) {
 
 // A row a line: what is said of then and now.
 func TestExplainSaysWhetherALineWouldBeDecidedAsThen(t *testing.T) {
-	rules := someRules + "\nCOPY /copies/ deny\n/mine/ user:kim\n/inside/ ip:10.0.0.0/8 | user:lee\n/few/ !group:Guests"
+	rules := someRules + "\nCOPY /copies/ deny\n*.dev.example.com/ group:Dev\nMOVE /open/ public\n/mine/ user:kim\n/inside/ ip:10.0.0.0/8 | user:lee\n/few/ !group:Guests"
 	const head = `{"time":"2026-01-02T03:04:05Z","level":"info","event":"request","client_ip":"10.1.2.3","host":"app.example.com","method":"GET",`
+	toMove := strings.Replace(head, "GET", "MOVE", 1)
 	for _, c := range []struct {
 		name, line string
 		flags      string
@@ -199,6 +204,14 @@ func TestExplainSaysWhetherALineWouldBeDecidedAsThen(t *testing.T) {
 		{"nobody knows that one", head + `"path":"/git/x","rule":"/git/","outcome":"unauthenticated","status":401}`, "", exitFailed, []string{"changed   no"}},
 		{"ambiguous", head + `"path":"/x/..%2fadmin/","rule":"none","outcome":"ambiguous_path","reason":"ambiguous_path","status":400}`, "", exitFailed, []string{"changed   no"}},
 		{"another host", `{"event":"request","host":"other.example.com","method":"GET","path":"/","rule":"none","outcome":"unknown_host","status":421}`, "", exitFailed, []string{"421", "changed   no"}},
+		{"a host that is none", `{"event":"request","host":"a$b.dev.example.com","method":"GET","path":"/","rule":"none","outcome":"unknown_host","status":421}`, "", exitFailed, []string{"421", "changed   no"}},
+		{"no host", `{"event":"request","host":"","method":"GET","path":"/","rule":"none","outcome":"unknown_host","status":421}`, "", exitFailed, []string{"421", "changed   no"}},
+		{"a question that was refused", `{"event":"request","host":"doorward:4180","method":"GET","path":"/oauth2/auth","rule":"/oauth2/","outcome":"forward_auth_refused","status":403}`, "", exitOK, []string{"changed   no"}},
+		{"a copy to where nobody may", toMove + `"path":"/open/x","rule":"/closed/","outcome":"denied","status":403}`, "", exitOK, []string{"changed   cannot be told", "Destination"}},
+		{"a copy to where people sign in", toMove + `"path":"/open/x","rule":"MOVE /open/","outcome":"unauthenticated","status":401}`, "", exitOK, []string{"changed   cannot be told"}},
+		{"a copy that passed", toMove + `"path":"/open/x","rule":"MOVE /open/","outcome":"forwarded","status":200}`, "", exitOK, []string{"changed   cannot be told"}},
+		{"a copy that passed by another rule", toMove + `"path":"/open/x","rule":"/","outcome":"forwarded","user":"kim","status":200}`, "", exitOK, []string{"changed   yes: the rule was / and is MOVE /open/"}},
+		{"a copy from where nobody may", toMove + `"path":"/closed/x","rule":"/closed/","outcome":"denied","status":403}`, "", exitFailed, []string{"changed   no"}},
 		{"our own", head + `"path":"/oauth2/userinfo","rule":"/oauth2/","outcome":"userinfo","user":"kim","status":200}`, "", exitOK, []string{"changed   no: answered by doorward itself, whatever the rules say"}},
 		{"the end of a login", head + `"path":"/oauth2/callback","rule":"/oauth2/","outcome":"login","user":"kim","status":303}`, "", exitOK, []string{"changed   no"}},
 		{"our own, not so then", head + `"path":"/oauth2/x","rule":"/","outcome":"denied","user":"kim","status":403}`, "", exitOK, []string{"changed   yes: the rule was / and is /oauth2/; the request was denied and would be answered by doorward itself"}},
@@ -207,6 +220,7 @@ func TestExplainSaysWhetherALineWouldBeDecidedAsThen(t *testing.T) {
 		{"behind kubectl's time", `2026-01-02T03:04:05.6Z time=2026-01-02T03:04:05.678Z level=info event=request host=app.example.com method=GET path=/mine/x rule=/mine/ outcome=forwarded user=kim status=200`, "", exitOK,
 			[]string{"then      forwarded (200) by the rule /mine/ for kim", "changed   no"}},
 		{"a pattern with a method, as text", `time=2026-01-02T03:04:05.678Z level=info event=request host=app.example.com method=GET path=/status rule="GET /status" outcome=forwarded status=200`, "", exitOK, []string{"changed   no"}},
+		{"a path that was not sent", head + `"path":"//a|b","rule":"/","outcome":"bad_path","user":"kim","status":400}`, "", exitFailed, []string{"changed   no"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			environment(t, map[string]string{"ACCESS_RULES": rules, "UPSTREAMS": someUpstreams})

@@ -150,6 +150,9 @@ func (l *accessLine) fate() fate {
 	return untold
 }
 
+// copies tells a request that two rules decide: that of its path, and that of its Destination, which the line does not have.
+func (l *accessLine) copies() bool { return l.Method == "COPY" || l.Method == "MOVE" }
+
 // change is whether now is as then.
 type change string
 
@@ -163,6 +166,9 @@ const (
 func (l *accessLine) compare(now decision, out io.Writer) change {
 	then := l.fate()
 	switch {
+	case l.copies() && now.fate.passesRule() && (then != allowed || l.Rule == now.rule):
+		line(out, "changed", "cannot be told: the log does not say the Destination, which is asked about too")
+		return unknown
 	case l.Rule != "" && l.Rule != now.rule:
 		text := "the rule was " + l.Rule + " and is " + now.rule
 		if then != untold && now.fate != untold && then != now.fate {
