@@ -41,11 +41,12 @@ func parseURL(text string) (*url.URL, error) {
 	return u, nil
 }
 
-// normalHost writes host and port as a browser's Origin header does.
+// normalHost writes host and port as a browser's Origin header does, which has
+// one spelling for each IPv6 address (RFC 5952).
 func normalHost(u *url.URL) string {
 	host := strings.ToLower(u.Hostname())
-	if strings.Contains(host, ":") {
-		host = "[" + host + "]"
+	if address, err := netip.ParseAddr(host); err == nil && address.Is6() {
+		host = "[" + address.String() + "]"
 	}
 	port, _ := strconv.Atoi(u.Port())
 	if port == 0 || u.Scheme == "https" && port == 443 || u.Scheme == "http" && port == 80 {

@@ -57,7 +57,7 @@ func TestValidateFindsEverythingWrongWithAnEmptyConfig(t *testing.T) {
 
 func TestOriginsAreNormalised(t *testing.T) {
 	c := valid()
-	c.PublicURL = []string{"HTTPS://App.Example.com:443/", "https://b.example.com:8443", "https://[2001:DB8::1]"}
+	c.PublicURL = []string{"HTTPS://App.Example.com:443/", "https://b.example.com:8443", "https://[2001:DB8:0:0::1]"}
 	var got []string
 	for _, origin := range c.Origins() {
 		got = append(got, origin.String())

@@ -50,8 +50,8 @@ func parseHost(written string) (string, *Problem) {
 		return "", nil
 	case strings.HasSuffix(host, ":"):
 		return "", problemf("write the host alone, as in app.example.com/", "has a scheme in its pattern")
-	case isBracketedAddress(name):
-		return host, nil
+	case isBracketed(name):
+		return parseAddress(host)
 	case strings.Contains(name, ":"):
 		alone, _, _ := strings.Cut(written, ":")
 		return "", problemf("write "+alone+" alone, it covers every port", "has a port in its host")
@@ -64,11 +64,17 @@ func parseHost(written string) (string, *Problem) {
 	return host, nil
 }
 
-func isBracketedAddress(host string) bool {
-	inner, opened := strings.CutPrefix(host, "[")
-	inner, closed := strings.CutSuffix(inner, "]")
-	_, err := netip.ParseAddr(inner)
-	return opened && closed && err == nil
+func isBracketed(host string) bool {
+	return strings.HasPrefix(host, "[") && strings.HasSuffix(host, "]")
+}
+
+// parseAddress reads an IPv6 address between brackets. It is written as browsers do (RFC 5952), or the pattern would never cover what they ask for.
+func parseAddress(host string) (string, *Problem) {
+	address, err := netip.ParseAddr(host[1 : len(host)-1])
+	if err != nil || !address.Is6() || address.Zone() != "" {
+		return "", problemf("write an IPv6 address between the brackets, as in [2001:db8::1]/", "has %q, which is no host", host)
+	}
+	return "[" + address.String() + "]", nil
 }
 
 // isHostname says whether a text in lower case is a name of labels between dots.

@@ -39,7 +39,7 @@ app.example.com/x deny
 }
 
 func TestServesHost(t *testing.T) {
-	p := compile(t, "/ public\napp.example.com/ public\n*.dev.example.com/ public\n[::1]/ public", Upstream{Pattern: "api.example.com/"})
+	p := compile(t, "/ public\napp.example.com/ public\n*.dev.example.com/ public\n[0:0::1]/ public", Upstream{Pattern: "api.example.com/"})
 	for host, want := range map[string]bool{
 		"app.example.com": true, "APP.example.com.:443": true, "api.example.com": true, "x.dev.example.com": true, "x.y.dev.example.com": true,
 		"[::1]:80": true, "dev.example.com": false, "xdev.example.com": false, "other": false, "": false, "app.example.com.evil": false,
