@@ -212,7 +212,8 @@ func (u *Upstream) checkStrip() (wrong, mend string) {
 		return "strip= takes a plain path without a slash at its end", "write e.g. strip=/api"
 	}
 	prefix := u.Strip + "/"
-	covered := strings.TrimSuffix(u.Pattern[strings.Index(u.Pattern, "/")+1:], "{$}")
+	pattern := strings.ReplaceAll(u.Pattern, `"`, "") // what they quote is literal, as the rest of a path without wildcards is
+	covered := strings.TrimSuffix(pattern[strings.Index(pattern, "/")+1:], "{$}")
 	covered = strings.Replace("/"+strings.TrimSuffix(covered, "/")+"/", "//", "/", 1)
 	covered, _, _ = strings.Cut(covered, "{") // a wildcard may stand for anything
 	if strings.HasPrefix(covered, prefix) || strings.HasPrefix(prefix, covered) {
