@@ -37,6 +37,16 @@ func (c *Config) LoginCookieName() string {
 	return c.SessionCookieName()
 }
 
+// cookieNameNotes: without a prefix, other servers can plant what they please
+// under the name. Where COOKIE_DOMAIN is set, its notes say so.
+func (c *Config) cookieNameNotes() []string {
+	if !c.Secure() || c.SessionDomain() != "" || hasPrefix(c.CookieName, "__Host-") {
+		return nil
+	}
+	return []string{fmt.Sprintf("%[1]s_COOKIE_NAME: %[2]s does not begin with __Host-, so other servers of the domain, and plain http, can set cookies under it in people's browsers: "+
+		"to sign them in as somebody else unseen, or out. Write __Host-%[3]s; people sign in once more then", Prefix, c.CookieName, withoutPrefix(c.CookieName))}
+}
+
 // withoutPrefix takes the prefixes off that browsers know (RFC 6265bis
 // 4.1.3, and those of layered cookies).
 func withoutPrefix(name string) string {

@@ -24,8 +24,8 @@ func (c *Config) Notes() []string {
 	if c.ForwardAccessToken && len(c.Audience) == 0 {
 		notes = append(notes, Prefix+"_AUDIENCE is unset: access tokens are forwarded unchecked, and groups are not looked for in them")
 	}
-	return slices.Concat(notes, c.bearerNotes(), c.redisNotes(), c.forwardAuthNotes(), c.crossSiteNotes(), c.cookieDomainNotes(),
-		c.certificateNotes(), c.loopNotes(), c.policyNotes())
+	return slices.Concat(notes, c.bearerNotes(), c.redisNotes(), c.forwardAuthNotes(), c.crossSiteNotes(), c.cookieNameNotes(),
+		c.cookieDomainNotes(), c.certificateNotes(), c.loopNotes(), c.policyNotes())
 }
 
 func (c *Config) insecureNotes() []string {

@@ -351,6 +351,25 @@ func TestNotesKnowTheHostsOfPublicURL(t *testing.T) {
 	}
 }
 
+// A name without its prefix is anybody's to set in people's browsers.
+func TestNoteOnCookieNamesWithoutAPrefix(t *testing.T) {
+	for _, n := range []struct {
+		name, domain, origin string
+		noted                bool
+	}{
+		{"session", "", "https://app.example.com", true}, {"__Secure-session", "", "https://app.example.com", true},
+		{"__Host-session", "", "https://app.example.com", false}, {"__host-http-session", "", "https://app.example.com", false},
+		{"session", "example.com", "https://app.example.com", false}, // another note says so
+		{"session", "", "http://localhost:4180", false},              // there is no prefix to have
+	} {
+		c := valid()
+		c.CookieName, c.CookieDomain, c.PublicURL = n.name, n.domain, []string{n.origin}
+		if got := strings.Contains(strings.Join(c.Notes(), "\n"), "DOORWARD_COOKIE_NAME: "); got != n.noted {
+			t.Errorf("%s at %s, domain %q: noted is %v", n.name, n.origin, n.domain, got)
+		}
+	}
+}
+
 // Cookies that go along from everywhere want something that looks where a request comes from.
 func TestNoteOnCookiesThatGoAlongFromEverywhere(t *testing.T) {
 	for _, n := range []struct {
