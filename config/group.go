@@ -65,12 +65,33 @@ func (c *Config) rulesByIdentifier(names map[string]string) Problems {
 	return v.problems
 }
 
+// rawGroupNotes are about rules and headers that take the claim itself, by the
+// provider's words: there a group that somebody has made at the provider under a
+// name of GROUP_ALIASES looks like the one that has it.
+func (c *Config) rawGroupNotes(policy *access.Policy) []string {
+	if len(c.GroupAliases) == 0 {
+		return nil
+	}
+	const why = "has the provider's own words, to which %s_GROUP_ALIASES gives no names, and a group that the provider itself calls by one of them is among them; "
+	var notes []string
+	if slices.Contains(policy.ClaimPaths(), c.GroupsClaim) {
+		notes = append(notes, fmt.Sprintf("rules ask for claim:%s, which "+why+"write group:", c.GroupsClaim, Prefix))
+	}
+	headers, _ := c.identityHeaders()
+	for _, h := range headers {
+		if h.Claim == c.GroupsClaim {
+			notes = append(notes, fmt.Sprintf("%s_HEADERS: %s "+why+"X-Forwarded-Groups has the names", Prefix, h.Name, Prefix))
+		}
+	}
+	return notes
+}
+
 // groupNotes are about groups that rules name otherwise than GROUP_ALIASES: in
 // most cases one of the two is a slip.
 func (c *Config) groupNotes(policy *access.Policy) []string {
 	names, _ := c.groupNames()
 	known := slices.Collect(maps.Values(names))
-	var notes []string
+	notes := c.rawGroupNotes(policy)
 	for _, group := range policy.GroupNames() {
 		if len(names) > 0 && !slices.Contains(known, group) {
 			notes = append(notes, fmt.Sprintf("rules name the group %s, which is none of %s_GROUP_ALIASES: the provider has to send it by that name", quote(group), Prefix))

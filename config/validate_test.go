@@ -351,6 +351,25 @@ func TestNotesKnowTheHostsOfPublicURL(t *testing.T) {
 	}
 }
 
+// The claim of groups itself knows no aliases.
+func TestNotesOnGroupsByTheProvidersWords(t *testing.T) {
+	c := valid()
+	c.GroupsClaim, c.Headers, c.AccessRules = "roles", []string{"X-Roles=roles", "X-Team=team"}, "/ group:Finance\n/a/ claim:roles=Finance"
+	if notes := strings.Join(c.Notes(), "\n"); strings.Contains(notes, "GROUP_ALIASES") {
+		t.Errorf("without aliases: %s", notes)
+	}
+	c.GroupAliases = []string{"Finance=1f0c"}
+	notes := strings.Join(c.Notes(), "\n")
+	for _, want := range []string{"rules ask for claim:roles,", "DOORWARD_HEADERS: X-Roles has"} {
+		if !strings.Contains(notes, want) {
+			t.Errorf("no note says %q:\n%s", want, notes)
+		}
+	}
+	if strings.Contains(notes, "X-Team") {
+		t.Errorf("another claim is noted: %s", notes)
+	}
+}
+
 // A name without its prefix is anybody's to set in people's browsers.
 func TestNoteOnCookieNamesWithoutAPrefix(t *testing.T) {
 	for _, n := range []struct {
