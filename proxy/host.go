@@ -31,6 +31,18 @@ func newOrigin(u *url.URL) *origin {
 	return &origin{scheme: u.Scheme, host: u.Host, name: name}
 }
 
+// isAt says whether a Host header names the origin's host and port. Some servers in front write the scheme's own port, which browsers leave out.
+func (o *origin) isAt(host string) bool {
+	if strings.EqualFold(o.host, host) {
+		return true
+	}
+	port := ":443"
+	if o.scheme == "http" {
+		port = ":80"
+	}
+	return strings.EqualFold(o.host+port, host)
+}
+
 func (o *origin) String() string { return o.scheme + "://" + o.host }
 
 // siblingsUnder are the origins beyond those of PUBLIC_URL that rules make, by their names.
@@ -65,7 +77,7 @@ func (p *Proxy) findOrigin(x *exchange, r *http.Request) error {
 	}
 	x.host = name
 	for _, o := range p.origins {
-		if o.name == name && (x.origin == nil || strings.EqualFold(o.host, r.Host)) {
+		if o.name == name && (x.origin == nil || o.isAt(r.Host)) {
 			x.origin = o
 		}
 	}
