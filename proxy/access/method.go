@@ -25,6 +25,8 @@ func (m methods) meet(other methods) bool {
 	return m == nil || other == nil || slices.ContainsFunc(m, other.cover)
 }
 
+const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
 // parseMethods reads the methods of a pattern: GET,HEAD.
 func parseMethods(written string) (methods, *Problem) {
 	var set methods
@@ -32,7 +34,7 @@ func parseMethods(written string) (methods, *Problem) {
 		switch upper := strings.ToUpper(method); {
 		case method == "":
 			return nil, problemf("write the methods as in GET,POST", "has an empty item among its methods")
-		case strings.Trim(upper, "ABCDEFGHIJKLMNOPQRSTUVWXYZ-_") != "", upper != method && !usual(upper):
+		case strings.Trim(upper, letters+"-_") != "", !strings.ContainsAny(upper, letters), upper != method && !usual(upper):
 			return nil, problemf("begin the path with a slash, and write methods as in GET,POST", "begins with %q, which is neither a method nor a pattern", written)
 		case upper != method:
 			return nil, problemf("write "+strings.ToUpper(written), "has a method in lower case, and methods are compared exactly")

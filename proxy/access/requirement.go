@@ -175,6 +175,10 @@ func (q requirement) parseAlone(words []string) (requirement, []*Problem) {
 func decidesAlone(word string) bool { return standsAlone(word) && word != "authenticated" }
 
 func explainAlone(words []string) *Problem {
+	// What belongs on another line is no reason to take a requirement out.
+	if stray := slices.IndexFunc(words, strays); stray >= 0 {
+		return unknownTerm(words[stray], words[stray])
+	}
 	challenge := slices.IndexFunc(words, func(word string) bool { return strings.Contains(word, "challenge:") && word != "challenge:basic" })
 	alone := words[slices.IndexFunc(words, standsAlone)]
 	switch {

@@ -44,7 +44,7 @@ func TestLoginThatWouldSatisfyARule(t *testing.T) {
 		{"!group:Admin acr:gold", ""},
 		{`acr:"a b"`, ""},
 		{`acr:"a b",gold`, "acr:gold"},
-		{`acr:',é,a\b,gold`, "acr:',gold"},
+		{`acr:a',é,a\b,gold`, "acr:a',gold"},
 		{"group:Dev", ""},
 		{"deny", ""},
 		{"acr:" + strings.Repeat("x", 399), "acr:" + strings.Repeat("x", 399)},

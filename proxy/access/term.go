@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // term is one condition of a requirement, perhaps negated.
@@ -75,6 +76,9 @@ func parseTerm(written string, of *pattern) (term, *Problem) {
 	return term{kind, negated, condition}, problem
 }
 
+// strays says whether a word belongs to no requirement: a comment begins, or the next rule.
+func strays(word string) bool { return strings.HasPrefix(word, "#") || strings.HasPrefix(word, "/") }
+
 func unknownTerm(text, kind string) *Problem {
 	if strings.HasPrefix(text, "#") {
 		return problemf("put the comment on a line of its own", "has a comment behind its requirement")
@@ -136,6 +140,9 @@ func parseValues(kind, value string) ([]string, *Problem) {
 	for _, v := range values {
 		if strings.TrimSpace(unquote(v)) == "" {
 			return nil, problemf("write "+examples()[kind], "has an empty value in %s:", kind)
+		}
+		if mark, _ := utf8.DecodeRuneInString(v); strings.ContainsRune("'`“”„‘’«", mark) {
+			return nil, problemf(`write " in its place, or nothing; a name that does begin so goes between two "`, "has a value that begins with %c, which is no quotation mark here", mark)
 		}
 	}
 	return values, nil
