@@ -286,6 +286,7 @@ var wrongValues = []struct {
 	{"ALLOWED_ORIGINS", "http://spa.example.com", "plain http", "INSECURE_PUBLIC_HTTP"},
 	{"PUBLIC_URL", "", "empty", "DOORWARD_PUBLIC_URL=https://"},
 	{"PUBLIC_URL", `"https://a.example.com"`, "quotation marks", "without"},
+	{"PUBLIC_URL", `“https://a.example.com”`, "quotation marks", "without"},
 	{"PUBLIC_URL", `https://b.example.com,'https://a.example.com'`, "item 2 still wears quotation marks", "without"},
 
 	{"UPSTREAMS", "", "not set", "UPSTREAMS=http://"},
@@ -368,6 +369,11 @@ var wrongValues = []struct {
 	{"CLIENT_ID", "…", "placeholder", "the provider"},
 	{"CLIENT_SECRET", "...", "placeholder", "the provider"},
 	{"CLIENT_SECRET", "<the client's secret>", "placeholder", "the provider"},
+	{"CLIENT_SECRET", "\ufeff" + canary, "invisible", "anew"},
+	{"CLIENT_SECRET", "${CLIENT_SECRET}", "placeholder", "the provider"},
+	{"CLIENT_SECRET", "“" + canary + "”", "quotation marks", "without"},
+	{"CLIENT_SECRET", canary + " # of the demo", "comment", "line of its own"},
+	{"CLIENT_ID", "doorward # the client", "comment", "line of its own"},
 
 	{"SCOPES", "profile email", "lacks openid", "add it"},
 	{"SCOPES", "openid,email", "no scope", "between blanks"},
@@ -398,6 +404,7 @@ var wrongValues = []struct {
 
 	{"COOKIE_SECRETS", "", "empty", "DOORWARD_COOKIE_SECRETS="},
 	{"COOKIE_SECRETS", "<fresh>", "placeholder", "doorward secret"},
+	{"COOKIE_SECRETS", "$(doorward secret)", "placeholder", "doorward secret"},
 	{"COOKIE_SECRETS", "secret", "decodes to 4 bytes, and 32 bytes are the least", "fresh"},
 	{"COOKIE_SECRETS", "not base64!", "base64", "fresh"},
 	{"COOKIE_SECRETS", secretA + " " + secretA, "base64", "commas"},

@@ -54,37 +54,49 @@ func misspelt(text string) (wrong, mend string) {
 // misspeltLine says what is wrong with a text of one line.
 func misspeltLine(text string) (wrong, mend string) {
 	switch {
+	case strings.Trim(text, invisible) != text:
+		return "begins or ends with an invisible character", "write the value anew, by hand (editors write such a mark at a file's beginning, and it comes with copied text)"
 	case strings.TrimFunc(text, blank) != text:
 		return "begins or ends with a blank or a newline", "take it off (of a file's end, one newline is)"
 	case strings.ContainsFunc(text, unicode.IsControl):
 		return "holds a control character or a newline", "write it in one line"
+	case strings.Contains(text, " # "):
+		return "has a comment behind it", "put the comment on a line of its own (systemd and `docker --env-file` take it for a part of the value)"
 	}
 	return "", ""
 }
 
-// placeholder reports what examples show where a value belongs: dots, or a
-// text in angle brackets.
+// placeholder reports what examples show where a value belongs: dots, a text
+// in angle brackets, or what no shell has replaced.
 func placeholder(text string) bool {
 	dots := text != "" && strings.Trim(text, ".…") == ""
-	return dots || strings.HasPrefix(text, "<") && strings.HasSuffix(text, ">")
+	return dots || between(text, "<", ">") || between(text, "${", "}") || between(text, "$(", ")")
+}
+
+func between(text, before, after string) bool {
+	return strings.HasPrefix(text, before) && strings.HasSuffix(text, after)
 }
 
 // quoted reports a text between quotation marks, not one that begins and ends
 // with a quoted part, as a table may.
 func quoted(text string) bool {
 	text = strings.TrimFunc(text, blank)
-	if len(text) < 2 {
-		return false
+	for _, marks := range []struct{ before, after string }{{`"`, `"`}, {"'", "'"}, {"“", "”"}, {"‘", "’"}, {"„", "“"}, {"”", "”"}} {
+		if len(text) > len(marks.before) && between(text, marks.before, marks.after) {
+			inner := text[len(marks.before) : len(text)-len(marks.after)]
+			return !strings.Contains(inner, marks.before)
+		}
 	}
-	first, inner, last := text[0], text[1:len(text)-1], text[len(text)-1]
-	return first == last && (first == '"' || first == '\'') && strings.IndexByte(inner, first) < 0
+	return false
 }
 
 // blank reports white space, and the invisible marks that editors and web
 // pages put around copied text.
 func blank(r rune) bool {
-	return unicode.IsSpace(r) || r == '\ufeff' || r == '\u200b'
+	return unicode.IsSpace(r) || strings.ContainsRune(invisible, r)
 }
+
+const invisible = "\ufeff\u200b"
 
 // isBlank reports text that holds nothing else.
 func isBlank(text string) bool { return strings.TrimFunc(text, blank) == "" }
