@@ -226,8 +226,19 @@ func unquoted(err error) error {
 	if !quotes {
 		return err
 	}
-	return errors.New(before + "…")
+	return cut{before + "…", err}
 }
+
+// cut is an error of which a part alone is told. What kind it is can be asked still.
+type cut struct {
+	text  string
+	cause error
+}
+
+func (c cut) Error() string { return c.text }
+
+// Unwrap gives the cause, whose text is for nobody.
+func (c cut) Unwrap() error { return c.cause }
 
 // ok refuses every status but 200.
 func (r *reply) ok() error { return r.is(http.StatusOK) }
@@ -237,12 +248,20 @@ func (r *reply) is(status int) error {
 	switch {
 	case r.status == status:
 		return nil
-	case r.status >= 300 && r.status < 400:
-		return fmt.Errorf("the answer is a redirect (%d), and redirects are not followed", r.status)
 	case r.status >= 500 || r.status == http.StatusTooManyRequests || r.status == http.StatusRequestTimeout:
 		return outage{fmt.Errorf("the answer's status is %d", r.status)}
 	}
-	return fmt.Errorf("the answer's status is %d", r.status)
+	return statusError(r.status)
+}
+
+// statusError is an answer that will be the same the next time.
+type statusError int
+
+func (s statusError) Error() string {
+	if s >= 300 && s < 400 {
+		return fmt.Sprintf("the answer is a redirect (%d), and redirects are not followed", int(s))
+	}
+	return fmt.Sprintf("the answer's status is %d", int(s))
 }
 
 // freshFor is how long the answer says that it may be used (RFC 9111 5.2.2), within bounds; the longest where it does not say.

@@ -1,6 +1,8 @@
 package provider
 
 import (
+	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -425,6 +427,27 @@ func TestInspectOfAProviderWithWhichTLSFails(t *testing.T) {
 		findings, err := o.client(t, nil).Inspect(t.Context())
 		if err != nil || len(findings) != 1 || findings[0].Level != LevelFail || !strings.Contains(findings[0].Mend, mend) {
 			t.Errorf("%s: %v, %+v", issuer, err, findings)
+		}
+	}
+}
+
+// What the certificate's judge says may hold quotation marks, after which an error is cut; what kind of error it is, is known all the same.
+func TestAnErrorThatIsCutKeepsItsKind(t *testing.T) {
+	refused := &tls.CertificateVerificationError{Err: errors.New(`unknown authority (possibly because of "token")`)}
+	err := unquoted(refused)
+	if _, kept := errors.AsType[*tls.CertificateVerificationError](err); !kept || strings.Contains(err.Error(), "token") {
+		t.Errorf("%T, %v", err, err)
+	}
+}
+
+// Who answers, but not with metadata, is reached: the issuer is to blame.
+func TestInspectOfAnIssuerThatIsNotThere(t *testing.T) {
+	for _, status := range []int{http.StatusNotFound, http.StatusMovedPermanently, http.StatusForbidden} {
+		o := newOP(t, "ES256")
+		o.instead = handlers("/.well-known/openid-configuration", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) })
+		findings, err := o.client(t, nil).Inspect(t.Context())
+		if err != nil || len(findings) != 1 || !strings.Contains(findings[0].Mend, "DOORWARD_ISSUER_URL") {
+			t.Errorf("%d: %v, %+v", status, err, findings)
 		}
 	}
 }

@@ -63,6 +63,9 @@ func (p *Provider) inspectFailure(err *Error) Finding {
 	if _, unknown := errors.AsType[*tls.CertificateVerificationError](err); unknown {
 		f.Mend = "set DOORWARD_PROVIDER_CA to the authority's certificate, if the system does not know it, or see that the certificate is in date and has this name"
 	}
+	if _, elsewhere := errors.AsType[statusError](err); elsewhere {
+		f.Mend = "compare DOORWARD_ISSUER_URL with what the provider shows, its path too: the metadata should be at " + p.addresses.reach(wellKnown(p.options.Issuer))
+	}
 	if err.Kind == KindInvalidMetadata {
 		f.Mend = "set DOORWARD_ISSUER_URL to the issuer as the provider itself writes it, or mend the provider's settings"
 	}
