@@ -62,6 +62,15 @@ func TestAuditOfADeniedDestination(t *testing.T) {
 	}
 }
 
+// Where no rule is, none asks for anything.
+func TestAuditOfAPathWithoutARule(t *testing.T) {
+	s := newSite(t, func(c *config.Config) { c.AccessRules = "/admin/ group:Admin" })
+
+	s.browser().open(s.URL+"/x").wants(t, http.StatusForbidden)
+
+	audited(t, s, "denied", map[string]string{"rule": "none", "reason": "no-rule", "error": "no rule covers it"})
+}
+
 // A logout that names no person is found together with the login by the provider's session, which the log has as a hash.
 func TestAuditOfALogoutByTheProvidersSession(t *testing.T) {
 	for name, end := range map[string]func(s *site, sid string){

@@ -124,6 +124,23 @@ func TestCallbackWithoutLoginCookie(t *testing.T) {
 	}
 }
 
+// Nobody who is asked to sign in once more, for ever, finds out alone that the browser keeps no cookies.
+func TestCallbackOfABrowserWithoutCookies(t *testing.T) {
+	s := newSite(t, nil)
+	callback := s.browser().callbackAddress(s, "/next")
+	for _, hasCookies := range []bool{false, true} {
+		b := s.browser()
+		header := navigation()
+		if hasCookies {
+			header.Set("Cookie", "theme=dark")
+		}
+		p := b.request(http.MethodGet, callback, header, "")
+		if said := strings.Contains(p.Text, "keeps no cookies"); said == hasCookies {
+			t.Errorf("with cookies %t: %s", hasCookies, p.Text)
+		}
+	}
+}
+
 // Login CSRF: somebody else's callback makes nobody somebody else, and ends no session (RFC 9700 4.7).
 func TestForeignCallbackChangesNoSession(t *testing.T) {
 	s := newSite(t, nil)

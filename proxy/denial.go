@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -26,6 +27,7 @@ func denied(route *access.Route, refusal *access.Refusal, who *identity) *failur
 		f.text = []string{"Nobody is let through here."}
 		if refusal.Reason == "no-rule" {
 			f.text = []string{"No rule covers this address, and what no rule covers is closed."}
+			f.cause = errors.New("no rule covers it")
 		}
 		f.actions = []action{toStart()}
 		return f

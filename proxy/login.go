@@ -254,5 +254,5 @@ func (p *Proxy) strayCallback(x *exchange, r *http.Request) error {
 	case !errors.Is(err, errNoSession):
 		return err
 	}
-	return p.loginFailed("no_login_state", "", loginExpired())
+	return p.loginFailed("no_login_state", "", loginExpired(r.Header.Get("Cookie") != ""))
 }

@@ -150,10 +150,15 @@ func loginAskedFor(login *session.Login, f *failure) *failure {
 	return f
 }
 
-func loginExpired() *failure {
-	return &failure{status: http.StatusBadRequest, title: "This login is over",
+func loginExpired(cookies bool) *failure {
+	f := &failure{status: http.StatusBadRequest, title: "This login is over",
 		text:  []string{"The page was reloaded, opened from a bookmark, or took too long. Nothing is lost: sign in once more."},
 		cause: errors.New("the browser has no login cookie for this state: late, loaded again, or begun by somebody else")}
+	if !cookies {
+		f.text = append(f.text, "If you have only just signed in, your browser keeps no cookies of this site. Let it keep them.")
+		f.cause = fmt.Errorf("%w; it sent no cookie at all", f.cause)
+	}
+	return f
 }
 
 func unusableClaims(err error) *failure {
