@@ -627,6 +627,8 @@ func TestUnknownVariableNamesTheNearest(t *testing.T) {
 		"COOKIE_SAME_SITE":    "DOORWARD_COOKIE_SAMESITE;",
 		"public_url":          "DOORWARD_PUBLIC_URL;",
 		"PUBLIC_URL_FILE_FIL": "DOORWARD_PUBLIC_URL_FILE;",
+		"OIDC_ISSUER_URL":     "DOORWARD_ISSUER_URL;",
+		"OIDC_GROUPS_CLAIM":   "DOORWARD_GROUPS_CLAIM;",
 	} {
 		ps := problems(t, map[string]string{name: canary})
 		if len(ps) != 1 || ps[0].Variable != "DOORWARD_"+name || !strings.Contains(ps[0].Mend, nearest) {

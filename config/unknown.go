@@ -44,12 +44,12 @@ func nearest(name string) string {
 	return best
 }
 
-// near reports names that differ in a quarter of the letters at most, or by
-// words at the end.
+// near reports names that differ in a quarter of the letters at most, by
+// words at the end, or by words too many at the beginning.
 func near(name, known string, distance int) bool {
 	letters := len(name) - len(Prefix+"_")
 	return distance <= max(2, letters/4) ||
-		letters > 0 && (strings.HasPrefix(known, name+"_") || strings.HasPrefix(name, known+"_"))
+		letters > 0 && (strings.HasPrefix(known, name+"_") || strings.HasPrefix(name, known+"_") || strings.HasSuffix(name, strings.TrimPrefix(known, Prefix)))
 }
 
 // distance counts the letters to insert, drop or replace (Levenshtein).
