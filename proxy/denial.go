@@ -17,6 +17,15 @@ func unauthenticated() *failure {
 		header: http.Header{"Www-Authenticate": {`Bearer realm="doorward"`}}}
 }
 
+// formLost is for people who posted a form: it is not sent again by itself.
+func formLost(f *failure, returnTo string) *failure {
+	f.person = true
+	f.text = []string{"You are not signed in, or not any more. Nothing of what you sent was passed on.",
+		"To keep what you wrote, sign in in another tab, go back in this one, and send it again."}
+	f.actions = []action{{Label: "Sign in", Address: "start" + startQuery(returnTo, f.asks)}}
+	return f
+}
+
 // denied names the rule and what it asks for, so that people know whom to ask for what.
 func denied(route *access.Route, refusal *access.Refusal, who *identity) *failure {
 	f := &failure{status: http.StatusForbidden, code: "denied", reason: refusal.Reason, event: "denied",

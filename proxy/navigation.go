@@ -13,7 +13,11 @@ import (
 func (p *Proxy) askToLogin(x *exchange, r *http.Request, err error) error {
 	again, signedIn := errors.AsType[*failure](err)
 	if !isNavigation(r) {
-		return needLogin(err)
+		f := needLogin(err)
+		if !signedIn && r.Method == http.MethodPost && asksForPage(r) && x.origin != nil {
+			f = formLost(f, p.returnAddress(requested(x, r), x.origin))
+		}
+		return f
 	}
 	if x.origin == nil {
 		return p.notAnOrigin(x.host)

@@ -57,7 +57,8 @@ func TestWhoIsSentToTheLogin(t *testing.T) {
 		"program that accepts everything": {"GET", headers("Accept", "*/*"), false},
 		"program that says nothing":       {"GET", headers(), false},
 		"program that asks for JSON":      {"GET", headers("Accept", "application/json"), false},
-		"posted form":                     {"POST", fetched("navigate", "document", "Accept", html, "Content-Type", "application/x-www-form-urlencoded"), false},
+		"fetch that posts":                {"POST", fetched("cors", "empty", "Accept", "*/*", "Content-Type", "application/x-www-form-urlencoded"), false},
+		"form posted in a frame":          {"POST", fetched("navigate", "iframe", "Accept", html, "Content-Type", "application/x-www-form-urlencoded"), false},
 		"PUT":                             {"PUT", headers("Accept", html), false},
 		"OPTIONS":                         {"OPTIONS", headers("Accept", html), false},
 		"preflight":                       {"OPTIONS", headers("Origin", "https://other.example", "Access-Control-Request-Method", "GET"), false},
@@ -77,6 +78,32 @@ func TestWhoIsSentToTheLogin(t *testing.T) {
 	}
 	if n := len(s.Upstream.Received()); n != 0 {
 		t.Errorf("the upstream received %d requests", n)
+	}
+}
+
+// A form cannot be sent again by itself. The person is told what became of it, and where to sign in.
+func TestPostedFormWithoutASession(t *testing.T) {
+	s := newSite(t, nil)
+	form := []string{"Accept", "text/html", "Content-Type", "application/x-www-form-urlencoded"}
+	for name, header := range map[string]http.Header{
+		"browser":     fetched("navigate", "document", form...),
+		"old browser": headers(form...),
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := s.browser()
+			p := b.request("POST", s.URL+"/pay?to=1", header, "sum=1")
+
+			isPage(t, p)
+			if p.StatusCode != http.StatusUnauthorized || !strings.HasPrefix(p.Header.Get("WWW-Authenticate"), "Bearer") || len(p.setsCookies()) != 0 {
+				t.Errorf("the answer is %d, %q", p.StatusCode, p.Header)
+			}
+			_, link, _ := strings.Cut(p.Text, `<a href="`)
+			link, _, _ = strings.Cut(link, `"`)
+			end := b.walk(s.URL + unescape(link))
+			if received := s.Upstream.last(t); end.StatusCode != http.StatusOK || received.URI != "/pay?to=1" || received.Method != "GET" {
+				t.Errorf("the page leads to %s and %d at %s", link, end.StatusCode, received.URI)
+			}
+		})
 	}
 }
 
