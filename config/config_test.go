@@ -382,6 +382,7 @@ var wrongValues = []struct {
 	{"AUTH_PARAMS", "prompt", "no name=value", "prompt=login"},
 	{"AUTH_PARAMS", "prompt=", "no value", "leave it out"},
 	{"AUTH_PARAMS", "prompt=login,prompt=consent", "twice", "once"},
+	{"AUTH_PARAMS", "prompt=consent access_type=offline", "holds another parameter", "commas"},
 	{"AUTH_PARAMS", "scope=openid", "doorward's", "DOORWARD_SCOPES"},
 	{"AUTH_PARAMS", "state=x", "doorward's", "leave it out"},
 	{"AUTH_PARAMS", "redirect_uri=https://evil.example", "doorward's", "leave it out"},

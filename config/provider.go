@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -91,6 +92,9 @@ func checkAuthParams(c *Config) Problems {
 	return problems
 }
 
+// secondParameter is what a blank in a comma's place makes of the next parameter.
+var secondParameter = regexp.MustCompile(`\s[a-z][a-z_]*=`)
+
 func (c *Config) authParameters() (url.Values, Problems) {
 	v := verdict{variable: "AUTH_PARAMS"}
 	parameters := make(url.Values)
@@ -102,6 +106,8 @@ func (c *Config) authParameters() (url.Values, Problems) {
 			v.add(fmt.Sprintf("item %d is no name=value", i+1), "write e.g. prompt=login")
 		case value == "":
 			v.add(name+" has no value", "write "+name+"=value, or leave it out")
+		case secondParameter.MatchString(value):
+			v.add(name+" holds another parameter", "write commas between parameters")
 		case reserved(name) != "":
 			v.add(name+" is doorward's to set", reserved(name))
 		case parameters.Has(name):

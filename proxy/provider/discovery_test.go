@@ -452,6 +452,16 @@ func TestInspectOfAnIssuerThatIsNotThere(t *testing.T) {
 	}
 }
 
+// Entra ID's common and organizations name a tenant of which nobody is. To write what they say would not help.
+func TestInspectOfAnIssuerForAllTenants(t *testing.T) {
+	o := newOP(t, "ES256")
+	o.metadata = set("issuer", "https://login.example.com/{tenantid}/v2.0")
+	findings, err := o.client(t, nil).Inspect(t.Context())
+	if err != nil || len(findings) != 1 || !strings.Contains(findings[0].Mend, "tenant's identifier") {
+		t.Errorf("%v, %+v", err, findings)
+	}
+}
+
 // An endpoint that was asked for by a setting is missed; else nobody speaks of it.
 func TestInspectIntrospection(t *testing.T) {
 	for _, test := range []struct{ asked, there, found, ok bool }{

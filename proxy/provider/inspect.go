@@ -68,6 +68,9 @@ func (p *Provider) inspectFailure(err *Error) Finding {
 	}
 	if err.Kind == KindInvalidMetadata {
 		f.Mend = "set DOORWARD_ISSUER_URL to the issuer as the provider itself writes it, or mend the provider's settings"
+		if strings.Contains(err.Error(), "{tenantid}") {
+			f.Mend = "write your tenant's identifier in DOORWARD_ISSUER_URL, in the place of common or organizations"
+		}
 	}
 	return f
 }
