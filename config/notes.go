@@ -22,7 +22,7 @@ func (c *Config) Notes() []string {
 		}
 	}
 	if c.ForwardAccessToken && len(c.Audience) == 0 {
-		notes = append(notes, Prefix+"_AUDIENCE is unset: access tokens are forwarded unchecked, and groups are not looked for in them")
+		notes = append(notes, Prefix+"_AUDIENCE is unset: access tokens are forwarded unchecked, and groups are not looked for in them (right where they are opaque, or for somebody else's API)")
 	}
 	return slices.Concat(notes, c.bearerNotes(), c.redisNotes(), c.forwardAuthNotes(), c.crossSiteNotes(), c.cookieNameNotes(),
 		c.cookieDomainNotes(), c.certificateNotes(), c.loopNotes(), c.policyNotes())
