@@ -26,6 +26,9 @@ func (s setting) clean(text string) (string, Problems) {
 	if wrong, mend := misspeltLine(text); wrong != "" {
 		return "", s.problems(wrong, mend)
 	}
+	if strings.Contains(text, " # ") && !s.takesAnyText() {
+		return "", s.problems("has a comment behind it", "put the comment on a line of its own (systemd and `docker --env-file` take it for a part of the value)")
+	}
 	switch s.kind {
 	case "true or false":
 		return s.cleanBool(text)
@@ -37,6 +40,11 @@ func (s setting) clean(text string) (string, Problems) {
 		return s.cleanDuration(text)
 	}
 	return text, nil
+}
+
+// takesAnyText reports what people choose freely: a name, a password.
+func (s setting) takesAnyText() bool {
+	return s.name == Prefix+"_BRAND_NAME" || s.name == Prefix+"_REDIS_PASSWORD"
 }
 
 // misspelt says what is wrong with any text: what a shell, a compose file or
@@ -60,8 +68,6 @@ func misspeltLine(text string) (wrong, mend string) {
 		return "begins or ends with a blank or a newline", "take it off (of a file's end, one newline is)"
 	case strings.ContainsFunc(text, unicode.IsControl):
 		return "holds a control character or a newline", "write it in one line"
-	case strings.Contains(text, " # "):
-		return "has a comment behind it", "put the comment on a line of its own (systemd and `docker --env-file` take it for a part of the value)"
 	}
 	return "", ""
 }

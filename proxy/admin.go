@@ -32,7 +32,7 @@ func (p *Proxy) ready(r *http.Request) bool {
 	return !slices.Contains(p.config.ReadyRequires, "provider") || p.provider.Ready(r.Context()) == nil
 }
 
-// healthz answers load balancers that probe the public listener, under any host.
+// healthz answers load balancers that probe the public listener, under any host: while doorward ends, that they are to send no more.
 func (p *Proxy) healthz(x *exchange, r *http.Request) error {
 	x.rule = p.ownRule()
 	if err := readOnly(r); err != nil {
@@ -40,7 +40,7 @@ func (p *Proxy) healthz(x *exchange, r *http.Request) error {
 	}
 	x.outcome = "healthz"
 	x.refuseBody(r)
-	health(x, true)
+	health(x, !p.draining.Load())
 	return nil
 }
 

@@ -29,6 +29,13 @@ func TestDrainingAsksForOtherConnections(t *testing.T) {
 	}
 }
 
+// Who can only ask the port of the requests has to learn there that an instance ends.
+func TestDrainingIsToldToLoadBalancers(t *testing.T) {
+	s := newSite(t, nil)
+	s.Proxy.Drain()
+	s.rawGet("/oauth2/healthz").wants(t, http.StatusServiceUnavailable)
+}
+
 // Connection means another thing there.
 func TestDrainingLeavesUpgradesAlone(t *testing.T) {
 	s := newSite(t, nil)
