@@ -167,7 +167,9 @@ func (d *delivery) RoundTrip(r *http.Request) (*http.Response, error) {
 	begin := time.Now()
 	answer, err := d.ask(r)
 	d.x.upstreamTime = time.Since(begin)
-	d.upstream.duration.Observe(d.x.upstreamTime.Seconds())
+	if err == nil { // or an upstream that is down would look like a fast one
+		d.upstream.duration.Observe(d.x.upstreamTime.Seconds())
+	}
 	d.x.trace.answered(r, answer, err)
 	return answer, err
 }

@@ -120,6 +120,21 @@ func TestUpstreamFailures(t *testing.T) {
 	}
 }
 
+// The time to an upstream's answer is that of answers. A dead upstream would look like a fast one, and the alert that compares the failures with
+// the answers would see half of what fails.
+func TestFailuresAreNoAnswers(t *testing.T) {
+	s := public(t, nil)
+	series := fmt.Sprintf("doorward_upstream_duration_seconds_count{upstream=%q}", s.Upstream.URL)
+	b := s.browser()
+	if p := b.open(s.URL + "/"); p.StatusCode != http.StatusOK || s.metric(series) != 1 {
+		t.Errorf("after an answer (%d) %s is %v", p.StatusCode, series, s.metric(series))
+	}
+	s.Upstream.Answer = hangUp("")
+	if p := b.open(s.URL + "/"); p.StatusCode != http.StatusBadGateway || s.metric(series) != 1 {
+		t.Errorf("after a failure (%d) %s is %v", p.StatusCode, series, s.metric(series))
+	}
+}
+
 // stall answers when the client has gone.
 func stall(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
 
