@@ -73,7 +73,8 @@ type Options struct {
 	// before now have then ended.
 	OnDamage func(what error)
 
-	// OnOpen, when set, is called for every session that Get finds, with the index of the secret that opened its cookies.
+	// OnOpen, when set, is called for every session that Get finds, with the index of the secret that opened its cookies, or what is in Redis
+	// where that one is older: without it there would be no session.
 	OnOpen func(key int)
 
 	// OnSave, when set, is called whenever Create has written a session, at a login and later, with the bytes of its cookies as a browser

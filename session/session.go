@@ -264,7 +264,7 @@ func (m *Manager) Get(r *http.Request) (*Session, error) {
 	if !m.available() {
 		return nil, ErrUnavailable
 	}
-	s, err := m.store.find(r.Context(), carried.session)
+	s, secret, err := m.store.find(r.Context(), carried.session)
 	if err != nil {
 		return nil, err
 	}
@@ -279,7 +279,7 @@ func (m *Manager) Get(r *http.Request) (*Session, error) {
 		return s, ErrRevoked
 	}
 	if m.options.OnOpen != nil {
-		m.options.OnOpen(carried.secret)
+		m.options.OnOpen(max(carried.secret, secret))
 	}
 	return s, nil
 }

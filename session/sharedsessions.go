@@ -103,29 +103,31 @@ func (c *sharedSessions) get(ctx context.Context, id string) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c.open(id, key, value)
+	s, _, err := c.open(id, key, value)
+	return s, err
 }
 
 // recall gives the session that its cookies told of: as it is there or, while Redis is away, as it was last read. It must not be changed.
-func (c *sharedSessions) recall(ctx context.Context, told *Session) (*Session, error) {
+func (c *sharedSessions) recall(ctx context.Context, told *Session) (*openedSession, error) {
 	id, key, now := told.ID, told.Derived(c, func() any { return c.key(told.ID) }).(string), c.values.keys.Load()
 	known := c.opened.of(id, now)
 	value, err := c.read(ctx, key)
 	switch {
 	case errors.Is(err, ErrUnavailable) && known != nil:
-		return known.session, nil
+		return known, nil
 	case err != nil:
 		c.opened.forget(id)
 		return nil, err
 	case known != nil && known.value == value:
-		return known.session, nil
+		return known, nil
 	}
-	s, err := c.open(id, key, value)
+	s, secret, err := c.open(id, key, value)
 	if err != nil {
 		return nil, err
 	}
-	c.opened.offer(&openedSession{name: id, value: value, keys: now, session: s})
-	return s, nil
+	opened := &openedSession{name: id, value: value, keys: now, secret: secret, session: s}
+	c.opened.offer(opened)
+	return opened, nil
 }
 
 // read reads a value, from memory where Redis has told of no change.
@@ -171,7 +173,7 @@ func (c *sharedSessions) newer(ctx context.Context, s *Session) (*Session, error
 	if err != nil {
 		return nil, err
 	}
-	newest, err := c.open(s.ID, key, value)
+	newest, _, err := c.open(s.ID, key, value)
 	if err != nil || !newerThan(s, newest.Generation, newest.UsedAt) { // the head is under no seal
 		return nil, err
 	}
@@ -244,32 +246,30 @@ func (c *sharedSessions) seal(s *Session) (string, error) {
 }
 
 // open gives back what seal sealed. What is over, or does not open, is forgotten as well, or it would be known again as soon as Redis is away.
-func (c *sharedSessions) open(id, key, value string) (*Session, error) {
-	s, err := c.unseal(key, value)
-	if err != nil {
+func (c *sharedSessions) open(id, key, value string) (s *Session, secret int, err error) {
+	if s, secret, err = c.unseal(key, value); err != nil {
 		c.opened.forget(id)
 	}
-	return s, err
+	return s, secret, err
 }
 
-// unseal gives back what seal sealed. Whatever does not open is no session.
-func (c *sharedSessions) unseal(key, value string) (*Session, error) {
+// unseal gives back what seal sealed, and the index of the secret that opened it. Whatever does not open is no session.
+func (c *sharedSessions) unseal(key, value string) (s *Session, secret int, err error) {
 	if value == endMark {
-		return nil, ErrRevoked
+		return nil, 0, ErrRevoked
 	}
 	fields := strings.SplitN(value, " ", 3)
 	if len(fields) != 3 {
-		return nil, ErrNone
+		return nil, 0, ErrNone
 	}
-	plain, _, ok := c.values.open(key, fields[2])
+	plain, secret, ok := c.values.open(key, fields[2])
 	if !ok {
-		return nil, ErrNone
+		return nil, 0, ErrNone
 	}
-	s, err := c.packing.unpack(plain)
-	if err != nil {
-		return nil, ErrNone
+	if s, err = c.packing.unpack(plain); err != nil {
+		return nil, 0, ErrNone
 	}
-	return s, nil
+	return s, secret, nil
 }
 
 // redisStore keeps sessions in Redis alone. Their cookie bears the identifier.
@@ -289,8 +289,12 @@ func (r redisStore) told(plain []byte) (*Session, error) {
 	return &Session{ID: string(plain[2:])}, nil
 }
 
-func (r redisStore) find(ctx context.Context, told *Session) (*Session, error) {
-	return r.shared.recall(ctx, told)
+func (r redisStore) find(ctx context.Context, told *Session) (*Session, int, error) {
+	opened, err := r.shared.recall(ctx, told)
+	if err != nil {
+		return nil, 0, err
+	}
+	return opened.session, opened.secret, nil
 }
 
 func (r redisStore) fits(s *Session) error {

@@ -66,6 +66,44 @@ func TestALateAnswerDoesNotBringAnOlderGenerationToMind(t *testing.T) {
 	}
 }
 
+// The metric that says when an old secret may go knows of what is sealed with it in Redis. During a rotation one instance may have made the cookie
+// and another, which has not heard of the new secret's turn, what it names.
+func TestKeyUsesTellOfWhatIsInRedis(t *testing.T) {
+	server := redistest.New(t)
+	var uses []int
+	note := func(o *Options) { o.OnOpen = func(key int) { uses = append(uses, key) } }
+	ahead, behind := beside(t, server, inRedis, secrets(2, 1), note), beside(t, server, inRedis, secrets(1, 2))
+	b, s := newBrowser(t), newSession("alice", 0)
+	b.login(ahead, s)
+	use := func() (key int) {
+		uses = nil
+		if err := b.status(ahead); err != nil || len(uses) != 1 {
+			t.Fatalf("got %v, counted were %v", err, uses)
+		}
+		return uses[0]
+	}
+	if key := use(); key != 0 {
+		t.Errorf("before the refresh key %d is counted", key)
+	}
+
+	next := *s
+	next.Generation = 1
+	if err := behind.Share(t.Context(), &next); err != nil {
+		t.Fatal(err)
+	}
+
+	eventually(t, "the older secret is counted", func() bool { return use() == 1 })
+	if key := use(); key != 1 {
+		t.Errorf("from memory key %d is counted", key)
+	}
+	if err := ahead.UseSecrets([][]byte{secret(2)}); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.status(ahead); !errors.Is(err, ErrNone) {
+		t.Errorf("without it: %v", err)
+	}
+}
+
 // However many sessions there are, what the client keeps of Redis's answers is bounded.
 func TestWhatIsReadFromRedisTakesBoundedMemory(t *testing.T) {
 	server := redistest.New(t)

@@ -11,8 +11,9 @@ type store interface {
 	// told gives what the cookies say of the session, by what was sealed into them. Its error is ErrNone.
 	told(plain []byte) (*Session, error)
 
-	// find gives the session of which its cookies told so much. It is not to be changed. Its error is ErrNone, ErrRevoked or ErrUnavailable.
-	find(ctx context.Context, told *Session) (*Session, error)
+	// find gives the session of which its cookies told so much, and the index of the secret that opened it where it lives. It is not to be
+	// changed. Its error is ErrNone, ErrRevoked or ErrUnavailable.
+	find(ctx context.Context, told *Session) (s *Session, secret int, err error)
 
 	// fits tells whether keep would take a session: nil, or a *TooLargeError.
 	fits(s *Session) error
@@ -41,7 +42,9 @@ func (c cookieStore) told(plain []byte) (*Session, error) {
 	return s, nil
 }
 
-func (c cookieStore) find(_ context.Context, told *Session) (*Session, error) { return told, nil }
+func (c cookieStore) find(_ context.Context, told *Session) (*Session, int, error) {
+	return told, 0, nil
+}
 
 func (c cookieStore) fits(s *Session) error {
 	_, err := c.keep(context.Background(), s, false)
