@@ -115,6 +115,9 @@ func rawPath(r *http.Request) (string, error) {
 		return "", badTarget("the request target is neither a path nor an http address")
 	}
 	path, query, _ := strings.Cut(path, "?")
+	if strings.Contains(path, "#") { // nor is it for the log, since tokens stand there (RFC 6749 4.2.2)
+		return "", badTarget("it holds a fragment, which is nobody's but the browser's")
+	}
 	if strings.Contains(query, " ") { // which HTTP/2 can say (RFC 9113 10.3), and which would end the target on a line of HTTP/1.1
 		return "", badTarget("its query holds a blank")
 	}

@@ -37,7 +37,7 @@ func secretsOf(s *site) map[string]string {
 		_ = json.Unmarshal([]byte(r.Answer), &members)
 		reference, _ := members["request_uri"].(string)
 		add("request_uri", reference)
-		for _, name := range []string{"access_token", "id_token"} {
+		for _, name := range []string{"access_token", "id_token", "refresh_token"} {
 			token, _ := members[name].(string)
 			add(name, token)
 			for i, part := range strings.Split(token, ".") {
@@ -82,6 +82,9 @@ func everything(s *site) {
 	s.rawGet("/x", "Accept: text/html", "Host: evil.example")
 	s.rawGet("/public/?q=canary-query", "X-Forwarded-User: canary-query", "User-Agent: canary-query")
 	s.rawGet("http://user:canary-query@evil.example/x?q=canary-query")
+	s.rawGet("/public/x#access_token=canary-query") // browsers keep it to themselves, other clients do not
+	s.rawGet("/oauth2/callback#access_token=canary-query")
+	s.rawGet("http://" + strings.TrimPrefix(s.URL, "http://") + "/x#access_token=canary-query")
 	s.rawGet("/oauth2/callback?code=canary-query&state=canary-query&state=canary-query")
 	s.rawGet("/oauth2/callback?error=access_denied&error_description=canary-query&state=canary-query")
 	s.rawGet("/oauth2/frontchannel-logout?iss=canary-query&sid=canary-query")
@@ -105,6 +108,26 @@ func TestLogHoldsNoSecret(t *testing.T) {
 	for what, value := range map[string]string{"cookie": cookie, "cookie secret": secret, "query": "canary-query"} {
 		if strings.Contains(text, value) {
 			t.Errorf("the %s is in log or metrics", what)
+		}
+	}
+}
+
+// A provider that complains of a request may quote what is in it.
+func TestProviderErrorThatQuotesTheRequest(t *testing.T) {
+	s := newSite(t, nil)
+	b := s.browser()
+	asked := b.open(s.URL + "/x").location().Query()
+	answer := url.Values{"iss": {s.Provider.Issuer}, "state": {asked.Get("state")}, "error": {"invalid_request"},
+		"error_description": {"nonce " + asked.Get("nonce") + " was used before, with state " + asked.Get("state")}}
+
+	p := b.open(s.URL + "/oauth2/callback?" + answer.Encode())
+
+	if p.StatusCode != http.StatusBadRequest || !strings.Contains(p.Text, "was used before") {
+		t.Errorf("the answer is %d: %s", p.StatusCode, p.Text)
+	}
+	for _, name := range []string{"state", "nonce"} {
+		if strings.Contains(s.Log.String()+p.Text, asked.Get(name)) {
+			t.Errorf("log or page hold the %s:\n%s", name, s.Log)
 		}
 	}
 }

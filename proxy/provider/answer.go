@@ -70,7 +70,7 @@ func (p *Provider) checkAnswer(m *metadata, r Request, a Answer) ([]Check, error
 			return "state is the one that this login sent: this browser asked for the answer", nil
 		}},
 		{"RFC 9207 2.4", func() (string, error) { return p.checkAnswerIssuer(m, a) }},
-		{"RFC 6749 4.1.2.1", func() (string, error) { return "", a.providerError() }},
+		{"RFC 6749 4.1.2.1", func() (string, error) { return "", p.providerError(r, a) }},
 		{"RFC 6749 4.1.2", func() (string, error) {
 			if err := a.check(); err != nil {
 				return "", err
@@ -94,8 +94,8 @@ func (p *Provider) checkAnswerIssuer(m *metadata, a Answer) (string, error) {
 	return "", nil
 }
 
-// providerError is the error that the answer reports, nil when it reports none.
-func (a Answer) providerError() error {
+// providerError is the error that the answer reports, but for what it quotes of the request's secrets; nil when it reports none.
+func (p *Provider) providerError(r Request, a Answer) error {
 	if a.Error == "" {
 		return nil
 	}
@@ -103,10 +103,11 @@ func (a Answer) providerError() error {
 	if a.Error == "unmet_authentication_requirements" {
 		kind = KindUnmetAuthentication
 	}
+	sent := url.Values{"state": {r.State}, "nonce": {r.Nonce}}
 	return &Error{
 		Kind:        kind,
-		Code:        printable(a.Error, maxSaid),
-		Description: printable(a.ErrorDescription, maxSaid),
+		Code:        printable(p.withoutSecrets(a.Error, sent), maxSaid),
+		Description: printable(p.withoutSecrets(a.ErrorDescription, sent), maxSaid),
 		cause:       errors.New("the provider reports an error"),
 	}
 }
