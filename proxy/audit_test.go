@@ -49,6 +49,19 @@ func TestAuditOfAFailedRefresh(t *testing.T) {
 	}
 }
 
+// It is found by the trace of that request, too.
+func TestAuditOfAFailedRefreshInATrace(t *testing.T) {
+	s := newLivingSite(t, func(c *config.Config) { c.TrustedProxies = []string{"127.0.0.1"} })
+	b := s.signedIn("alice")
+	cookie := b.age(s, untilDead)
+	s.Provider.EndGrants("alice")
+	const trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+
+	s.rawGet("/x", "Cookie: "+cookie, "Traceparent: 00-"+trace+"-00f067aa0ba902b7-01").wants(t, http.StatusUnauthorized)
+
+	audited(t, s, "refresh_failed", map[string]string{"reason": "invalid_grant", "trace_id": trace})
+}
+
 // What is denied for the sake of its destination is told under the rule of that.
 func TestAuditOfADeniedDestination(t *testing.T) {
 	s := newSite(t, nil)

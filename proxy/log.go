@@ -100,14 +100,14 @@ func (p *Proxy) logRequest(ctx context.Context, now time.Time, attributes []slog
 // maxAttributes is as many as a line has.
 const maxAttributes = 20
 
-// request appends what came, and the rule that it came under.
+// request appends what came, the rule that it came under, and the trace that it belongs to.
 func (x *exchange) request(all []slog.Attr, r *http.Request) []slog.Attr {
 	peer := x.client.peerIP()
 	client := peer
 	if len(x.client.hops) > 1 {
 		client = x.client.address().String()
 	}
-	return append(all,
+	all = append(all,
 		slog.String("request_id", x.id),
 		slog.String("client_ip", client),
 		slog.String("peer_ip", peer),
@@ -115,12 +115,16 @@ func (x *exchange) request(all []slog.Attr, r *http.Request) []slog.Attr {
 		slog.String("method", cut(r.Method)),
 		slog.String("path", cut(x.path)),
 		slog.String("rule", x.rule))
+	if id := x.traceID(); id != "" {
+		all = append(all, slog.String("trace_id", id))
+	}
+	return all
 }
 
 // attributes appends what every line about an exchange carries.
 func (x *exchange) attributes(all []slog.Attr, r *http.Request) []slog.Attr {
 	all = x.request(all, r)
-	for _, optional := range [...][2]string{{"trace_id", x.traceID()}, {"outcome", x.outcome}, {"reason", x.reason}, {"upstream", x.upstream},
+	for _, optional := range [...][2]string{{"outcome", x.outcome}, {"reason", x.reason}, {"upstream", x.upstream},
 		{"user", cut(x.user)}, {"session", x.sessionHash()}, {"provider_session", x.providerSession}} {
 		if optional[1] != "" {
 			all = append(all, slog.String(optional[0], optional[1]))
