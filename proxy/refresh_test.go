@@ -442,6 +442,32 @@ func TestInformationalAnswerCarriesNoSession(t *testing.T) {
 	}
 }
 
+// The new cookies are in the head of the answer, and not in one before it, after which the headers are cleared (golang/go#81207). Nor is the
+// status of that one what the log tells.
+func TestFinalAnswerBringsTheNewCookies(t *testing.T) {
+	for name, lines := range map[string][]string{
+		"early hints":           {"GET"},
+		"the client asks first": {"POST", "Expect: 100-continue", "Content-Length: 2\r\n\r\nab"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newLivingSite(t, nil)
+			b := s.signedIn("alice")
+			s.Upstream.Answer = func(w http.ResponseWriter, _ *http.Request) {
+				w.WriteHeader(http.StatusEarlyHints)
+				w.WriteHeader(http.StatusAccepted)
+			}
+			head := s.rawHead(lines[0], "/x", append([]string{"Cookie: " + b.age(s, untilDead)}, lines[1:]...)...)
+			before, final, found := strings.Cut(head, "Date: ") // which no other head has
+			if !found || strings.Contains(before, "Set-Cookie") || strings.Count(final, "Set-Cookie: doorward=") != 1 {
+				t.Errorf("the heads are %s", head)
+			}
+			if status := s.lastRequests(1)[0]["status"]; status != 202.0 {
+				t.Errorf("the log tells of status %v", status)
+			}
+		})
+	}
+}
+
 // A WebSocket's 101 brings the cookies too.
 func TestWebSocketBringsTheNewCookies(t *testing.T) {
 	s := newLivingSite(t, nil)

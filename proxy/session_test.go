@@ -360,7 +360,7 @@ func TestUserinfo(t *testing.T) {
 		t.Errorf("expires_in is %v", body["expires_in"])
 	}
 	if p.Header.Get("Cache-Control") != "no-store" || p.Header.Get("Access-Control-Allow-Origin") != "" ||
-		p.Header.Get("X-Content-Type-Options") != "nosniff" {
+		p.Header.Get("X-Content-Type-Options") != "nosniff" || p.Header.Get("Cross-Origin-Resource-Policy") != "same-origin" {
 		t.Errorf("the headers are %v", p.Header)
 	}
 	for name, token := range tokensOf(t, s) {

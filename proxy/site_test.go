@@ -501,6 +501,9 @@ func isPage(t *testing.T, p *page) {
 	if p.Header.Get("Cache-Control") != "no-store" {
 		t.Errorf("Cache-Control is %q", p.Header.Get("Cache-Control"))
 	}
+	if p.Header.Get("X-Frame-Options") != "DENY" {
+		t.Errorf("X-Frame-Options is %q", p.Header.Get("X-Frame-Options"))
+	}
 	if policy := p.Header.Get("Content-Security-Policy"); !strings.Contains(policy, "default-src 'none'") {
 		t.Errorf("Content-Security-Policy is %q", policy)
 	}
