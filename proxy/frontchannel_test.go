@@ -285,6 +285,26 @@ func TestFrontChannelLogoutAsksTheProviderNothing(t *testing.T) {
 	}
 }
 
+// It touches no token at the provider either, whosever session it ends: nobody has proved who asks.
+func TestFrontChannelLogoutRevokesNoToken(t *testing.T) {
+	for name, address := range map[string]func(*site) string{
+		"the session that is named":         func(s *site) string { return s.frameAddress(s.Provider.Issuer, sidOf(t, s)) },
+		"the session that is the browser's": func(s *site) string { return s.URL + "/oauth2/frontchannel-logout" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newLivingSite(t, nil)
+			b := s.signedIn("alice")
+			cookies := b.cookieHeader(s)
+			isFrame(t, s, b.request(http.MethodGet, address(s), frameHeaders(), ""))
+			inSession(t, s, name, cookies, false)
+			s.Proxy.Rest()
+			if n := len(s.Provider.Requests(providertest.Revocation)); n != 0 {
+				t.Errorf("%d tokens were revoked", n)
+			}
+		})
+	}
+}
+
 // The sid that a refresh brings counts from then on, not from the next request, and whichever cookies the frame's request carries.
 func TestFrontChannelLogoutBySidOfARefresh(t *testing.T) {
 	for _, carried := range []string{"no cookies", "the new cookies", "the old cookies"} {

@@ -255,6 +255,9 @@ func TestOtherSpellingsOfOurEndpoints(t *testing.T) {
 	if n := len(s.Upstream.Received()); n != 0 {
 		t.Errorf("the upstream received %d requests", n)
 	}
+	if p := s.rawGet("/oauth2x", "Accept: text/html"); p.StatusCode != http.StatusSeeOther {
+		t.Errorf("what begins like our prefix is the application's, and is answered %d", p.StatusCode)
+	}
 }
 
 // Hosts are compared as DNS does: letter case and a final dot mean nothing.
