@@ -347,6 +347,26 @@ func TestSignOutDuringAnAnswer(t *testing.T) {
 	}
 }
 
+// Nor does it bring cookies of a session that somebody else has ended meanwhile, of which the newest generation is still known.
+func TestRevocationDuringAnAnswer(t *testing.T) {
+	s := newLivingSite(t, func(c *config.Config) { c.AdminToken = adminToken })
+	b := s.signedIn("alice")
+	cookie := b.age(s, untilDead)
+	at, goOn := make(chan struct{}), make(chan struct{})
+	s.Upstream.Answer = func(http.ResponseWriter, *http.Request) {
+		close(at)
+		<-goOn
+	}
+	on := s.asking(cookie, "/x")
+	<-at
+	s.revoke("user=alice").wants(t, http.StatusOK)
+	close(goOn)
+
+	if p := arrives(t, s, on); len(p.Header["Set-Cookie"]) != 0 {
+		t.Errorf("the answer (%d) sets %v", p.StatusCode, p.Header["Set-Cookie"])
+	}
+}
+
 // An answer that took long does not bring back what another has replaced meanwhile: what is sealed is the newest.
 func TestSlowAnswerDoesNotOverwriteANewerGeneration(t *testing.T) {
 	s := newLivingSite(t, func(c *config.Config) { c.SessionIdleTimeout = 2 * time.Hour })
