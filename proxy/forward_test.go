@@ -135,6 +135,15 @@ func TestFailuresAreNoAnswers(t *testing.T) {
 	}
 }
 
+// What a client does not ask for nobody else does: an answer in gzip would be unpacked on the way.
+func TestNoCompressionIsAskedFor(t *testing.T) {
+	s := public(t, nil)
+	s.rawGet("/")
+	if asked := s.Upstream.last(t).Header["Accept-Encoding"]; asked != nil {
+		t.Errorf("the upstream is asked for %q", asked)
+	}
+}
+
 // stall answers when the client has gone.
 func stall(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
 

@@ -81,3 +81,13 @@ func TestDeadHTTP2ConnectionsAreGivenUp(t *testing.T) {
 		server.Close()
 	})
 }
+
+// No environment variable leads requests to an upstream through somebody else. On loopback, where all other tests are, none would.
+func TestUpstreamsHaveNoProxy(t *testing.T) {
+	for _, scheme := range []string{"http", "https", "unix"} {
+		u := newUpstream(config.Upstream{URL: &url.URL{Scheme: scheme, Host: "app.example"}}, false, nil)
+		if u.transport.(*http.Transport).Proxy != nil {
+			t.Errorf("%s has one", scheme)
+		}
+	}
+}

@@ -474,3 +474,11 @@ func TestEmailsAreComparedWithoutLetterCase(t *testing.T) {
 	s.Email = "AZ@EXAMPLE.ORG"
 	checkReason(t, "/", "email:az@example.org", "/", s, "")
 }
+
+// Users are told apart by it, whichever of the two has capital letters: a provider may have both.
+func TestUsersAreComparedWithLetterCase(t *testing.T) {
+	s := alice()
+	s.User = "Alice"
+	checkReason(t, "/", "user:alice", "/", s, "user")
+	checkReason(t, "/", "user:Alice", "/", s, "")
+}
