@@ -179,7 +179,7 @@ func (d *delivery) ask(r *http.Request) (*http.Response, error) {
 	if r.Body == nil {
 		d.x.connection.awaitAnswer() // else at its end
 	}
-	answer, err := d.upstream.transport.RoundTrip(r)
+	answer, err := d.upstream.transport.RoundTrip(onlyWhenQuiet(r))
 	if d.x.connection.answeredInTime() {
 		return answer, err
 	}

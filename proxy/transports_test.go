@@ -49,6 +49,7 @@ func TestOverFastTransport(t *testing.T) {
 		"clients that take nothing":    TestClientsThatTakeNothing,
 		"cut before the answer":        TestCutBeforeTheAnswer,
 		"usable after a cut":           TestConnectionsAreUsableAfterACut,
+		"surplus of answers":           TestSurplusOfAnAnswerIsNobodysAnswer,
 		"streams that a shutdown ends": TestStreamsEndAtAShutdown,
 		"traces":                       TestRequestIsTraced,
 	} {

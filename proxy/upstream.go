@@ -70,14 +70,15 @@ func newUpstream(entry config.Upstream, fast bool, notice func(setting string, e
 		standard.Protocols.SetHTTP1(false)
 		standard.Protocols.SetUnencryptedHTTP2(true)
 		first := standard.Clone()
+		standard.DialContext = dialer.DialContext
 		first.Protocols = new(http.Protocols)
 		first.Protocols.SetHTTP1(true)
 		u.transport = byVersion{standard, first}
 	case "unix":
 		u.target.Host = "localhost"
-		standard.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
+		standard.DialContext = quietly(func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return dialer.DialContext(ctx, "unix", entry.URL.Path)
-		}
+		})
 	}
 	if fast && (entry.URL.Scheme == "http" || entry.URL.Scheme == "unix") {
 		u.transport = fasttransport.New(u.target, standard)
@@ -89,7 +90,7 @@ func newUpstream(entry config.Upstream, fast bool, notice func(setting string, e
 // leads it through another proxy.
 func newTransport(dialer *net.Dialer) *http.Transport {
 	t := &http.Transport{
-		DialContext:            dialer.DialContext,
+		DialContext:            quietly(dialer.DialContext),
 		DisableCompression:     true,
 		TLSHandshakeTimeout:    5 * time.Second,
 		ExpectContinueTimeout:  time.Second,
