@@ -531,14 +531,20 @@ func TestCutBeforeTheAnswer(t *testing.T) {
 		header http.Header
 		status int
 		idle   time.Duration // the idle limit, where that is what ends the session
+		rules  string        // further ones
 	}{
-		"a person":  {header: navigation(), status: http.StatusSeeOther},
-		"a program": {header: headers("Accept", "application/json"), status: http.StatusUnauthorized},
-		"idle":      {header: headers("Accept", "application/json"), status: http.StatusUnauthorized, idle: time.Second},
+		"a person":                   {header: navigation(), status: http.StatusSeeOther},
+		"a program":                  {header: headers("Accept", "application/json"), status: http.StatusUnauthorized},
+		"idle":                       {header: headers("Accept", "application/json"), status: http.StatusUnauthorized, idle: time.Second},
+		"a person on a public path":  {header: navigation(), status: http.StatusServiceUnavailable, rules: "; /slow public"}, // where nobody is sent to a login
+		"a program on a public path": {header: headers("Accept", "application/json"), status: http.StatusServiceUnavailable, rules: "; /slow public"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := newSite(t, func(c *config.Config) { c.SessionIdleTimeout = test.idle })
+			s := newSite(t, func(c *config.Config) {
+				c.SessionIdleTimeout = test.idle
+				c.AccessRules += test.rules
+			})
 			b := s.signedIn("alice")
 			arrived := make(chan struct{})
 			s.Upstream.Answer = func(w http.ResponseWriter, r *http.Request) { close(arrived); stall(w, r) }

@@ -225,6 +225,13 @@ func shuttingDown() *failure {
 	return f.retryAfter(1)
 }
 
+// endedMeanwhile is for clients that need no session, and came with one that ended before they had an answer.
+func endedMeanwhile() *failure {
+	f := &failure{status: http.StatusServiceUnavailable, code: "session_ended", reason: "session_ended", title: "Your session has ended meanwhile",
+		text: []string{"This page needs none. Ask for it once more."}}
+	return f.retryAfter(1)
+}
+
 // requestTimeout is for clients that do not send what they began to (RFC 9110 15.5.9).
 func requestTimeout() *failure {
 	return &failure{status: http.StatusRequestTimeout, code: "request_timeout", title: "This request did not arrive",

@@ -221,5 +221,8 @@ func (p *Proxy) insteadOfAnswer(d *delivery, v *verdict) error {
 		return broken(v.err)
 	}
 	d.x.onHead = nil
+	if d.route.Access() == access.Public {
+		return endedMeanwhile() // where nobody is asked to sign in; and the request is not ours to send once more, as nobody's
+	}
 	return signInFirst(errNoSession, p.preferred(d.route.AtLogin()))
 }
