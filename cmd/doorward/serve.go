@@ -26,6 +26,9 @@ func serve(ctx context.Context, args []string, out, errOut io.Writer) int {
 	if status, ok := newFlags("serve", errOut).parse(args, 0); !ok {
 		return status
 	}
+	// The hook that sends SIGHUP may meet a start: until somebody watches (watch.go), it would end the process. What changed meanwhile is looked
+	// at then.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
 	defer collectLess()()
 	c, err := config.Load()
 	if err == nil {
