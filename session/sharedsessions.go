@@ -142,7 +142,8 @@ func (c *sharedSessions) readUpTo(ctx context.Context, key string, most int64) (
 	}
 	patience := &patience{Context: ctx}
 	defer patience.end()
-	command := c.redis.build().Getrange().Key(key).Start(0).End(most).Cache()
+	// Pinned, or the client would use its memory again as soon as it is answered, though it may still be on its way to a connection that was lost.
+	command := c.redis.build().Getrange().Key(key).Start(0).End(most).Cache().Pin()
 	read := (*c.redis.client.Load()).DoCache(patience, command, trackFor)
 	if _, refused := rueidis.IsRedisErr(read.Error()); refused { // a full Redis takes no MULTI, in which the client asks, but a plain question
 		return c.readAnew(patience, key)
