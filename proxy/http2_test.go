@@ -273,7 +273,8 @@ func TestNoUpgradeToHTTP2(t *testing.T) {
 // An answer of ours that its client does not take, for it grants no window, is given up: nobody holds a connection without being signed
 // in. What an upstream says may take its time.
 func TestHTTP2AnswersThatNobodyTakes(t *testing.T) {
-	s := newSite(t, func(c *config.Config) { c.IdleTimeout = 50 * time.Millisecond })
+	t.Parallel()
+	s := newSite(t, func(c *config.Config) { c.IdleTimeout = time.Second }) // in which each connection says what it asks for
 	release := make(chan struct{})
 	s.Upstream.Answer = func(w http.ResponseWriter, r *http.Request) {
 		_ = http.NewResponseController(w).Flush()
@@ -285,9 +286,13 @@ func TestHTTP2AnswersThatNobodyTakes(t *testing.T) {
 	if status := slow.status(); status != "200" {
 		t.Fatalf("the upstream's answer is %s", status)
 	}
+	clients := map[string]client2{}
 	for _, path := range []string{"/", "/closed/", "/oauth2/none", "/oauth2/healthz"} {
 		c := s.client2(http2.Setting{ID: http2.SettingInitialWindowSize, Val: 0})
 		c.ask(t, c.get(path)...)
+		clients[path] = c
+	}
+	for path, c := range clients {
 		if status, end := c.status(), c.end(); status == "closed" || end != "reset" {
 			t.Errorf("%s is answered %s, and that ends: %s", path, status, end)
 		}

@@ -138,7 +138,8 @@ func TestClosingWhileSomebodyWaits(t *testing.T) {
 
 // Somebody who asks on and on and reads no answer loses the seat, and the answers before have nothing to do with what follows them.
 func TestAnswersThatNobodyReadsMakeRoom(t *testing.T) {
-	s := newSite(t, func(c *config.Config) { c.IdleTimeout, c.MaxConnections = 50*time.Millisecond, 1 })
+	t.Parallel()
+	s := newSite(t, func(c *config.Config) { c.IdleTimeout, c.MaxConnections = time.Second, 1 }) // in which the next one's answer is taken
 	greedy, asks := s.dial(20*time.Second), strings.Repeat("GET /oauth2/healthz HTTP/1.1\r\nHost: x\r\n\r\n", 1000)
 	for stalled := 0; stalled < 10; stalled++ { // until nobody reads what it asks any more
 		_ = greedy.SetWriteDeadline(time.Now().Add(20 * time.Millisecond))
@@ -157,7 +158,8 @@ func TestAnswersThatNobodyReadsMakeRoom(t *testing.T) {
 
 // What an upstream says after an answer of ours, on the same connection, may take its time.
 func TestAnswersOfUpstreamsAfterOurs(t *testing.T) {
-	s := newSite(t, func(c *config.Config) { c.IdleTimeout = 50 * time.Millisecond })
+	t.Parallel()
+	s := newSite(t, func(c *config.Config) { c.IdleTimeout = time.Second }) // in which ours are taken
 	s.Upstream.Answer = func(w http.ResponseWriter, r *http.Request) {
 		idle := s.dial(20 * time.Second)
 		s.askOn(idle)
