@@ -304,7 +304,7 @@ func TestWhatEndsASessionCutsItsConnections(t *testing.T) {
 		}, reason: "revoked"},
 		"invalid_grant": {end: func(t *testing.T, s *site, b *browser) {
 			s.Provider.EndGrants("alice")
-			b.age(s, untilDue)
+			b.age(s, untilDead)
 			b.api(s, "/x").wants(t, http.StatusUnauthorized)
 		}, reason: "revoked"},
 		"absolute limit": {before: func(s *site, b *browser) { b.age(s, 12*time.Hour-time.Second) },

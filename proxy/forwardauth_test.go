@@ -430,7 +430,7 @@ func TestForwardAuthHandsOnRefreshedSessions(t *testing.T) {
 		t.Run(front, func(t *testing.T) {
 			s := newLivingSite(t, asFrontOf(front, func(c *config.Config) { c.SessionCookieMaxBytes = bytes }))
 			b := s.signedIn("alice")
-			old := b.age(s, untilDue)
+			old := b.age(s, untilDead)
 			before := opened(t, s, old).AccessToken
 
 			answer := s.question(front, "GET", "/", "Cookie: "+old)
@@ -460,7 +460,7 @@ func TestForwardAuthLimitsCookies(t *testing.T) {
 	for front, want := range map[string]struct{ plain, numbered int }{"nginx": {0, 4}, "ingress-nginx": {1, 0}, "caddy": {0, 4}, "traefik": {6, 0}} {
 		s := newLivingSite(t, asFrontOf(front, nil))
 		b := s.signedIn("alice")
-		cookie := b.age(s, untilDue)
+		cookie := b.age(s, untilDead)
 		for i := range 5 { // of sessions that were larger
 			cookie += fmt.Sprintf("; doorward_%d=stale-stale-stale", i+1)
 		}
@@ -724,7 +724,7 @@ func TestForwardAuthHandsOnNoDeadToken(t *testing.T) {
 func TestForwardAuthHandsOnASingleCookieBothWays(t *testing.T) {
 	s := newLivingSite(t, asFrontOf("nginx", nil))
 	b := s.signedIn("alice")
-	p := s.question("nginx", "GET", "/", "Cookie: "+b.age(s, untilDue)).wants(t, http.StatusAccepted)
+	p := s.question("nginx", "GET", "/", "Cookie: "+b.age(s, untilDead)).wants(t, http.StatusAccepted)
 	if lines := p.Header["Set-Cookie"]; len(lines) != 1 || lines[0] != p.Header.Get("X-Doorward-Set-Cookie-1") {
 		t.Errorf("%q, and numbered %q", lines, p.Header.Get("X-Doorward-Set-Cookie-1"))
 	}

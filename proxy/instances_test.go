@@ -258,7 +258,7 @@ func TestSessionTooLargeForRedis(t *testing.T) {
 		IDToken: without, AccessToken: without, RefreshIDToken: without, RefreshAccessToken: without})
 	s.Provider.AddUser(inManyGroups(1))
 	b := s.signedIn("erin")
-	cookie := b.age(s, untilDue)
+	cookie := b.age(s, untilDead)
 	s.Provider.AddUser(inManyGroups(6000))
 	s.rawAs(cookie, "/x").wants(t, http.StatusUnauthorized)
 	s.wantResults(map[string]float64{"session_too_large": 1})

@@ -199,6 +199,7 @@ func TestRefreshBefore(t *testing.T) {
 			s.wantRefreshes(0)
 			b.age(s, test.nowDue-test.notYet)
 			b.api(s, "/x").wants(t, http.StatusOK)
+			s.Proxy.Rest()
 			s.wantRefreshes(1)
 			b.api(s, "/x").wants(t, http.StatusOK)
 			s.wantRefreshes(1)

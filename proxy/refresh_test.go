@@ -195,6 +195,7 @@ func TestProviderOutage(t *testing.T) {
 			for range 5 {
 				b.api(s, "/x").wants(t, http.StatusOK)
 			}
+			s.Proxy.Rest()
 			s.wantRefreshes(1)
 
 			b.age(s, time.Minute)
@@ -514,7 +515,7 @@ func TestRefreshedGroupsDecide(t *testing.T) {
 	s.Provider.AddUser(providertest.User{Subject: "alice", Email: "new@example.com", Groups: []string{"Dev"}, Claims: map[string]any{"department": "audit"}})
 	b.api(s, "/admin/x").wants(t, http.StatusOK)
 
-	b.age(s, untilDue)
+	b.age(s, untilDead)
 	b.api(s, "/admin/x").wants(t, http.StatusForbidden)
 	b.api(s, "/x").wants(t, http.StatusOK)
 
@@ -546,7 +547,7 @@ func TestSessionOutgrowsItsCookies(t *testing.T) {
 	s := newLivingSite(t, func(c *config.Config) { c.SessionCookieMaxBytes = 3000 })
 	s.Provider.AddUser(inManyGroups(1))
 	b := s.signedIn("erin")
-	cookie := b.age(s, untilDue)
+	cookie := b.age(s, untilDead)
 	s.Provider.AddUser(inManyGroups(200))
 	for range 3 {
 		arrives(t, s, s.asking(cookie, "/x")).wants(t, http.StatusUnauthorized)
@@ -566,7 +567,7 @@ func TestSessionOutgrowsItsCookies(t *testing.T) {
 func TestRefreshWithUnusableClaims(t *testing.T) {
 	s := newLivingSite(t, nil)
 	b := s.signedIn("alice")
-	b.age(s, untilDue)
+	b.age(s, untilDead)
 	s.Provider.AddUser(providertest.User{Subject: "alice", Claims: map[string]any{"groups": 7}})
 	b.api(s, "/x").wants(t, http.StatusUnauthorized)
 	s.wantResults(map[string]float64{"unusable_claims": 1})
@@ -583,7 +584,7 @@ func TestProviderMisbehavesAtARefresh(t *testing.T) {
 			s := newLivingSite(t, nil, m)
 			b := s.signedIn("alice")
 			before, upstream := len(s.Provider.Requests(providertest.Userinfo)), len(s.Upstream.Received())
-			cookie := b.age(s, untilDue)
+			cookie := b.age(s, untilDead)
 
 			b.api(s, "/x").wants(t, http.StatusUnauthorized)
 
@@ -618,9 +619,9 @@ func TestAnotherSessionOfTheProviderAfterAnIDTokenWithoutOne(t *testing.T) {
 	if b.carried(s).ProviderSession == "" {
 		t.Fatal("the login has no sid")
 	}
-	b.age(s, untilDue)
+	b.age(s, untilDead)
 	b.api(s, "/x").wants(t, http.StatusOK)
-	b.age(s, untilDue)
+	b.age(s, untilDead)
 	b.api(s, "/x").wants(t, http.StatusUnauthorized)
 	s.wantResults(map[string]float64{"ok": 1, "invalid": 1})
 }
@@ -637,7 +638,7 @@ func TestOddRefreshesAreAccepted(t *testing.T) {
 			b := s.signedIn("alice")
 			login := b.carried(s)
 			for range 2 {
-				b.age(s, untilDue)
+				b.age(s, untilDead)
 				old := b.carried(s)
 				b.api(s, "/admin/x").wants(t, http.StatusOK)
 				now := b.carried(s)
@@ -729,7 +730,7 @@ func TestUserinfoRefusesTheRefreshedToken(t *testing.T) {
 		b := s.signedIn("alice")
 		b.open(s.URL+"/admin/x").wants(t, http.StatusOK)
 		b.open(s.URL+"/fin/x").wants(t, http.StatusOK)
-		b.age(s, untilDue)
+		b.age(s, untilDead)
 		b.api(s, "/x").wants(t, http.StatusOK)
 		for _, path := range []string{"/admin/x", "/fin/x", "/red/x"} {
 			b.open(s.URL+path).wants(t, http.StatusForbidden)
@@ -744,7 +745,7 @@ func TestUserinfoThatIsWantedRefusesTheRefreshedToken(t *testing.T) {
 	m.RefreshUserinfo, m.Userinfo = m.Userinfo, nil
 	s := newLivingSite(t, func(c *config.Config) { c.Userinfo = "always" }, m)
 	b := s.signedIn("alice")
-	b.age(s, untilDue)
+	b.age(s, untilDead)
 	b.api(s, "/x").wants(t, http.StatusUnauthorized)
 	s.wantResults(map[string]float64{"invalid": 1})
 }
@@ -805,7 +806,7 @@ func TestRefreshWithoutIDTokenKeepsItsClaims(t *testing.T) {
 		RefreshReply: func(_ *providertest.Provider, a *providertest.Answer) { delete(a.Members, "id_token") },
 		Userinfo:     func(_ *providertest.Provider, a *providertest.Answer) { delete(a.Members, "groups") }})
 	b := s.signedIn("alice")
-	b.age(s, untilDue)
+	b.age(s, untilDead)
 	b.api(s, "/admin/x").wants(t, http.StatusOK)
 	s.wantResults(map[string]float64{"ok": 1})
 }
@@ -839,7 +840,7 @@ func TestGroupsThatWereTakenAwayWithoutANewIDToken(t *testing.T) {
 				b.open(s.URL+"/admin/x").wants(t, http.StatusOK)
 				s.Provider.AddUser(providertest.User{Subject: "alice", Email: "alice@example.com", Groups: left})
 				for range 2 {
-					b.age(s, untilDue)
+					b.age(s, untilDead)
 					b.api(s, "/x").wants(t, http.StatusOK)
 					b.open(s.URL+"/admin/x").wants(t, http.StatusForbidden)
 				}
@@ -867,7 +868,7 @@ func TestRefreshRequest(t *testing.T) {
 	s := newLivingSite(t, nil)
 	b := s.signedIn("alice")
 	token := b.carried(s).RefreshToken
-	b.age(s, untilDue)
+	b.age(s, untilDead)
 	b.api(s, "/x").wants(t, http.StatusOK)
 	got := s.Provider.Refreshes()[0].Form
 	if fmt.Sprint(got) != fmt.Sprint(map[string][]string{"grant_type": {"refresh_token"}, "refresh_token": {token}}) {

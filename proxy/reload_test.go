@@ -122,7 +122,7 @@ func TestNewRulesAboutAClaimOfTheLoginAlone(t *testing.T) {
 	b := s.signedIn("alice")
 	s.ruledBy(f, "/ authenticated; /staff/ !claim:contractor=true; /theirs/ claim:contractor=true")
 	for range 2 {
-		b.age(s, untilDue)
+		b.age(s, untilDead)
 		s.answers(b, "/staff/", http.StatusForbidden)
 		s.answers(b, "/theirs/", http.StatusOK)
 	}

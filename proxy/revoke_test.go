@@ -130,7 +130,7 @@ func TestAnAdministratorEndsAllGenerations(t *testing.T) {
 	b := s.signedIn("alice")
 	generations := []string{b.cookieHeader(s)}
 	for range 2 {
-		b.age(s, untilDue)
+		b.age(s, untilDead)
 		b.api(s, "/x").wants(t, http.StatusOK)
 		s.Proxy.Rest()
 		generations = append(generations, b.cookieHeader(s))
