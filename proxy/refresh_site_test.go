@@ -34,15 +34,20 @@ func (b *browser) carried(s *site) *session.Session {
 	return opened(b.t, s, b.cookieHeader(s))
 }
 
-// opened opens the session of a Cookie header, as it is in Redis where it lives there, and not as Redis has not yet told that it was.
+// opened opens the session of a Cookie header, as it is in Redis where it lives there, and not as Redis has not yet told that it was, nor as it
+// is remembered for the time when Redis does not answer.
 func opened(t testing.TB, s *site, cookie string) *session.Session {
 	t.Helper()
 	r := httptest.NewRequest(http.MethodGet, s.URL, nil)
 	r.Header.Set("Cookie", cookie)
 	found, _ := s.Proxy.Sessions().Get(r)
-	if found != nil && s.inRedis() && s.Proxy.Sessions().Reachable() {
-		s.settle(found.ID, cookie)
-		found, _ = s.Proxy.Sessions().Get(r)
+	if found != nil && s.inRedis() {
+		id := found.ID
+		s.settle(id, cookie)
+		eventually(t, func() bool {
+			found, _ = s.Proxy.Sessions().Get(r)
+			return s.stored.has(t, id, found)
+		})
 	}
 	if found == nil {
 		t.Fatal("there is no session")

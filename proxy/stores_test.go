@@ -167,6 +167,16 @@ func (r *stored) value(t testing.TB, id string) string {
 	return value
 }
 
+// has says whether what was found of a session is what is there for it; nil for nothing.
+func (r *stored) has(t testing.TB, id string, found *session.Session) bool {
+	t.Helper()
+	value := r.value(t, id)
+	if found == nil {
+		return !strings.Contains(value, " ")
+	}
+	return strings.HasPrefix(value, fmt.Sprintf("%d %d ", found.Generation, found.UsedAt.UnixMicro()))
+}
+
 // outdate gives a value the oldest head there is, so that any other one replaces it.
 func (r *stored) outdate(t testing.TB, id string) {
 	t.Helper()
@@ -228,11 +238,7 @@ func (s *site) settle(id, cookie string) {
 	for _, p := range *s.instances {
 		eventually(s.t, func() bool {
 			found, _ := p.Sessions().Get(r)
-			value := s.stored.value(s.t, id)
-			if found == nil {
-				return !strings.Contains(value, " ")
-			}
-			return strings.HasPrefix(value, fmt.Sprintf("%d %d ", found.Generation, found.UsedAt.UnixMicro()))
+			return s.stored.has(s.t, id, found)
 		})
 	}
 }
