@@ -2,6 +2,7 @@ package access
 
 import (
 	"errors"
+	"net/url"
 	"strings"
 	"testing"
 )
@@ -129,6 +130,28 @@ func TestMarksOfCaseSensitiveUpstreams(t *testing.T) {
 	for _, path := range []string{"/bu%CC%88ro/", "/u/Ju%CC%88rgen/"} {
 		if e := ambiguity(p, path); e == nil || e.Trait != "" {
 			t.Errorf("%s: %v", path, e)
+		}
+	}
+}
+
+// Some letters are one with others only when they are large, or have lost their mark.
+func TestMarksOfLettersWithoutCase(t *testing.T) {
+	p := compile(t, "/ public\n/İstanbul/ group:A\n/i\u0307zmir/ group:A\n/ὑμῖν/ group:A\n/ᾳδης/ group:A")
+	for _, path := range []string{
+		"/i\u0307stanbul/", "/I\u0307stanbul/", "/istanbul/", "/ISTANBUL/", "/izmir/", "/İzmir/", "/υ\u0314μι\u0342ν/", "/ὙΜΙ\u0342Ν/", "/αιδης/", "/ΑΙΔΗΣ/",
+	} {
+		if e := ambiguity(p, (&url.URL{Path: path}).EscapedPath()); e == nil {
+			t.Errorf("%+q passes", path)
+		}
+	}
+}
+
+// A name in small letters is what a server reads that ignores letter case, in every script.
+func TestSmallLettersPass(t *testing.T) {
+	p := compile(t, "/u/{name}/ user:{name}")
+	for _, name := range []string{"müller", "ιωάννα", "δημήτρη", "ирина", "straße", "nguyễn", "한글", "漢字", "😀", "µm"} {
+		if e := ambiguity(p, (&url.URL{Path: "/u/" + name + "/"}).EscapedPath()); (e == nil) != (name != "µm") {
+			t.Errorf("%s: %v", name, e)
 		}
 	}
 }

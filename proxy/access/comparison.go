@@ -36,7 +36,8 @@ func (c comparison) form(name string) string {
 	case composed:
 		return norm.NFC.String(name)
 	case caseless:
-		return norm.NFC.String(foldCase(norm.NFC.String(name))) // again, since some letters are one character only when small: ǰ, J̌
+		// Without their marks, since some letters are one character only when small (ǰ, J̌), and one, ͅ , is a mark then.
+		return norm.NFC.String(foldCase(norm.NFD.String(name)))
 	}
 	return name
 }
@@ -65,19 +66,24 @@ func (c comparison) mayChange(path string) bool {
 	return false
 }
 
-// foldCase returns the name in one letter case. Names that differ by case alone fold to one, in every script; the dotted and
-// the dotless i of Turkish fold to i as well.
+// foldCase returns the name, whose letters stand apart from their marks (NFD), in one letter case. Names that differ by case alone fold to
+// one, in every script; the dotted and the dotless i of Turkish fold to i as well, with or without the dot that İ leaves above it.
 func foldCase(name string) string {
 	if !hasCase(name) {
 		return name
 	}
 	var folded strings.Builder
+	dotted := false // what stands before has an i, and nothing but marks behind it
 	for len(name) > 0 {
 		r, size := utf8.DecodeRuneInString(name)
-		if r == utf8.RuneError {
+		small := foldRune(r)
+		dotted = small == 'i' || dotted && unicode.Is(unicode.Mn, r)
+		switch {
+		case r == utf8.RuneError:
 			folded.WriteString(name[:size])
-		} else {
-			folded.WriteRune(foldRune(r))
+		case dotted && r == '\u0307':
+		default:
+			folded.WriteRune(small)
 		}
 		name = name[size:]
 	}
@@ -102,5 +108,5 @@ func foldRune(r rune) rune {
 	for next := unicode.SimpleFold(r); next != r; next = unicode.SimpleFold(next) {
 		least = min(least, next)
 	}
-	return unicode.ToLower(least)
+	return unicode.ToLower(unicode.ToUpper(least)) // the least may be a small letter of its own kind, as µ is of μ
 }
