@@ -6,6 +6,8 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+
+	"doorward/proxy/access"
 )
 
 // parseWebURL reads a URL of http or https without a query.
@@ -42,11 +44,11 @@ func parseURL(text string) (*url.URL, error) {
 }
 
 // normalHost writes host and port as a browser's Origin header does, which has
-// one spelling for each IPv6 address (RFC 5952).
+// one spelling for each IPv6 address.
 func normalHost(u *url.URL) string {
 	host := strings.ToLower(u.Hostname())
-	if address, err := netip.ParseAddr(host); err == nil && address.Is6() {
-		host = "[" + address.String() + "]"
+	if strings.Contains(host, ":") {
+		host, _ = access.Hostname("[" + host + "]")
 	}
 	port, _ := strconv.Atoi(u.Port())
 	if port == 0 || u.Scheme == "https" && port == 443 || u.Scheme == "http" && port == 80 {

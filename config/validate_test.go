@@ -57,12 +57,12 @@ func TestValidateFindsEverythingWrongWithAnEmptyConfig(t *testing.T) {
 
 func TestOriginsAreNormalised(t *testing.T) {
 	c := valid()
-	c.PublicURL = []string{"HTTPS://App.Example.com:443/", "https://b.example.com:8443", "https://[2001:DB8:0:0::1]"}
+	c.PublicURL = []string{"HTTPS://App.Example.com:443/", "https://b.example.com:8443", "https://[2001:DB8:0:0::1]", "https://[::ffff:192.0.2.1]"}
 	var got []string
 	for _, origin := range c.Origins() {
 		got = append(got, origin.String())
 	}
-	if want := []string{"https://app.example.com", "https://b.example.com:8443", "https://[2001:db8::1]"}; !slices.Equal(got, want) {
+	if want := []string{"https://app.example.com", "https://b.example.com:8443", "https://[2001:db8::1]", "https://[::ffff:c000:201]"}; !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }

@@ -1,6 +1,8 @@
 package access
 
 import (
+	"encoding/binary"
+	"fmt"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -8,8 +10,8 @@ import (
 
 const anySubdomain = "*."
 
-// Hostname returns a host as rules compare it: in lower case, without port and trailing dot; an IPv6 address keeps its brackets. It is strict,
-// since rules, origins and upstreams must all see the same host: anything else than a name or an address is not ok.
+// Hostname returns a host as rules compare it: in lower case, without port and trailing dot; an IPv6 address keeps its brackets, and is spelled
+// as browsers do. It is strict, since rules, origins and upstreams must all see the same host: anything else than a name or an address is not ok.
 func Hostname(host string) (name string, ok bool) {
 	name = host
 	end := strings.LastIndexByte(host, ']') + 1 // the colons of an IPv6 address begin no port
@@ -19,9 +21,9 @@ func Hostname(host string) (name string, ok bool) {
 			return "", false
 		}
 	}
-	if inner, bracketed := strings.CutPrefix(name, "["); bracketed {
-		address, err := netip.ParseAddr(strings.TrimSuffix(inner, "]"))
-		return strings.ToLower(name), err == nil && address.Is6() && strings.HasSuffix(inner, "]")
+	if isBracketed(name) {
+		address, err := netip.ParseAddr(strings.ToLower(name[1 : len(name)-1]))
+		return bracketed(address), err == nil && address.Is6()
 	}
 	name = strings.ToLower(strings.TrimSuffix(name, "."))
 	return name, isHostname(name)
@@ -68,13 +70,23 @@ func isBracketed(host string) bool {
 	return strings.HasPrefix(host, "[") && strings.HasSuffix(host, "]")
 }
 
-// parseAddress reads an IPv6 address between brackets. It is written as browsers do (RFC 5952), or the pattern would never cover what they ask for.
+// bracketed spells an IPv6 address as browsers do: by RFC 5952, but without the dots that it recommends for what stands for an IPv4 address
+// (WHATWG URL 3.5).
+func bracketed(address netip.Addr) string {
+	if address.Is4In6() {
+		b := address.As16()
+		return fmt.Sprintf("[::ffff:%x:%x]", binary.BigEndian.Uint16(b[12:]), binary.BigEndian.Uint16(b[14:]))
+	}
+	return "[" + address.String() + "]"
+}
+
+// parseAddress reads an IPv6 address between brackets.
 func parseAddress(host string) (string, *Problem) {
 	address, err := netip.ParseAddr(host[1 : len(host)-1])
 	if err != nil || !address.Is6() || address.Zone() != "" {
 		return "", problemf("write an IPv6 address between the brackets, as in [2001:db8::1]/", "has %q, which is no host", host)
 	}
-	return "[" + address.String() + "]", nil
+	return bracketed(address), nil
 }
 
 // isHostname says whether a text in lower case is a name of labels between dots.
