@@ -490,7 +490,7 @@ func TestRightValues(t *testing.T) {
 	for name, values := range map[string][]string{
 		"PUBLIC_URL":               {"https://app.example.com/", "http://localhost:4180", "http://127.9.9.9", "http://[::1]:80", "http://a.localhost,http://b.localhost"},
 		"UPSTREAMS":                {"h2c://x:1", "unix:/run/a.sock", "unix:///run/a.sock", "/a/ http://x strip=/a;/ https://y host=upstream token=none timeout=0", "/a/{b}/c/ http://x strip=/a", "/{a}/ http://x strip=/a/b", `"/a" http://x strip=/a`, `"/a b/" http://x`, "http://x/"},
-		"BRAND_NAME":               {"Team # 1"},
+		"BRAND_NAME":               {"Team # 1", "„Zum Löwen“", "“Acme”"},
 		"ALLOWED_ORIGINS":          {"https://spa.example.com/,https://app.example.com", "http://localhost:3000"},
 		"ISSUER_URL":               {"https://id.example.com/", "https://id.example.com/realms/a", "http://localhost:9998"},
 		"PROVIDER_INTERNAL_URL":    {"http://127.0.0.1:9998", "https://provider:8443"},

@@ -14,7 +14,7 @@ import (
 // list items without blanks around them, sizes in bytes. No problem shows the
 // value of a secret.
 func (s setting) clean(text string) (string, Problems) {
-	if wrong, mend := misspelt(text); wrong != "" {
+	if wrong, mend := misspelt(text); wrong != "" && !(s.takesAnyText() && quotedAsPrinted(text)) {
 		return "", s.problems(wrong, mend)
 	}
 	switch s.kind {
@@ -87,13 +87,18 @@ func between(text, before, after string) bool {
 // with a quoted part, as a table may.
 func quoted(text string) bool {
 	text = strings.TrimFunc(text, blank)
-	for _, marks := range []struct{ before, after string }{{`"`, `"`}, {"'", "'"}, {"“", "”"}, {"‘", "’"}, {"„", "“"}, {"”", "”"}} {
-		if len(text) > len(marks.before) && between(text, marks.before, marks.after) {
-			inner := text[len(marks.before) : len(text)-len(marks.after)]
-			return !strings.Contains(inner, marks.before)
-		}
-	}
-	return false
+	return within(text, `"`, `"`) || within(text, "'", "'") || quotedAsPrinted(text)
+}
+
+// quotedAsPrinted reports the marks that word processors write. What people
+// choose freely may bear them: „Zum Löwen“.
+func quotedAsPrinted(text string) bool {
+	return within(text, "“", "”") || within(text, "‘", "’") || within(text, "„", "“") || within(text, "”", "”")
+}
+
+// within reports a text between two marks, of which no other one begins there.
+func within(text, before, after string) bool {
+	return len(text) >= len(before)+len(after) && between(text, before, after) && strings.Count(text[:len(text)-len(after)], before) == 1
 }
 
 // blank reports white space, and the invisible marks that editors and web
