@@ -347,6 +347,7 @@ func TestProblems(t *testing.T) {
 		{"/ !group:'a'", `write " in its place`},
 		{"/ group:b,`a`", `write " in its place`},
 		{"/ claim:x=“a”", `write " in its place`},
+		{"/ group:'a,b'", `write " in its place`},
 		{"/ group:a |", "nothing on one side"},
 		{"/ | group:a", "nothing on one side"},
 		{"/ group:a || group:b", "nothing on one side"},
@@ -473,6 +474,14 @@ func TestEmailsAreComparedWithoutLetterCase(t *testing.T) {
 	s := alice()
 	s.Email = "AZ@EXAMPLE.ORG"
 	checkReason(t, "/", "email:az@example.org", "/", s, "")
+}
+
+// Names of places and people begin with an apostrophe.
+func TestApostropheBeginsAName(t *testing.T) {
+	s := alice()
+	s.Groups = append(s.Groups, "'s-Gravenhage")
+	checkReason(t, "/", "group:'s-Gravenhage", "/", s, "")
+	checkReason(t, "/", "group:X,’t", "/", s, "group")
 }
 
 // Users are told apart by it, whichever of the two has capital letters: a provider may have both.

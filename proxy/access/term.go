@@ -141,11 +141,18 @@ func parseValues(kind, value string) ([]string, *Problem) {
 		if strings.TrimSpace(unquote(v)) == "" {
 			return nil, problemf("write "+examples()[kind], "has an empty value in %s:", kind)
 		}
-		if mark, _ := utf8.DecodeRuneInString(v); strings.ContainsRune("'`“”„‘’«", mark) {
+		if mark, _ := utf8.DecodeRuneInString(v); beginsQuote(mark, value) {
 			return nil, problemf(`write " in its place, or nothing; a name that does begin so goes between two "`, "has a value that begins with %c, which is no quotation mark here", mark)
 		}
 	}
 	return values, nil
+}
+
+// beginsQuote says whether a character before a value is meant for a quotation mark. One that is an apostrophe too, as in 's-Gravenhage, is where
+// the values end in another.
+func beginsQuote(mark rune, values string) bool {
+	last, _ := utf8.DecodeLastRuneInString(values)
+	return strings.ContainsRune("“”„«", mark) || strings.ContainsRune("'`‘’", mark) && strings.ContainsRune("'`‘’", last)
 }
 
 func parseTemplates(values []string, of *pattern) ([]template, *Problem) {
