@@ -225,7 +225,7 @@ func explainVerdict(q *question, route *access.Route, out io.Writer) fate {
 	}
 	if q.logged.anonymous() && !q.described {
 		line(out, "verdict", "nobody was signed in"+without(route))
-		if route.Access() == access.UpstreamAuth && q.logged.fate() == allowed {
+		if then := q.logged.fate(); route.Access() == access.UpstreamAuth && (then.passesRule() || then == refused) {
 			return allowed // it brought its own
 		}
 		return signIn

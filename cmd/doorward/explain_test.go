@@ -237,6 +237,21 @@ func TestExplainSaysWhetherALineWouldBeDecidedAsThen(t *testing.T) {
 	}
 }
 
+// What comes with an Authorization of its own passes the rule, also where nothing of it is sent on.
+func TestExplainOfALineThatBroughtItsOwnAuthorizationAndWentNowhere(t *testing.T) {
+	environment(t, map[string]string{"ACCESS_RULES": "/ upstream-auth", "UPSTREAMS": "/api/ http://api:9000 strip=/api"})
+	const head = `{"event":"request","host":"app.example.com","method":"GET",`
+	for _, line := range []string{
+		head + `"path":"/git/x","rule":"/","outcome":"no_upstream","status":404}`,
+		head + `"path":"/%61pi/x","rule":"/","outcome":"bad_path","status":400}`,
+		head + `"path":"/git/x","rule":"/","outcome":"unauthenticated","status":401}`,
+	} {
+		if _, out, _ := command(t, "explain", line); !strings.Contains(out, "changed   no") {
+			t.Errorf("%s:\n%s", line, out)
+		}
+	}
+}
+
 // Several lines come from standard input, or in one argument. A request that has an event of its own besides is explained once, and what is
 // about no request is passed over.
 func TestExplainTakesSeveralLines(t *testing.T) {
