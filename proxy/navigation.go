@@ -4,6 +4,7 @@ import (
 	"errors"
 	"mime"
 	"net/http"
+	"slices"
 	"strings"
 
 	"doorward/session"
@@ -14,7 +15,7 @@ func (p *Proxy) askToLogin(x *exchange, r *http.Request, err error) error {
 	again, signedIn := errors.AsType[*failure](err)
 	if !isNavigation(r) {
 		f := needLogin(err)
-		if !signedIn && r.Method == http.MethodPost && asksForPage(r) && x.origin != nil {
+		if !signedIn && isForm(r) && asksForPage(r) && x.origin != nil {
 			f = formLost(f, p.returnAddress(requested(x, r), x.origin))
 		}
 		return f
@@ -79,6 +80,14 @@ func asksForPage(r *http.Request) bool {
 		return mode == "navigate" && dest == "document" && h.Get("Sec-Purpose") == ""
 	}
 	return acceptsHTML(r) && h.Get("X-Requested-With") == "" && h.Get("Sec-Purpose") == "" && h.Get("Upgrade") == ""
+}
+
+// isForm says whether a request may be a form that was posted (HTML 4.10.22.6). Of programs that name HTML unasked, as Java's do, many post something
+// else.
+func isForm(r *http.Request) bool {
+	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	return r.Method == http.MethodPost && err == nil &&
+		slices.Contains([]string{"application/x-www-form-urlencoded", "multipart/form-data", "text/plain"}, kind)
 }
 
 // isZero reads a weight (RFC 9110 12.4.2): 0, 0.0 and so on.

@@ -59,6 +59,8 @@ func TestWhoIsSentToTheLogin(t *testing.T) {
 		"program that asks for JSON":      {"GET", headers("Accept", "application/json"), false},
 		"fetch that posts":                {"POST", fetched("cors", "empty", "Accept", "*/*", "Content-Type", "application/x-www-form-urlencoded"), false},
 		"form posted in a frame":          {"POST", fetched("navigate", "iframe", "Accept", html, "Content-Type", "application/x-www-form-urlencoded"), false},
+		"Java that posts JSON":            {"POST", headers("Accept", "text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2", "Content-Type", "application/json"), false},
+		"program that posts nothing":      {"POST", headers("Accept", html), false},
 		"PUT":                             {"PUT", headers("Accept", html), false},
 		"OPTIONS":                         {"OPTIONS", headers("Accept", html), false},
 		"preflight":                       {"OPTIONS", headers("Origin", "https://other.example", "Access-Control-Request-Method", "GET"), false},
