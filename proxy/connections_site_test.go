@@ -567,6 +567,28 @@ func TestCutBeforeTheAnswer(t *testing.T) {
 	}
 }
 
+// A form that the application has got is not to be sent again unseen, as one may that was never passed on.
+func TestCutBeforeTheAnswerToAForm(t *testing.T) {
+	s := newSite(t, nil)
+	b := s.signedIn("alice")
+	arrived := make(chan struct{})
+	s.Upstream.Answer = func(w http.ResponseWriter, r *http.Request) { close(arrived); stall(w, r) }
+	answered := make(chan *page)
+	go func() {
+		header := headers("Accept", "text/html", "Content-Type", "application/x-www-form-urlencoded", "Origin", s.URL)
+		answered <- b.request(http.MethodPost, s.URL+"/pay", header, "sum=1")
+	}()
+	<-arrived
+	b.signOut(s, "")
+
+	p := (<-answered).wants(t, http.StatusUnauthorized)
+
+	isPage(t, p)
+	if strings.Contains(p.Text, "Nothing of what you sent") || !strings.Contains(p.Text, "may have got what you sent") {
+		t.Errorf("the page says: %s", p.Text)
+	}
+}
+
 // A COPY may go on for long. It ends when its destination is closed to the person, though the source is not.
 func TestDestinationDecidesWhileACopyGoesOn(t *testing.T) {
 	s := newLivingSite(t, nil)

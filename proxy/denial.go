@@ -17,11 +17,16 @@ func unauthenticated() *failure {
 		header: http.Header{"Www-Authenticate": {`Bearer realm="doorward"`}}}
 }
 
-// formLost is for people who posted a form: it is not sent again by itself.
-func formLost(f *failure, returnTo string) *failure {
+// formLost is for people who posted a form: it is not sent again by itself. Where an upstream was asked already, their session ended while it
+// worked, and nobody knows what came of it.
+func formLost(f *failure, returnTo string, asked bool) *failure {
 	f.person = true
 	f.text = []string{"You are not signed in, or not any more. Nothing of what you sent was passed on.",
 		"To keep what you wrote, sign in in another tab, go back in this one, and send it again."}
+	if asked {
+		f.text = []string{"Your session ended before the application had answered. It may have got what you sent.",
+			"Sign in, and look there before you send it again."}
+	}
 	f.actions = []action{{Label: "Sign in", Address: "start" + startQuery(returnTo, f.asks)}}
 	return f
 }

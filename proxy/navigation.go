@@ -16,7 +16,7 @@ func (p *Proxy) askToLogin(x *exchange, r *http.Request, err error) error {
 	if !isNavigation(r) {
 		f := needLogin(err)
 		if !signedIn && isForm(r) && asksForPage(r) && x.origin != nil {
-			f = formLost(f, p.returnAddress(requested(x, r), x.origin))
+			f = formLost(f, p.returnAddress(requested(x, r), x.origin), x.upstreamTime > 0)
 		}
 		return f
 	}
