@@ -84,7 +84,7 @@ func (q *question) answer(c *config.Config, policy *access.Policy, out io.Writer
 	if asks := route.Requirement(); asks != "" {
 		line(out, "asks for", asks)
 	}
-	arrives := explainUpstream(c, q.path, route, out)
+	arrives := q.explainUpstream(c, route, out)
 	renamed := q.nameGroups(c)
 	now := explainVerdict(q, route, out)
 	for _, how := range renamed {
@@ -189,9 +189,9 @@ func explainError(out io.Writer, err error) {
 }
 
 // explainUpstream says where the request would go, and what comes of it there: allowed, nowhere or refused.
-func explainUpstream(c *config.Config, path string, route *access.Route, out io.Writer) fate {
+func (q *question) explainUpstream(c *config.Config, route *access.Route, out io.Writer) fate {
 	upstreams, _ := c.UpstreamTable()
-	if front := c.FrontServer(); route.Upstream() < 0 && front != nil {
+	if front := c.FrontServer(); front != nil && (route.Upstream() < 0 || q.logged.asked()) {
 		line(out, "upstream", front.Name+" passes it on ("+config.Prefix+"_FORWARD_AUTH)")
 		return allowed
 	}
@@ -200,7 +200,7 @@ func explainUpstream(c *config.Config, path string, route *access.Route, out io.
 		return nowhere
 	}
 	u := upstreams[route.Upstream()]
-	sent, err := u.PathToSend(path)
+	sent, err := u.PathToSend(q.path)
 	if err != nil {
 		line(out, "upstream", u.Name()+" is not sent this path: "+err.Error()+" (400)")
 		return refused

@@ -252,6 +252,15 @@ func TestExplainOfALineThatBroughtItsOwnAuthorizationAndWentNowhere(t *testing.T
 	}
 }
 
+// What the server in front passed on never came to an upstream of doorward's own, which would not take it.
+func TestExplainOfALineAboutAQuestionOfTheServerInFront(t *testing.T) {
+	environment(t, map[string]string{"ACCESS_RULES": "/ public", "UPSTREAMS": "/api/ http://api:9000 strip=/api", "FORWARD_AUTH": "traefik", "TRUSTED_PROXIES": "private"})
+	line := `{"event":"request","host":"app.example.com","method":"GET","path":"/%61pi/x","rule":"/","outcome":"forward_auth","status":202}`
+	if status, out, _ := command(t, "explain", line); status != exitOK || !strings.Contains(out, "traefik passes it on") || !strings.Contains(out, "changed   no") {
+		t.Errorf("status %d:\n%s", status, out)
+	}
+}
+
 // Several lines come from standard input, or in one argument. A request that has an event of its own besides is explained once, and what is
 // about no request is passed over.
 func TestExplainTakesSeveralLines(t *testing.T) {

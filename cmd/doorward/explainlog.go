@@ -111,6 +111,9 @@ func (q *question) claimsUnknown() bool {
 // anonymous tells a line about somebody who was not signed in.
 func (l *accessLine) anonymous() bool { return l != nil && l.User == "" }
 
+// asked tells a line about a request that the server in front had, and passed on itself.
+func (l *accessLine) asked() bool { return l != nil && l.Outcome == "forward_auth" }
+
 // happened says what the line says.
 func (l *accessLine) happened() string {
 	text := l.Outcome
