@@ -32,6 +32,14 @@ func (c comparison) meaning() *meaning {
 
 // form returns the name in a form that all names have in common which are one for the comparison. Bytes that are no UTF-8 stay.
 func (c comparison) form(name string) string {
+	if c == caseless && !isASCII(name) {
+		name = expansions.Replace(name)
+	}
+	return c.value(name)
+}
+
+// value returns a name in that form, but for the letters that two stand for when large: whoever is called Strauß is not refused for it.
+func (c comparison) value(name string) string {
 	switch c {
 	case composed:
 		return norm.NFC.String(name)
@@ -52,6 +60,11 @@ func (c comparison) formPath(path string) string {
 		return escaped
 	})
 }
+
+// expansions are the letters of which full case folding makes several, and canonical decomposition does not (Unicode's CaseFolding.txt, status F):
+// APFS and ext4 (casefold), Python's casefold.
+var expansions = strings.NewReplacer("ß", "ss", "ẞ", "ss", "ŉ", "ʼn", "ẚ", "aʾ", "ﬀ", "ff", "ﬁ", "fi", "ﬂ", "fl", "ﬃ", "ffi", "ﬄ", "ffl", "ﬅ", "st", "ﬆ", "st",
+	"և", "եւ", "ﬓ", "մն", "ﬔ", "մե", "ﬕ", "մի", "ﬖ", "վն", "ﬗ", "մխ")
 
 // mayChange says whether a name in an escaped path may not be in that form.
 func (c comparison) mayChange(path string) bool {

@@ -147,11 +147,11 @@ func (q *query) name(escaped string) string {
 	return q.by.form(unescape(escaped))
 }
 
-// names returns all segments as patterns compare them.
-func (q *query) names() []string {
+// values returns all segments as wildcards stand for them.
+func (q *query) values() []string {
 	names := strings.Split(q.path[1:], "/")
 	for i, escaped := range names {
-		names[i] = q.name(escaped)
+		names[i] = q.by.value(unescape(escaped))
 	}
 	return names
 }

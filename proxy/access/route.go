@@ -183,9 +183,9 @@ func (p *Policy) bind(rule int, q *query) bindings {
 		return nil
 	}
 	b := make(bindings, len(r.uses))
-	names := q.names()
+	values := q.values()
 	for _, wildcard := range r.uses {
-		b[wildcard] = r.value(wildcard, names)
+		b[wildcard] = r.value(wildcard, values)
 	}
 	return b
 }
