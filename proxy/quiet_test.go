@@ -1,97 +1,116 @@
 package proxy_test
 
 import (
-	"bufio"
-	"crypto/tls"
+	"encoding/pem"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
+	"net/http/httptest"
+	"net/http/httptrace"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"doorward/config"
-	"doorward/deploy/certtest"
 )
 
-// An upstream that answers each request twice tells nobody what was meant for somebody else, whoever gets its connection next.
+// An upstream that answers each request twice tells nobody what was meant for somebody else, though the Transport offers its connection before it
+// looks what is left.
 func TestSurplusOfAnAnswerIsNobodysAnswer(t *testing.T) {
-	for name, secured := range map[string]bool{"http": false, "https": true} {
-		t.Run(name, func(t *testing.T) {
-			s := public(t, func(c *config.Config) { c.Upstreams = stutterer(t, secured) })
-			var there sync.WaitGroup
-			var whole atomic.Int64
-			client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 32}}
-			defer client.CloseIdleConnections()
-			end := time.Now().Add(3 * time.Second)
-			for who := range 32 {
-				there.Go(func() {
-					for i := 0; time.Now().Before(end) && !t.Failed(); i++ {
-						name := fmt.Sprintf("%d-%d", who, i)
-						r, _ := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL+"/", strings.NewReader("body"))
-						r.Header.Set("Name", name)
-						answer, err := client.Do(r)
-						if err != nil {
-							continue
-						}
-						body, err := io.ReadAll(answer.Body)
-						answer.Body.Close()
-						if err == nil && answer.StatusCode == http.StatusOK {
-							whole.Add(1)
-							if string(body) != name {
-								t.Errorf("%s is answered %q", name, body)
-							}
-						}
+	secured := httptest.NewTLSServer(http.HandlerFunc(answerTwice))
+	defer secured.Close()
+	ca := newFolder(t, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: secured.Certificate().Raw}))).file()
+	for scheme, entry := range map[string]string{"http": "", "https": secured.URL + " ca=" + ca} {
+		t.Run(scheme, func(t *testing.T) {
+			s := public(t, func(c *config.Config) {
+				if entry != "" {
+					c.Upstreams = entry
+				}
+			})
+			s.Upstream.Answer = answerTwice
+			offered, written := make(chan struct{}), make(chan struct{}, 2)
+			s.trace(map[string]*httptrace.ClientTrace{
+				"first": {PutIdleConn: func(error) {
+					close(offered)
+					select {
+					case <-written:
+					case <-time.After(100 * time.Millisecond):
 					}
-				})
-			}
-			there.Wait()
-			if whole.Load() < 100 {
-				t.Errorf("%d answers were whole: this test tests nothing", whole.Load())
-			}
+				}},
+				"second": {WroteRequest: func(httptrace.WroteRequestInfo) { written <- struct{}{} }},
+			})
+			var asking sync.WaitGroup
+			defer asking.Wait()
+			asking.Go(func() { s.postAs("first") })
+			<-offered
+			s.postAs("second")
 		})
 	}
 }
 
-// stutterer is the address of an upstream that says each answer, the name of who asked, twice.
-func stutterer(t *testing.T, secured bool) string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = l.Close() })
-	address := "http://" + l.Addr().String()
-	if secured {
-		authority := certtest.New(t)
-		pair := authority.Issue(2, time.Now().Add(time.Hour), "127.0.0.1").TLS(t)
-		l = tls.NewListener(l, &tls.Config{Certificates: []tls.Certificate{pair}})
-		address = "https://" + l.Addr().String() + " ca=" + newFolder(t, authority.PEM).file()
-	}
-	go func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go stutter(conn)
+// Nor is what an upstream says after a request has got the connection, and before it is sent there.
+func TestAnswerBeforeTheRequestIsNobodysAnswer(t *testing.T) {
+	s := public(t, nil)
+	speaks, gone := make(chan struct{}), make(chan struct{})
+	s.Upstream.Answer = func(w http.ResponseWriter, r *http.Request) {
+		conn, _, _ := http.NewResponseController(w).Hijack()
+		defer conn.Close()
+		answer(conn, r.Header.Get("Name"))
+		if r.Header.Get("Name") == "first" {
+			<-speaks
+			answer(conn, "surplus")
+			_, _ = io.Copy(io.Discard, conn)
+			close(gone)
 		}
-	}()
-	return address
+	}
+	var once sync.Once
+	s.trace(map[string]*httptrace.ClientTrace{"first": {}, "second": {WroteHeaders: func() { // which are sent next
+		once.Do(func() { close(speaks) })
+		select {
+		case <-gone:
+		case <-time.After(time.Second):
+		}
+	}}})
+	s.postAs("first")
+	s.postAs("second")
 }
 
-func stutter(conn net.Conn) {
-	defer conn.Close()
-	for requests := bufio.NewReader(conn); ; {
-		r, err := http.ReadRequest(requests)
-		if err != nil {
-			return
-		}
-		_, _ = io.Copy(io.Discard, r.Body)
-		name := r.Header.Get("Name")
-		answer := fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len(name), name)
-		_, _ = io.WriteString(conn, answer+answer)
+// trace has traces look at what becomes of requests, by their names.
+func (s *site) trace(traces map[string]*httptrace.ClientTrace) {
+	s.server.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.Proxy.ServeHTTP(w, r.WithContext(httptrace.WithClientTrace(r.Context(), traces[r.Header.Get("Name")])))
+	})
+}
+
+// postAs asks under a name, and has to be answered by that.
+func (s *site) postAs(name string) {
+	r, _ := http.NewRequestWithContext(s.t.Context(), http.MethodPost, s.URL, nil)
+	r.Header.Set("Name", name)
+	got, err := http.DefaultClient.Do(r)
+	if err != nil {
+		s.t.Error(err)
+		return
 	}
+	defer got.Body.Close()
+	if body, err := io.ReadAll(got.Body); err != nil || string(body) != name {
+		s.t.Errorf("%s is answered %q (%d, %v)", name, body, got.StatusCode, err)
+	}
+}
+
+func answerTwice(w http.ResponseWriter, r *http.Request) {
+	conn, _, _ := http.NewResponseController(w).Hijack()
+	defer conn.Close()
+	name := r.Header.Get("Name")
+	answer(conn, name, name)
+	_, _ = io.Copy(io.Discard, conn) // until doorward has closed it
+}
+
+// answer writes answers at once.
+func answer(to io.Writer, texts ...string) {
+	var all strings.Builder
+	for _, text := range texts {
+		fmt.Fprintf(&all, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len(text), text)
+	}
+	_, _ = io.WriteString(to, all.String())
 }
