@@ -16,6 +16,7 @@
 //	crosssite.go     did a page of another site ask for this?
 //	forward.go       to the upstream and back
 //	upstream.go      who serves it, by which connections, and how that fails
+//	quiet.go         and whose is what an upstream says beyond its answer
 //	headers.go       what the upstream learns of the person, and what it must not believe
 //	assertion.go     the same, signed
 //	bodies.go        what passes, either way

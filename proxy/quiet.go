@@ -30,95 +30,77 @@ const quietPatience = time.Second
 // errSurplus is what an upstream said without having been asked.
 var errSurplus = errors.New("the upstream spoke before it was asked")
 
-// What the one who reads from a connection does. All but the first two are for a connection that a request was given, and has not been
-// written to yet.
-const (
-	working   = iota // with what was read
-	listening        // waits for bytes
-	awaited          // works, and somebody waits until it listens
-	unasked          // waits for bytes, of which none are due
-)
+// socket is what every dialer of ours gives. WebSockets close half of it, and FAST_TRANSPORT listens on it.
+type socket interface {
+	net.Conn
+	syscall.Conn
+	CloseWrite() error
+}
 
 // quietConn is a connection to an upstream that knows whether anybody waits for its bytes. One goroutine at a time reads from it.
 type quietConn struct {
-	net.Conn
-	reader atomic.Int32
-	heard  chan struct{} // tells whoever waits that the reader listens, or that the connection is closed
+	socket
+	quiet chan struct{} // holds a token while the reader waits for bytes that may come
+	taken atomic.Bool   // the token, by a request that has not been written yet: whatever comes now is nobody's
 }
 
 // quietly makes a dialer's connections quietConns.
 func quietly(dial func(ctx context.Context, network, address string) (net.Conn, error)) func(context.Context, string, string) (net.Conn, error) {
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		conn, err := dial(ctx, network, address)
-		if err != nil {
-			return nil, err
+		if plain, ok := conn.(socket); ok {
+			conn = &quietConn{socket: plain, quiet: make(chan struct{}, 1)}
 		}
-		return &quietConn{Conn: conn, heard: make(chan struct{}, 1)}, nil
+		return conn, err
 	}
 }
 
 func (c *quietConn) Read(b []byte) (int, error) {
-	if !c.reader.CompareAndSwap(working, listening) {
-		c.reader.Store(unasked)
-		c.wake()
-	}
-	n, err := c.Conn.Read(b)
-	if c.reader.Swap(working) == unasked && n > 0 {
-		_ = c.Conn.Close()
-		return 0, errSurplus
+	c.put()
+	n, err := c.socket.Read(b)
+	select {
+	case <-c.quiet:
+	default:
+		if n > 0 {
+			_ = c.Close()
+			return 0, errSurplus
+		}
 	}
 	return n, err
 }
 
 func (c *quietConn) Write(b []byte) (int, error) {
-	c.reader.CompareAndSwap(unasked, listening)
-	return c.Conn.Write(b)
+	c.putBack()
+	return c.socket.Write(b)
 }
 
+// Close also tells whoever waits for the token.
 func (c *quietConn) Close() error {
-	err := c.Conn.Close()
-	c.wake()
+	err := c.socket.Close()
+	c.put()
 	return err
 }
 
-// CloseWrite says that there is no more to come, which WebSockets do.
-func (c *quietConn) CloseWrite() error {
-	half, ok := c.Conn.(interface{ CloseWrite() error })
-	if !ok {
-		return http.ErrNotSupported
-	}
-	return half.CloseWrite()
-}
-
-// SyscallConn gives the socket, which FAST_TRANSPORT listens on.
-func (c *quietConn) SyscallConn() (syscall.RawConn, error) {
-	socket, ok := c.Conn.(syscall.Conn)
-	if !ok {
-		return nil, http.ErrNotSupported
-	}
-	return socket.SyscallConn()
-}
-
-func (c *quietConn) wake() {
+// take waits until the reader does. Where it does not, because it has found something, or for whatever reason, the connection is closed.
+func (c *quietConn) take() {
 	select {
-	case c.heard <- struct{}{}:
-	default:
-	}
-}
-
-// await waits until the reader listens. Where it does not, because it has found something, or for whatever reason, the connection is closed.
-func (c *quietConn) await() {
-	for !c.reader.CompareAndSwap(working, awaited) {
-		if c.reader.CompareAndSwap(listening, unasked) {
-			return
-		}
-	}
-	patience := time.NewTimer(quietPatience)
-	defer patience.Stop()
-	select {
-	case <-c.heard:
-	case <-patience.C:
+	case <-c.quiet:
+	case <-time.After(quietPatience):
 		_ = c.Close()
+	}
+	c.taken.Store(true)
+}
+
+func (c *quietConn) putBack() {
+	if c.taken.Swap(false) {
+		c.put()
+	}
+}
+
+func (c *quietConn) put() {
+	select {
+	case c.quiet <- struct{}{}:
+	default:
 	}
 }
 
@@ -132,18 +114,17 @@ func onlyWhenQuiet(r *http.Request) *http.Request {
 }
 
 func awaitQuiet(got httptrace.GotConnInfo) {
-	if !got.Reused {
-		return
-	}
 	conn := got.Conn
 	secured, isTLS := conn.(*tls.Conn)
 	if isTLS {
 		conn = secured.NetConn()
 	}
-	if quiet, ok := conn.(*quietConn); ok && !(isTLS && secured.ConnectionState().NegotiatedProtocol == "h2") {
-		quiet.await()
-		if isTLS {
-			quiet.reader.CompareAndSwap(unasked, listening)
-		}
+	c, ok := conn.(*quietConn)
+	if !ok || !got.Reused || isTLS && secured.ConnectionState().NegotiatedProtocol == "h2" {
+		return
+	}
+	c.take()
+	if isTLS {
+		c.putBack()
 	}
 }
