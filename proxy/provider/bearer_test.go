@@ -412,10 +412,9 @@ func TestBearerAfterARotation(t *testing.T) {
 
 // Forged tokens, however many, cost few fetches and push out no good one. How long it takes to forge them does not count.
 func TestFloodOfForgedBearers(t *testing.T) {
-	o := &op{issuer: "https://idp.example.com"}
-	o.rotate("EdDSA", "key-1")
+	o := newLocalOP()
+	o.rotate("EdDSA", "key-1") // which signs soonest
 	p := o.api(t, nil)
-	p.client.transport = inProcess{o}
 	synctest.Test(t, func(t *testing.T) {
 		good := o.bearer()
 		if _, _, err := p.Bearer(t.Context(), good); err != nil {
@@ -522,7 +521,7 @@ func TestMemoryRestsOnThePresentKeys(t *testing.T) {
 // No token is ever accepted that the present key did not sign, and none that is not what RFC 9068 4 asks for. The claims are judged
 // here anew, by encoding/json and nothing of doorward's.
 func FuzzBearer(f *testing.F) {
-	o := &op{issuer: "https://idp.example.com"}
+	o := newLocalOP()
 	o.rotate("EdDSA", "key-1")
 	old := o.signer
 	o.rotate("EdDSA", "key-2")

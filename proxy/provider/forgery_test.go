@@ -71,7 +71,6 @@ func (f *forger) signed(algorithm, input string, signature []byte) bool {
 func FuzzForgedIDToken(f *testing.F) {
 	o := newForger()
 	p := o.client(f, nil)
-	p.client.transport = inProcess{o.op}
 	m, err := p.metadata.get(f.Context())
 	if err != nil {
 		f.Fatal(err)

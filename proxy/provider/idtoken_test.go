@@ -259,10 +259,9 @@ func TestTimesAtTheirLimits(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			o := newOP(t, "ES256")
+			o := newLocalOP()
 			o.idClaims = test.change
 			p := o.client(t, nil)
-			p.client.transport = inProcess{o}
 			synctest.Test(t, func(t *testing.T) {
 				_, err := o.login(t, p)
 				if (err == nil) != test.ok {

@@ -170,9 +170,8 @@ func TestLogoutTokensAtTheirLimits(t *testing.T) {
 		}, false, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
-			o := newOP(t, "ES256")
+			o := newLocalOP()
 			p := o.client(t, nil)
-			p.client.transport = inProcess{o}
 			synctest.Test(t, func(t *testing.T) {
 				token, err := p.VerifyLogoutToken(t.Context(), o.logoutToken(nil, test.change))
 				if (err == nil) != test.ok {

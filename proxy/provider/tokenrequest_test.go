@@ -171,8 +171,8 @@ func TestTokenLifetimesThatAreAccepted(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			o := &op{issuer: "https://idp.example.com", tokenResponse: test.change}
-			o.rotate("ES256", "key-1")
+			o := newLocalOP()
+			o.tokenResponse = test.change
 			p := o.client(t, nil)
 			synctest.Test(t, func(t *testing.T) {
 				person, err := o.login(t, p)
