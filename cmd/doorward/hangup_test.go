@@ -3,9 +3,7 @@
 package main
 
 import (
-	"bufio"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"syscall"
 	"testing"
@@ -18,16 +16,8 @@ func TestSIGHUPDuringAStart(t *testing.T) {
 	if err := syscall.Mkfifo(slow, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	t.Setenv("BE_DOORWARD", "yes")
 	t.Setenv("DOORWARD_BRAND_NAME_FILE", slow)
-	process := exec.CommandContext(t.Context(), os.Args[0])
-	stdout, err := process.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := process.Start(); err != nil {
-		t.Fatal(err)
-	}
+	process, log := apart(t)
 	name, err := os.OpenFile(slow, os.O_WRONLY, 0) // which waits until somebody reads
 	if err != nil {
 		t.Fatal(err)
@@ -37,7 +27,7 @@ func TestSIGHUPDuringAStart(t *testing.T) {
 		t.Error(err)
 	}
 	name.Close()
-	next(t, bufio.NewScanner(stdout), "start")
+	next(t, log, "start")
 	process.Process.Signal(syscall.SIGTERM)
 	if err := process.Wait(); err != nil {
 		t.Errorf("ended with %v", err)

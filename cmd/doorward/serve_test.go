@@ -273,13 +273,11 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// SIGHUP during a shutdown, of a hook that meets a restart, ends nothing; a second SIGTERM ends it at once.
-func TestSignalsDuringAShutdown(t *testing.T) {
-	upstream := newSlowUpstream(t)
-	servable(t, upstream.URL)
+// apart starts doorward in a process of its own.
+func apart(t *testing.T) (process *exec.Cmd, log *bufio.Scanner) {
+	t.Helper()
 	t.Setenv("BE_DOORWARD", "yes")
-	t.Setenv("DOORWARD_SHUTDOWN_DELAY", "1h")
-	process := exec.CommandContext(t.Context(), os.Args[0])
+	process = exec.CommandContext(t.Context(), os.Args[0])
 	stdout, err := process.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -287,14 +285,22 @@ func TestSignalsDuringAShutdown(t *testing.T) {
 	if err := process.Start(); err != nil {
 		t.Fatal(err)
 	}
-	log := bufio.NewScanner(stdout)
+	return process, bufio.NewScanner(stdout)
+}
+
+// SIGHUP during a shutdown, of a hook that meets a restart, ends nothing; a second SIGTERM ends it at once.
+func TestSignalsDuringAShutdown(t *testing.T) {
+	upstream := newSlowUpstream(t)
+	servable(t, upstream.URL)
+	t.Setenv("DOORWARD_SHUTDOWN_DELAY", "1h")
+	process, log := apart(t)
 	next(t, log, "start")
 	process.Process.Signal(syscall.SIGTERM)
 	next(t, log, "shutdown")
 	process.Process.Signal(syscall.SIGHUP)
 	next(t, log, "config_looked_at")
 	process.Process.Signal(syscall.SIGTERM)
-	err = process.Wait()
+	err := process.Wait()
 	status, ok := process.ProcessState.Sys().(syscall.WaitStatus)
 	if !ok || !status.Signaled() || status.Signal() != syscall.SIGTERM {
 		t.Errorf("ended with %v", err)
