@@ -352,14 +352,7 @@ func TestSignOutDuringAnAnswer(t *testing.T) {
 func TestRevocationDuringAnAnswer(t *testing.T) {
 	s := newLivingSite(t, func(c *config.Config) { c.AdminToken = adminToken })
 	b := s.signedIn("alice")
-	cookie := b.age(s, untilDead)
-	at, goOn := make(chan struct{}), make(chan struct{})
-	s.Upstream.Answer = func(http.ResponseWriter, *http.Request) {
-		close(at)
-		<-goOn
-	}
-	on := s.asking(cookie, "/x")
-	<-at
+	on, goOn := s.amidAnswer(b.age(s, untilDead))
 	s.revoke("user=alice").wants(t, http.StatusOK)
 	close(goOn)
 
