@@ -4,9 +4,12 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptrace"
+	"os"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -15,22 +18,27 @@ import (
 // An upstream that says more than its answer has room for (a second answer, a body after HEAD or 204) must not have the surplus taken for the
 // answer to somebody else's request. http.Transport notices what it has read before it gives the connection to the next one, or what
 // arrives while nobody has it; but it offers a connection to others, and only then looks whether anything is left (net/http's readLoop), and whoever
-// is faster than that look gets the surplus as an answer. So a connection that has served is used again only when the Transport waits for bytes on it:
-// then it has used up all that it had.
+// is faster than that look gets the surplus as an answer. So a connection that has served is used again only when the Transport waits for bytes on it
+// and none are in the socket: then it has used up all that there was.
 //
-//   - On a connection in the clear what arrives from then on, and before the request is written, is nobody's answer either. In TLS it may be
-//     a message of the protocol's own.
+//   - What arrives from then on, and before the request is written, is nobody's answer either.
+//   - In TLS a record that has begun is waited for. Whoever speaks there too early may only have said goodbye, and is not blamed.
 //   - HTTP/2 numbers its answers, and is left alone.
 //   - FAST_TRANSPORT asks the socket by itself (fasttransport).
 //   - What arrives after a request could have reached the upstream is the answer to that: no client of HTTP/1.1 can tell.
 
-// quietPatience is how long the Transport may take from offering a connection to waiting on it, which are a few instructions.
+// quietPatience is how long the Transport may take from offering a connection to waiting on it, which are a few instructions, unless the rest of a
+// record of TLS is on its way.
 const quietPatience = time.Second
 
-// errSurplus is what an upstream said without having been asked.
-var errSurplus = errors.New("the upstream spoke before it was asked")
+var (
+	// errSurplus is what an upstream said without having been asked.
+	errSurplus = errors.New("the upstream spoke before it was asked")
+	// errNotQuiet keeps a request from being written. More often than not it is an end that has arrived.
+	errNotQuiet = fmt.Errorf("the upstream closed the connection, or spoke, before it was asked: %w", io.EOF)
+)
 
-// socket is what every dialer of ours gives. WebSockets close half of it, and FAST_TRANSPORT listens on it.
+// socket is what every dialer of ours gives. WebSockets close half of it.
 type socket interface {
 	net.Conn
 	syscall.Conn
@@ -40,39 +48,119 @@ type socket interface {
 // quietConn is a connection to an upstream that knows whether anybody waits for its bytes. One goroutine at a time reads from it.
 type quietConn struct {
 	socket
-	quiet chan struct{} // holds a token while the reader waits for bytes that may come
-	taken atomic.Bool   // the token, by a request that has not been written yet: whatever comes now is nobody's
+	raw     syscall.RawConn
+	secured bool
+	quiet   chan struct{} // holds a token while the reader waits, and the socket was empty
+	taken   atomic.Bool   // the token, by a request that has not been written yet: whatever comes now is nobody's
+
+	// The reader's own.
+	read    func(fd uintptr) (done bool) // is receive
+	into    []byte
+	n       int
+	err     error
+	waiting bool // has put the token there
+	records records
+
+	// The writer's own.
+	look  func(fd uintptr) // is lookInside
+	empty bool             // the socket, not even an end is there
 }
 
-// quietly makes a dialer's connections quietConns.
-func quietly(dial func(ctx context.Context, network, address string) (net.Conn, error)) func(context.Context, string, string) (net.Conn, error) {
+// dial is as in [http.Transport.DialContext].
+type dial func(ctx context.Context, network, address string) (net.Conn, error)
+
+// quietly makes a dialer's connections quietConns, where a socket can be asked what is in it. Those that are secured speak TLS.
+func quietly(secured bool, dial dial) dial {
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		conn, err := dial(ctx, network, address)
-		if plain, ok := conn.(socket); ok {
-			conn = &quietConn{socket: plain, quiet: make(chan struct{}, 1)}
+		bare, ok := conn.(socket)
+		if err != nil || !ok || !canReceive {
+			return conn, err
 		}
-		return conn, err
+		raw, err := bare.SyscallConn()
+		if err != nil {
+			return nil, err
+		}
+		c := &quietConn{socket: bare, raw: raw, secured: secured, quiet: make(chan struct{}, 1)}
+		c.read, c.look = c.receive, c.lookInside
+		return c, nil
 	}
 }
 
+// NetConn gives the connection itself, for FAST_TRANSPORT.
+func (c *quietConn) NetConn() net.Conn { return c.socket }
+
 func (c *quietConn) Read(b []byte) (int, error) {
-	c.put()
-	n, err := c.socket.Read(b)
+	c.into, c.n, c.err = b, 0, nil
+	err := c.raw.Read(c.read)
+	c.into = nil
+	if err != nil {
+		return 0, err
+	}
+	if c.err == errSurplus || c.err == errNotQuiet {
+		_ = c.Close() // not before: it waits for those who use the socket
+	}
+	return c.n, c.err
+}
+
+// receive reads what is in the socket, or says that it waits. Whether a request has taken the token is asked before bytes leave the socket, since
+// who writes looks there.
+func (c *quietConn) receive(fd uintptr) (done bool) {
+	due := c.stopWaiting()
+	n, err := receive(fd, c.into)
+	switch {
+	case errors.Is(err, syscall.EAGAIN):
+		c.waiting = !c.records.within()
+		if c.waiting && due {
+			c.put()
+		}
+		return false
+	case err != nil:
+		c.err = &net.OpError{Op: "read", Net: "tcp", Source: c.LocalAddr(), Addr: c.RemoteAddr(), Err: os.NewSyscallError("read", err)}
+	case n == 0 && len(c.into) > 0:
+		c.err = io.EOF
+	case !due:
+		c.err = errSurplus
+		if c.secured {
+			c.err = errNotQuiet
+		}
+	default:
+		c.n = n
+	}
+	if c.secured {
+		c.records.pass(c.into[:c.n])
+	}
+	return true
+}
+
+// stopWaiting takes the token back, and says whether that was possible: whether nobody has it who has not asked yet.
+func (c *quietConn) stopWaiting() (due bool) {
+	if !c.waiting {
+		return true
+	}
+	c.waiting = false
 	select {
 	case <-c.quiet:
+		return true
 	default:
-		if n > 0 {
-			_ = c.Close()
-			return 0, errSurplus
-		}
+		return false
 	}
-	return n, err
 }
 
 func (c *quietConn) Write(b []byte) (int, error) {
-	c.putBack()
+	if c.taken.Load() {
+		c.empty = false
+		if err := c.raw.Control(c.look); err != nil || !c.empty {
+			_ = c.Close()
+			return 0, errNotQuiet
+		}
+		c.taken.Store(false)
+		c.put()
+	}
 	return c.socket.Write(b)
 }
+
+func (c *quietConn) lookInside(fd uintptr) { c.empty = isEmpty(fd) }
 
 // Close also tells whoever waits for the token.
 func (c *quietConn) Close() error {
@@ -81,26 +169,57 @@ func (c *quietConn) Close() error {
 	return err
 }
 
-// take waits until the reader does. Where it does not, because it has found something, or for whatever reason, the connection is closed.
-func (c *quietConn) take() {
-	select {
-	case <-c.quiet:
-	case <-time.After(quietPatience):
-		_ = c.Close()
-	}
-	c.taken.Store(true)
-}
-
-func (c *quietConn) putBack() {
-	if c.taken.Swap(false) {
-		c.put()
-	}
-}
-
 func (c *quietConn) put() {
 	select {
 	case c.quiet <- struct{}{}:
 	default:
+	}
+}
+
+// take waits until the reader does. Where it does not, because it has found something, or for whatever reason, the connection is closed. A request
+// that was given up before it was written has left the token to the next one.
+func (c *quietConn) take() {
+	if c.taken.Load() {
+		return
+	}
+	select {
+	case <-c.quiet:
+	default:
+		patience := time.NewTimer(quietPatience)
+		defer patience.Stop()
+		select {
+		case <-c.quiet:
+		case <-patience.C:
+			_ = c.Close()
+		}
+	}
+	c.taken.Store(true)
+}
+
+// records counts where the records of TLS end (RFC 8446 5.1).
+type records struct {
+	header [5]byte
+	known  int // bytes of the header
+	left   int // bytes of what it announces
+}
+
+// within says whether a record has begun, and not ended.
+func (r *records) within() bool { return r.known > 0 }
+
+func (r *records) pass(b []byte) {
+	for len(b) > 0 {
+		if r.known < len(r.header) {
+			n := copy(r.header[r.known:], b)
+			r.known, b = r.known+n, b[n:]
+			r.left = int(r.header[3])<<8 | int(r.header[4])
+		}
+		n := min(r.left, len(b))
+		if r.known == len(r.header) {
+			r.left, b = r.left-n, b[n:]
+			if r.left == 0 {
+				r.known = 0
+			}
+		}
 	}
 }
 
@@ -120,11 +239,7 @@ func awaitQuiet(got httptrace.GotConnInfo) {
 		conn = secured.NetConn()
 	}
 	c, ok := conn.(*quietConn)
-	if !ok || !got.Reused || isTLS && secured.ConnectionState().NegotiatedProtocol == "h2" {
-		return
-	}
-	c.take()
-	if isTLS {
-		c.putBack()
+	if ok && got.Reused && !(isTLS && secured.ConnectionState().NegotiatedProtocol == "h2") {
+		c.take()
 	}
 }

@@ -1,9 +1,11 @@
 package proxy_test
 
 import (
+	"crypto/tls"
 	"encoding/pem"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httptrace"
@@ -74,6 +76,85 @@ func TestAnswerBeforeTheRequestIsNobodysAnswer(t *testing.T) {
 	}}})
 	s.postAs("first")
 	s.postAs("second")
+}
+
+// A long answer said twice leaves the surplus in the socket, where the Transport has not seen it yet. Who is the faster of the two is chance.
+func TestSurplusInTheSocketIsNobodysAnswer(t *testing.T) {
+	t.Parallel()
+	s := public(t, nil)
+	long := strings.Repeat("x", 12<<10)
+	s.Upstream.Answer = func(w http.ResponseWriter, r *http.Request) {
+		conn, _, _ := http.NewResponseController(w).Hijack()
+		defer conn.Close()
+		text := r.Header.Get("Name") + long
+		answer(conn, text, text)
+		_, _ = io.Copy(io.Discard, conn)
+	}
+	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 32}}
+	defer client.CloseIdleConnections()
+	var there sync.WaitGroup
+	for who := range 32 {
+		there.Go(func() {
+			for i := range 60 {
+				name := fmt.Sprintf("%d-%d-", who, i)
+				r, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL, nil)
+				r.Header.Set("Name", name)
+				if got, err := client.Do(r); err == nil {
+					if body, err := io.ReadAll(got.Body); err == nil && got.StatusCode == http.StatusOK && string(body) != name+long {
+						t.Errorf("%s is answered %.10q", name, body)
+					}
+					got.Body.Close()
+				}
+			}
+		})
+	}
+	there.Wait()
+}
+
+// In TLS nobody can tell what a record is until it is whole. One that has begun when somebody else's request comes is waited for.
+func TestSurplusThatIsOnItsWay(t *testing.T) {
+	secured := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		conn, _, _ := http.NewResponseController(w).Hijack()
+		defer conn.Close()
+		name, raw := r.Header.Get("Name"), conn.(*tls.Conn).NetConn().(*held)
+		answer(conn, name)
+		raw.holds = name == "first"
+		answer(conn, name)
+		raw.holds = false
+		_, _ = io.WriteString(raw, raw.rest)
+		_, _ = io.Copy(io.Discard, conn)
+	}))
+	secured.Listener = holding{secured.Listener}
+	secured.StartTLS()
+	defer secured.Close()
+	ca := newFolder(t, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: secured.Certificate().Raw}))).file()
+	s := public(t, func(c *config.Config) { c.Upstreams = secured.URL + " ca=" + ca })
+	s.postAs("first")
+	s.postAs("second")
+}
+
+// held is a connection that keeps the last byte of what is written to it, for a moment.
+type held struct {
+	net.Conn
+	holds bool
+	rest  string
+}
+
+func (h *held) Write(b []byte) (int, error) {
+	if !h.holds {
+		return h.Conn.Write(b)
+	}
+	h.rest = string(b[len(b)-1:])
+	_, err := h.Conn.Write(b[:len(b)-1])
+	<-time.After(100 * time.Millisecond) // in which the next request comes
+	return len(b), err
+}
+
+type holding struct{ net.Listener }
+
+func (l holding) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	return &held{Conn: conn}, err
 }
 
 // trace has traces look at what becomes of requests, by their names.

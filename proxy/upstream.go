@@ -65,6 +65,7 @@ func newUpstream(entry config.Upstream, fast bool, notice func(setting string, e
 	switch entry.URL.Scheme {
 	case "https":
 		u.target.Scheme = "https"
+		standard.DialContext = quietly(true, dialer.DialContext)
 		standard.Protocols.SetHTTP2(true)
 	case "h2c":
 		standard.Protocols.SetHTTP1(false)
@@ -76,7 +77,7 @@ func newUpstream(entry config.Upstream, fast bool, notice func(setting string, e
 		u.transport = byVersion{standard, first}
 	case "unix":
 		u.target.Host = "localhost"
-		standard.DialContext = quietly(func(ctx context.Context, _, _ string) (net.Conn, error) {
+		standard.DialContext = quietly(false, func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return dialer.DialContext(ctx, "unix", entry.URL.Path)
 		})
 	}
@@ -90,7 +91,7 @@ func newUpstream(entry config.Upstream, fast bool, notice func(setting string, e
 // leads it through another proxy.
 func newTransport(dialer *net.Dialer) *http.Transport {
 	t := &http.Transport{
-		DialContext:            quietly(dialer.DialContext),
+		DialContext:            quietly(false, dialer.DialContext),
 		DisableCompression:     true,
 		TLSHandshakeTimeout:    5 * time.Second,
 		ExpectContinueTimeout:  time.Second,

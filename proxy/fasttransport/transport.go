@@ -121,6 +121,9 @@ func (t *Transport) dial(ctx context.Context) (*connection, error) {
 	if err != nil {
 		return nil, err
 	}
+	if bare, ok := conn.(interface{ NetConn() net.Conn }); ok {
+		conn = bare.NetConn() // which this package watches over itself
+	}
 	return newConnection(conn)
 }
 
