@@ -54,9 +54,9 @@
 // the readings lead to different rules, upstreams or values of wildcards that a requirement uses, the path is refused. There is a server
 // that …, such a path is then /admin (or below it), and these are known to read so:
 //
-//	decodes escapes first                          /public/%2e%2e/admin  Apache httpd, nginx and most others before they do anything below; some proxies after it
+//	decodes escapes first                          /public/%2e%2e/admin  Apache httpd, nginx and most others, before all below; some proxies after it
 //	takes %2F for a slash                          /admin%2Fx            Go's URL.Path, WSGI, CGI, PHP, IIS, Tomcat with encodedSolidusHandling=decode
-//	decodes twice                                  /%2561dmin            IIS with allowDoubleEscaping, applications that decode what their server has decoded
+//	decodes twice                                  /%2561dmin            IIS with allowDoubleEscaping, applications that decode what a server decoded
 //	takes \ for a slash                            /admin\x              IIS, ASP.NET, file systems of Windows, WHATWG URL parsers (Node, Deno)
 //	drops ;parameters of segments                  /public/..;/admin     Tomcat, Jetty, WildFly, Spring
 //	drops (S(…)) of cookieless sessions            /ad(S(x))min          ASP.NET (CVE-2023-36899)
