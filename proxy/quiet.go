@@ -50,6 +50,7 @@ type quietConn struct {
 	socket
 	raw     syscall.RawConn
 	secured bool
+	given   bool          // to a request, of which one at a time has it
 	quiet   chan struct{} // holds a token while the reader waits, and the socket was empty
 	taken   atomic.Bool   // the token, by a request that has not been written yet: whatever comes now is nobody's
 
@@ -239,7 +240,11 @@ func awaitQuiet(got httptrace.GotConnInfo) {
 		conn = secured.NetConn()
 	}
 	c, ok := conn.(*quietConn)
-	if ok && got.Reused && !(isTLS && secured.ConnectionState().NegotiatedProtocol == "h2") {
+	if !ok || isTLS && secured.ConnectionState().NegotiatedProtocol == "h2" {
+		return // many requests at a time
+	}
+	if c.given { // got.Reused also is a connection that was only kept, where tickets of TLS may yet arrive
 		c.take()
 	}
+	c.given = true
 }
