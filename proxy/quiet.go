@@ -13,6 +13,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"doorward/proxy/fasttransport"
 )
 
 // An upstream that says more than its answer has room for (a second answer, a body after HEAD or 204) must not have the surplus taken for the
@@ -75,7 +77,7 @@ func quietly(secured bool, dial dial) dial {
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		conn, err := dial(ctx, network, address)
 		bare, ok := conn.(socket)
-		if err != nil || !ok || !canReceive {
+		if err != nil || !ok || !fasttransport.CanListen {
 			return conn, err
 		}
 		raw, err := bare.SyscallConn()
@@ -117,7 +119,7 @@ func (c *quietConn) receive(fd uintptr) (done bool) {
 		}
 		return false
 	case err != nil:
-		c.err = &net.OpError{Op: "read", Net: "tcp", Source: c.LocalAddr(), Addr: c.RemoteAddr(), Err: os.NewSyscallError("read", err)}
+		c.err = &net.OpError{Op: "read", Net: c.RemoteAddr().Network(), Source: c.LocalAddr(), Addr: c.RemoteAddr(), Err: os.NewSyscallError("read", err)}
 	case n == 0 && len(c.into) > 0:
 		c.err = io.EOF
 	case !due:
@@ -161,7 +163,7 @@ func (c *quietConn) Write(b []byte) (int, error) {
 	return c.socket.Write(b)
 }
 
-func (c *quietConn) lookInside(fd uintptr) { c.empty = isEmpty(fd) }
+func (c *quietConn) lookInside(fd uintptr) { c.empty = fasttransport.Silent(fd) }
 
 // Close also tells whoever waits for the token.
 func (c *quietConn) Close() error {

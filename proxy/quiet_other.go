@@ -1,12 +1,8 @@
-//go:build !unix
+//go:build !(linux || darwin || freebsd || netbsd || openbsd || dragonfly)
 
 package proxy
 
 import "errors"
 
-// canReceive says that a socket can be asked what is in it.
-const canReceive = false
-
+// receive is not called here: fasttransport.CanListen is false.
 func receive(uintptr, []byte) (int, error) { return 0, errors.ErrUnsupported }
-
-func isEmpty(uintptr) bool { return false }

@@ -68,6 +68,8 @@ func (c *connection) Read(p []byte) (int, error) {
 // errTooLong is more before an answer's body than MaxResponseHeaderBytes.
 var errTooLong = errors.New("the head of the upstream's answer is too long")
 
+func (c *connection) listenOn(socket uintptr) { c.nothing = Silent(socket) }
+
 // silent says that the upstream has sent nothing and has not closed the connection either.
 func (c *connection) silent() bool {
 	c.nothing = false

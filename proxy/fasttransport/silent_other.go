@@ -2,6 +2,6 @@
 
 package fasttransport
 
-const canListen = false
+const CanListen = false
 
-func (c *connection) listenOn(uintptr) { c.nothing = false }
+func Silent(uintptr) bool { return false }

@@ -4,12 +4,12 @@ package fasttransport
 
 import "syscall"
 
-// canListen says that a socket can be asked whether something has arrived on it.
-const canListen = true
+// CanListen says that a socket can be asked whether something has arrived on it.
+const CanListen = true
 
-// listenOn notes whether there is nothing to be read, not even an end. Whatever else the system says is no silence.
-func (c *connection) listenOn(socket uintptr) {
+// Silent says whether there is nothing to be read from a socket, not even an end. Whatever else the system says is no silence.
+func Silent(socket uintptr) bool {
 	var one [1]byte
 	_, _, err := syscall.Recvfrom(int(socket), one[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
-	c.nothing = err == syscall.EAGAIN
+	return err == syscall.EAGAIN
 }

@@ -69,7 +69,7 @@ func (t *Transport) CloseIdleConnections() {
 
 // RoundTrip asks the upstream.
 func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
-	if !canListen || !t.takes(r) {
+	if !CanListen || !t.takes(r) {
 		return t.other.RoundTrip(r)
 	}
 	head, ok := t.heads.Get().(*[]byte)
