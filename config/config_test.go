@@ -374,6 +374,7 @@ var wrongValues = []struct {
 	{"CLIENT_SECRET", "“" + canary + "”", "quotation marks", "without"},
 	{"CLIENT_SECRET", canary + " # of the demo", "comment", "line of its own"},
 	{"CLIENT_ID", "doorward # the client", "comment", "line of its own"},
+	{"BRAND_NAME", "“Acme\xff”", "no text", "UTF-8"},
 
 	{"SCOPES", "profile email", "lacks openid", "add it"},
 	{"SCOPES", "openid,email", "no scope", "between blanks"},

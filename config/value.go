@@ -14,7 +14,7 @@ import (
 // list items without blanks around them, sizes in bytes. No problem shows the
 // value of a secret.
 func (s setting) clean(text string) (string, Problems) {
-	if wrong, mend := misspelt(text); wrong != "" && !(s.takesAnyText() && quotedAsPrinted(text)) {
+	if wrong, mend := s.misspelt(text); wrong != "" {
 		return "", s.problems(wrong, mend)
 	}
 	switch s.kind {
@@ -49,9 +49,9 @@ func (s setting) takesAnyText() bool {
 
 // misspelt says what is wrong with any text: what a shell, a compose file or
 // an editor leaves behind.
-func misspelt(text string) (wrong, mend string) {
+func (s setting) misspelt(text string) (wrong, mend string) {
 	switch {
-	case quoted(text):
+	case quoted(text) && !(s.takesAnyText() && quotedAsPrinted(text)):
 		return "still wears quotation marks", "write the value without them (.env files and `docker --env-file` do not take them off)"
 	case strings.ContainsRune(text, 0), !utf8.ValidString(text):
 		return "holds bytes that are no text", "write it as UTF-8 text"
@@ -117,7 +117,7 @@ func (s setting) cleanList(text string) (string, Problems) {
 	items := strings.Split(text, ",")
 	for i, item := range items {
 		items[i] = strings.TrimFunc(item, blank)
-		if wrong, mend := misspeltItem(items[i]); wrong != "" {
+		if wrong, mend := s.misspeltItem(items[i]); wrong != "" {
 			problems = append(problems, s.problem(fmt.Sprintf("item %d %s", i+1, wrong), mend))
 		}
 	}
@@ -125,14 +125,14 @@ func (s setting) cleanList(text string) (string, Problems) {
 }
 
 // misspeltItem says what is wrong with an item of a list.
-func misspeltItem(item string) (wrong, mend string) {
+func (s setting) misspeltItem(item string) (wrong, mend string) {
 	switch {
 	case item == "":
 		return "is empty", "take out the comma too many, or leave the variable unset"
 	case strings.ContainsFunc(item, unicode.IsControl):
 		return "holds a control character or a newline", "write the list in one line, with commas between its items"
 	}
-	return misspelt(item)
+	return s.misspelt(item)
 }
 
 func (s setting) cleanBool(text string) (string, Problems) {
