@@ -107,9 +107,15 @@ func (c *quietConn) Read(b []byte) (int, error) {
 }
 
 // receive reads what is in the socket, or says that it waits. Whether a request has taken the token is asked before bytes leave the socket, since
-// who writes looks there.
+// who writes looks there: what the token is back for has come after that look.
 func (c *quietConn) receive(fd uintptr) (done bool) {
 	due := c.stopWaiting()
+	if !due {
+		if fasttransport.Silent(fd) {
+			return false // the reader was woken for what it has read already
+		}
+		due = c.stopWaiting()
+	}
 	n, err := receive(fd, c.into)
 	switch {
 	case errors.Is(err, syscall.EAGAIN):
@@ -141,9 +147,9 @@ func (c *quietConn) stopWaiting() (due bool) {
 	if !c.waiting {
 		return true
 	}
-	c.waiting = false
 	select {
 	case <-c.quiet:
+		c.waiting = false
 		return true
 	default:
 		return false

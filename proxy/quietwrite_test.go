@@ -2,7 +2,9 @@ package proxy
 
 import (
 	"errors"
+	"io"
 	"net"
+	"runtime"
 	"testing"
 
 	"doorward/proxy/fasttransport"
@@ -27,6 +29,39 @@ func TestWriteLooksAtWhatHasArrived(t *testing.T) {
 				t.Errorf("with %s in the socket the request's error is %v", name, err)
 			}
 		})
+	}
+}
+
+// A reader may be woken for bytes that it has read already, at any moment: while a request looks into the socket, is written, and is answered.
+// This one never sleeps.
+func TestReaderThatIsWokenForNothing(t *testing.T) {
+	if !fasttransport.CanListen {
+		t.Skip("a socket cannot be asked what is in it here")
+	}
+	upstream, conn := quietPair(t)
+	go io.Copy(upstream, upstream)
+	answers := make(chan error)
+	go func() {
+		conn.into = make([]byte, 1)
+		for {
+			conn.n = 0
+			if conn.raw.Control(func(socket uintptr) { conn.receive(socket) }) != nil {
+				return // it is closed
+			}
+			if conn.n > 0 || conn.err != nil {
+				answers <- conn.err
+			}
+			runtime.Gosched()
+		}
+	}()
+	for n := range 500 {
+		conn.take()
+		if _, err := conn.Write([]byte("?")); err != nil {
+			t.Fatalf("request %d: %v", n, err)
+		}
+		if err := <-answers; err != nil {
+			t.Fatalf("the answer to request %d: %v", n, err)
+		}
 	}
 }
 
