@@ -152,6 +152,9 @@ func (p *pattern) parseLocation(written string) *Problem {
 	if strings.ContainsAny(inside(written), "{}") {
 		return problemf("close the quotation marks before it", "has a brace within quotation marks")
 	}
+	if strings.HasSuffix(written, ":") {
+		return problemf("leave it out (a path that does end so goes between quotation marks)", "has a colon behind its path")
+	}
 	location := unquote(written)
 	slash := strings.IndexByte(location, '/')
 	host, problem := parseHost(location[:slash])

@@ -262,7 +262,8 @@ func TestRouteOfRequirement(t *testing.T) {
 GET   /git/   challenge:basic   upstream-auth
 /other/ upstream-auth
 /g/ group:A !group:"b  c"
-/p/ public`)
+/p/ public
+"/odd:" public`)
 	for _, c := range []struct {
 		path, rule, requirement string
 		access                  Access
@@ -272,6 +273,7 @@ GET   /git/   challenge:basic   upstream-auth
 		{"/other", "/other/", "upstream-auth", UpstreamAuth, false},
 		{"/g/", "/g/", `group:A !group:"b  c"`, Restricted, false},
 		{"/p", "/p/", "public", Public, false},
+		{"/odd:", `"/odd:"`, "public", Public, false},
 		{"/none", "none", "", Deny, false},
 	} {
 		r, err := p.Route("GET", "h", c.path)
@@ -339,6 +341,13 @@ func TestProblems(t *testing.T) {
 		{"/ groups:a", "write group:NAME"},
 		{"/ Group:a", "write group:NAME"},
 		{"/ role:a", "unknown requirement"},
+		{"/ group:a or group:b", "write | in its place"},
+		{"/ group:a AND group:b", "leave it out: of what stands"},
+		{"/ group:a && group:b", "leave it out: of what stands"},
+		{"/ group=a", "write group:NAME"},
+		{"/ !Groups=a", "write group:NAME"},
+		{"/ group:a, group:b", "the next value right behind it"},
+		{"/admin/: group:a", "colon behind its path"},
 		{"/ group:Site Reliability", `unknown requirement "Reliability"`},
 		{"/ group:a # why", "comment on a line of its own"},
 		{"/ authenticated # why", "comment on a line of its own"},

@@ -86,6 +86,13 @@ func unknownTerm(text, kind string) *Problem {
 	if strings.HasPrefix(text, "/") {
 		return problemf("write each rule on a line of its own, or a semicolon between two", "has the unknown requirement %q", text)
 	}
+	switch strings.ToLower(text) {
+	case "or":
+		return problemf("write | in its place", "has the unknown requirement %q", text)
+	case "and", "&", "&&":
+		return problemf("leave it out: of what stands side by side all must hold", "has the unknown requirement %q", text)
+	}
+	kind, _, _ = strings.Cut(kind, "=")
 	for known, example := range examples() {
 		if strings.EqualFold(kind, known) || strings.EqualFold(kind, known+"s") {
 			return problemf("write "+example, "has the unknown requirement %q", text)
@@ -139,7 +146,11 @@ func parseValues(kind, value string) ([]string, *Problem) {
 	values := splitOutside(value, ',')
 	for _, v := range values {
 		if strings.TrimSpace(unquote(v)) == "" {
-			return nil, problemf("write "+examples()[kind], "has an empty value in %s:", kind)
+			mend := "write " + examples()[kind]
+			if strings.Contains(value, ",") {
+				mend = "take the comma out, or write the next value right behind it, without a blank"
+			}
+			return nil, problemf(mend, "has an empty value in %s:", kind)
 		}
 		if mark, _ := utf8.DecodeRuneInString(v); beginsQuote(mark, value) {
 			return nil, problemf(`write " in its place, or nothing; a name that does begin so goes between two "`, "has a value that begins with %c, which is no quotation mark here", mark)
