@@ -11,7 +11,7 @@ import (
 // tableOf is the table of results, in Markdown: medians, and for the ratio its spread too.
 func tableOf(contenders []*contender, results map[*contender][]sample, o options) string {
 	var t strings.Builder
-	fmt.Fprintf(&t, "%d clients (%d for 1 MiB), %d starts, %d rounds of %s. CPU is the process's time for 1,000 requests; the ratio is that to that of whoever it is compared with in the same round,\n"+
+	fmt.Fprintf(&t, "%d clients (%d for 1 MiB), %d starts, %d rounds of %s. CPU is the process's time for 1,000 requests; the ratio divides it by that of whoever it is compared with in the same round,\n"+
 		"median (middle half of the rounds).\n\n", clients, fewClients, o.starts, o.rounds, o.duration)
 	t.WriteString("| | CPU s | CPU ratio | target | requests/s | p50 ms | p99 ms | allocations | MiB |\n|---|---|---|---|---|---|---|---|---|\n")
 	for _, c := range contenders {
