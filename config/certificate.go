@@ -23,7 +23,7 @@ func checkCertificate(c *Config) Problems {
 	switch {
 	case c.TLSCert == "" && c.TLSKey == "":
 	case c.TLSCert == "" || c.TLSKey == "":
-		v.add("needs "+Prefix+"_TLS_KEY, and that needs it", "set both, e.g. "+Prefix+"_TLS_CERT_FILE and "+Prefix+"_TLS_KEY_FILE, or neither")
+		v.add("needs "+Prefix+"_TLS_KEY, and is needed by it", "set both, e.g. "+Prefix+"_TLS_CERT_FILE and "+Prefix+"_TLS_KEY_FILE, or neither")
 	case err != nil:
 		v.add(pairFault(c.TLSCert, err), "give the certificate with those between it and its authority in PEM, and the key that it was made for; "+Prefix+"_TLS_CERT_FILE and "+Prefix+"_TLS_KEY_FILE name files of them")
 	case len(c.Origins()) > 0 && !c.Secure():

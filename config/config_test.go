@@ -377,8 +377,8 @@ var wrongValues = []struct {
 	{"BRAND_NAME", "“Acme\xff”", "no text", "UTF-8"},
 
 	{"SCOPES", "profile email", "lacks openid", "add it"},
-	{"SCOPES", "openid,email", "no scope", "between blanks"},
-	{"SCOPES", `openid "email`, "no scope", "between blanks"},
+	{"SCOPES", "openid,email", "no scope", "separated by blanks"},
+	{"SCOPES", `openid "email`, "no scope", "separated by blanks"},
 	{"RESPONSE_MODE", "fragment", "does not know", "query or form_post"},
 	{"AUTH_PARAMS", "prompt", "no name=value", "prompt=login"},
 	{"AUTH_PARAMS", "prompt=", "no value", "leave it out"},

@@ -15,7 +15,7 @@ import (
 	"unicode/utf8"
 )
 
-// OpenTelemetry's own variables say whether and where traces go. Who sets them for a whole cluster does not do so for doorward alone, so
+// OpenTelemetry's own variables say whether and where traces go. Whoever sets them for a whole cluster does not do so for doorward alone, so
 // they are judged as the specification wants it, not as strictly as our own ("Environment Variable Specification"):
 //
 //   - A variable that is set to nothing counts as unset. Words that nobody knows and numbers that are none are told in a note, and

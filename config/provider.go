@@ -53,7 +53,7 @@ func checkScopes(c *Config) Problems {
 	scopes := strings.Fields(c.Scopes)
 	for _, scope := range scopes {
 		if !scopeToken(scope) {
-			v.add(quote(scope)+" is no scope", "write scopes between blanks, e.g. "+quote("openid profile email groups"))
+			v.add(quote(scope)+" is no scope", "write scopes separated by blanks, e.g. "+quote("openid profile email groups"))
 		}
 	}
 	if !slices.Contains(scopes, "openid") && v.problems == nil {

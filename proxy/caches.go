@@ -11,7 +11,7 @@ import (
 // Rules that this file keeps (RFC 9111):
 //
 //   - What an upstream tells one person, and says nothing to caches about, no shared cache keeps (4.2.2, 5.2.2.7).
-//   - Nor does what it says in answer to an access token, unless it lets them (3.5): our client's request had a cookie in its place, of which
+//   - Nor what it says in answer to an access token, unless it lets them (3.5): our client's request had a cookie in its place, of which
 //     they think nothing.
 //   - What varies with what we tell it of the person varies with Cookie and Authorization, which are all that a cache before us sees (4.1).
 //   - Where it says something else, that holds, but for answers that bring a cookie of ours: those no cache keeps.

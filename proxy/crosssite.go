@@ -16,7 +16,7 @@ import (
 //     browsers let every page open one and read what comes (RFC 6455 10.2). They always name the page's origin, so that a request
 //     without Origin, or with several, is refused as well.
 //   - With CSRF_PROTECTION=writes the same holds for whatever is no GET, HEAD or OPTIONS. Browsers say where a request comes from (Fetch
-//     Metadata 2.4), and those that do not name the origin of whatever writes (Fetch 3.1); who says neither is no browser.
+//     Metadata 2.4), and those that do not name the origin of whatever writes (Fetch 3.1); whoever says neither is no browser.
 //   - Whoever brings an access token is not asked: no page can make a browser do that without having the token.
 //   - On a public path, what is refused elsewhere passes as nobody's: it gets what it would get without a session.
 //   - A preflight is nobody's, whatever comes with it: browsers send none of a person's credentials with one (Fetch 4.8).

@@ -22,7 +22,7 @@ func (p *Proxy) endpointOf(path string) (string, bool) {
 }
 
 // serveEndpoint dispatches under our prefix. An origin is needed there, since every endpoint but the health check
-// deals in cookies and redirects of one; but who has a session by COOKIE_DOMAIN can ask about it, and leave, wherever it holds.
+// deals in cookies and redirects of one; but whoever has a session by COOKIE_DOMAIN can ask about it, and leave, wherever it holds.
 func (p *Proxy) serveEndpoint(endpoint string, x *exchange, r *http.Request) error {
 	ofSession := endpoint == "/userinfo" || endpoint == "/sign_out"
 	if x.origin == nil && !(ofSession && p.config.SharesSessions(x.host)) {

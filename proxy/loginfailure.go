@@ -200,7 +200,7 @@ func (p *Proxy) loginLoop(returnTo string, asks access.StepUp) *failure {
 		text: []string{fmt.Sprintf("You have signed in %d times in a row, and each time the next page knew nothing of it.", loopLimit),
 			"Most often the browser does not keep this site's cookies. Let it keep them, and try once more."},
 		notes: []string{"Is the address in the browser one of DOORWARD_PUBLIC_URL? Does something between browser and doorward remove cookies? " +
-			"It can also be that the provider's access tokens are over before they arrive: compare the clocks."},
+			"It can also be that the provider's access tokens have expired before they arrive: compare the clocks."},
 		actions: []action{{Label: "Try once more", Address: returnTo}},
 		cause:   errors.New("the same person completed several logins in a row for one address, and no request used their session")}
 	if domain := p.config.SessionDomain(); domain != "" {
@@ -210,7 +210,7 @@ func (p *Proxy) loginLoop(returnTo string, asks access.StepUp) *failure {
 	if !asks.IsZero() {
 		f.text = []string{fmt.Sprintf("You have signed in %d times in a row, and each time the page asked for another login.", loopLimit),
 			"Most often an application and the rules before it ask for different ways of signing in (acr), or an application asks for " +
-				"one that it does not recognise then. Whoever runs them can mend it."}
+				"one that it then does not recognise. Whoever runs them can mend it."}
 		f.details = []detail{{"Asked for at last", inWords(asks)}}
 	}
 	return f

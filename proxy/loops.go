@@ -59,8 +59,8 @@ func (l *loops) completed(s *session.Session, login *session.Login) int {
 	return max(login.Rounds, 1) + 1
 }
 
-// arrived forgets a login whose session came back with a request: the browser keeps it, whatever the rules say of the request. Who
-// brings an access token has no session.
+// arrived forgets a login whose session came back with a request: the browser keeps it, whatever the rules say of the request.
+// Whoever brings an access token has no session.
 func (l *loops) arrived(sessionID string) {
 	if sessionID == "" {
 		return

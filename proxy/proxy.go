@@ -33,7 +33,7 @@
 //	forwardauth.go   may it pass?
 //	extrarule.go     what the server asks for beside the rules
 //
-// Who has no session yet is sent through
+// Whoever has no session yet is sent through
 //
 //	login.go         the Authorization Code Flow, from the first redirect to the session
 //	start.go         logins that begin on request: of a button, an application, another site

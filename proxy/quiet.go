@@ -29,7 +29,7 @@ import (
 //   - FAST_TRANSPORT asks the socket by itself (fasttransport).
 //   - What arrives after a request could have reached the upstream is the answer to that: no client of HTTP/1.1 can tell.
 
-// quietPatience is how long the Transport may take from offering a connection to waiting on it, which are a few instructions, unless the rest of a
+// quietPatience is how long the Transport may take from offering a connection to waiting on it, which is a few instructions, unless the rest of a
 // record of TLS is on its way.
 const quietPatience = time.Second
 
@@ -107,7 +107,7 @@ func (c *quietConn) Read(b []byte) (int, error) {
 }
 
 // receive reads what is in the socket, or says that it waits. Whether a request has taken the token is asked before bytes leave the socket, since
-// who writes looks there: what the token is back for has come after that look.
+// whoever writes looks there: what the token is back for has come after that look.
 func (c *quietConn) receive(fd uintptr) (done bool) {
 	due := c.stopWaiting()
 	if !due {

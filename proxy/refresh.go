@@ -19,7 +19,7 @@ import (
 //
 //   - One refresh for any number of requests at once. It belongs to none of them: a client that goes away does not end it.
 //   - A request that starts or joins a refresh waits for it. While the old token lives, it waits no longer than a second after the refresh
-//     began, and then goes on with that.
+//     began, and then goes on with that token.
 //   - Whoever carries an older cookie gets the newest generation (generations.go), and its cookies with the answer, whatever that is.
 //     They are sealed when the head of the answer is written and not before, so that an answer that took long never brings back what
 //     another has replaced.

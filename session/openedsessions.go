@@ -9,8 +9,8 @@ import (
 )
 
 // Opening what is sealed costs up to half as much as all else that is done for a request, and a browser sends the same cookies with hundreds
-// of them. So sealed values that were opened here are remembered with what was in them: what browsers carry, and what is in Redis, for the
-// time too when that is away.
+// of them. So sealed values that were opened here are remembered with what was in them: what browsers carry, and what is in Redis, also for the
+// time when that is away.
 //
 //   - A value is the same when every byte of it is. What was never opened as it stands is never found, and what does not open is not kept.
 //   - What is found is what opening would give again, with the same keys. Whether it still counts, for its age or for a revocation, is asked

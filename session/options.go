@@ -51,7 +51,7 @@ type Options struct {
 	// as long as a seal holds.
 	MaxAge time.Duration
 
-	// IdleTimeout is how long a session lives that nobody uses; zero means that this does not matter.
+	// IdleTimeout is how long a session lives that nobody uses; zero means no such limit.
 	IdleTimeout time.Duration
 
 	// KeepWithoutToken lets a session live on that has neither a living access token nor a refresh token; else it has ended then.

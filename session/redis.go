@@ -18,7 +18,7 @@ import (
 // Redis is where several instances remember together what one would remember alone: who was signed out (sharedrevocations.go), who is
 // refreshing a session (refreshlock.go), what came of it, and, where sessions do not live in their cookies, these (sharedsessions.go).
 //
-//   - What is kept there is sealed, and found by hashes: who reads it learns no token, and a name only by guessing it; who writes to it can
+//   - What is kept there is sealed, and found by hashes: whoever reads it learns no token, and a name only by guessing it; whoever writes to it can
 //     forge no session.
 //   - One heartbeat tells whether Redis is there. While it is not, nobody waits for it: what is known here goes on for OutageGrace, and
 //     then nothing does, since nobody knows any more who was signed out.

@@ -14,7 +14,7 @@ import (
 //
 //   - It belongs to whoever put their random mark there, and nobody else prolongs or removes it.
 //   - It is prolonged while it is held, and so short-lived that the end of a process does not hold up the others for long.
-//   - Who waits for it asks again and again: within an instance one alone waits (proxy/generations.go).
+//   - Whoever waits for it asks again and again: within an instance one alone waits (proxy/generations.go).
 
 const (
 	lockLifetime = 5 * time.Second

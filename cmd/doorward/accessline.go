@@ -52,7 +52,7 @@ func parseAccessLine(text string) (line *accessLine, err error) {
 
 var errNoRequest = errors.New("it has no method or path")
 
-// parseTextLine reads key=value pairs between blanks, a value in quotation
+// parseTextLine reads key=value pairs separated by blanks, a value in quotation
 // marks where it needs them.
 func parseTextLine(text string) (*accessLine, error) {
 	fields := make(map[string]string)

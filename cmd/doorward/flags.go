@@ -62,7 +62,7 @@ func (f *flags) known() string {
 	var names []string
 	f.VisitAll(func(one *flag.Flag) { names = append(names, "--"+one.Name) })
 	if names == nil {
-		return "the command takes none"
+		return "the command takes no flags"
 	}
 	return "the command takes " + strings.Join(names, ", ")
 }

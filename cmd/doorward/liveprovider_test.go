@@ -159,13 +159,13 @@ func TestCheckLiveFindsWhatIsWrongAtTheProvider(t *testing.T) {
 				return html(http.StatusOK)
 			}
 			return nil
-		}), nil, "provider.redirect-uri", ok, "as it seems", ""},
+		}), nil, "provider.redirect-uri", ok, "it seems", ""},
 		{"another page for those who are", page(func(registered bool) *providertest.Answer {
 			if registered {
 				return leadsTo("https://login.example.com/sign-in?request=1")
 			}
 			return leadsTo("https://login.example.com/error?request=2")
-		}), nil, "provider.redirect-uri", ok, "as it seems", ""},
+		}), nil, "provider.redirect-uri", ok, "it seems", ""},
 		{"the same page with another query", page(func(registered bool) *providertest.Answer {
 			if registered {
 				return leadsTo("https://login.example.com/page?shows=sign-in")

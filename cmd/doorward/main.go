@@ -37,12 +37,13 @@ const usage = `doorward is an authenticating reverse proxy, configured by DOORWA
                                report every problem of the configuration with its mend, and the
                                URLs to register at the provider; --live also asks the provider,
                                Redis and the upstreams, and tries redirect URIs and client secret
-                               without signing anybody in; --strict does so and fails by it, for CI
+                               without signing anybody in; --strict does so too, and fails if
+                               any of it fails, for CI
   doorward explain [METHOD] URL [--group G]… [--email E] [--user U] [--claim k=v]…
                    [--acr X] [--age D] [--ip A]
                                say which rule decides for such a person, why, and where the
                                request would go; also takes lines of the access log (- reads them
-                               from standard input), and says whether they would be decided as then
+                               from standard input), and says whether they would be decided the same now
   doorward migrate oauth2-proxy [--forward-auth SERVER] [--docker] [FILE…]
                                print settings for those of oauth2-proxy (its TOML, YAML, variables
                                or command line; without FILE the environment), and what changes

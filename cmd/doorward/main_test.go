@@ -78,7 +78,7 @@ func TestWrongFlagsAreUsageErrors(t *testing.T) {
 func TestFlagsAreComplainedOfAsTheManualWritesThem(t *testing.T) {
 	for _, c := range []struct{ args, says string }{
 		{"check --fast", "doorward check: there is no flag --fast; the command takes --json, --live, --strict\n"},
-		{"serve -port=80", "doorward serve: there is no flag --port; the command takes none\n"},
+		{"serve -port=80", "doorward serve: there is no flag --port; the command takes no flags\n"},
 		{"--fast", `doorward: there is no flag "--fast"`},
 		{"explain / --group", "doorward explain: a value is missing behind --group\n"},
 		{"explain / --ip nowhere", `doorward explain: invalid value "nowhere" for --ip: write an address`},

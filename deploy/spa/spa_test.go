@@ -1,4 +1,4 @@
-// Package spa tests the fetch that README.md recommends to applications of one page, in a browser, as it stands in the file.
+// Package spa tests the fetch that README.md recommends to single-page applications, in a browser, as it stands in the file.
 package spa
 
 import (

@@ -51,8 +51,8 @@
 // # One meaning or none
 //
 // A path is read in every way in which a known kind of server would read it, in any order, since servers stand behind each other. Where
-// the readings lead to different rules, upstreams or values of wildcards that a requirement uses, the path is refused. There is a server
-// that …, such a path is then /admin (or below it), and these are known to read so:
+// the readings lead to different rules, upstreams or values of wildcards that a requirement uses, the path is refused. Each line below says:
+// what some server does, a path that is then /admin (or below it), and who is known to read so:
 //
 //	decodes escapes first                          /public/%2e%2e/admin  Apache httpd, nginx and most others, before all below; some proxies after it
 //	takes %2F for a slash                          /admin%2Fx            Go's URL.Path, WSGI, CGI, PHP, IIS, Tomcat with encodedSolidusHandling=decode

@@ -162,8 +162,8 @@ func askable(values []string) []string {
 	return asked
 }
 
-// isACR says whether a value can be one of acr_values. They are listed between blanks (OIDC Core 3.1.2.1) and stand in quoted
-// strings (RFC 9470 3), where nothing shall need an escape.
+// isACR says whether a value can be one of acr_values. They are listed with blanks between them (OIDC Core 3.1.2.1) and stand in quoted
+// strings (RFC 9470 3), where nothing is to need an escape.
 func isACR(value string) bool {
 	return value != "" && !strings.ContainsFunc(value, func(r rune) bool { return r <= ' ' || r > '~' || r == '"' || r == '\\' })
 }

@@ -15,7 +15,7 @@ import (
 //
 // What http.Transport sends differs in the order of the headers alone: it sorts them.
 
-// defaultUserAgent is net/http's, for who names none. An empty one is not sent.
+// defaultUserAgent is net/http's, for whoever names none. An empty one is not sent.
 const defaultUserAgent = "Go-http-client/1.1"
 
 // appendHead writes a request without a body.
@@ -117,7 +117,7 @@ func isValue(value string) bool {
 	return !hasControls(value) || strings.Contains(value, "\t") && !hasControls(strings.ReplaceAll(value, "\t", " "))
 }
 
-// hasControls looks at eight bytes at a time, as a request's tokens and cookies are what it is made of.
+// hasControls looks at eight bytes at a time, since tokens and cookies are most of a request.
 func hasControls(text string) bool {
 	for len(text) >= 8 {
 		if hasControl(binary.LittleEndian.Uint64([]byte(text[:8]))) {

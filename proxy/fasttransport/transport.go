@@ -12,9 +12,9 @@
 //   - And only after the caller has read that answer to its end, where it ended without trailers, and nothing stood behind it.
 //   - And only if its socket is silent at the moment before the next request is written. On systems where this
 //     cannot be asked, all requests go to the http.Transport.
-//   - What an answer should not have, it is not waited for: after HEAD, 204 and 304 a connection is used again only where
+//   - What an answer should not have is not waited for: after HEAD, 204 and 304 a connection is used again only where
 //     the head announces no body, since some upstreams send one all the same.
-//   - Whose request ends early (its context, or Close before the end of the body) ends the connection. Nothing is drained.
+//   - A request that ends early (by its context, or Close before the end of the body) ends the connection. Nothing is drained.
 //   - Each exchange has a body of its own, and ownership of the connection passes from it once: whatever is done to a body
 //     afterwards, by whomever, touches no connection.
 //   - Only what is certain to be one request is written (request.go); what http.Transport would mend or refuse, it may.

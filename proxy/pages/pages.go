@@ -7,7 +7,7 @@
 //   - A page loads nothing. Style and pictures stand in it, and its policy lets nothing else pass: the style by its hash, pictures as
 //     data: (Content Security Policy Level 3). So a page can be shown under any name, to anybody, by any server in front. Templates of
 //     somebody's own may take pictures and fonts from the same site.
-//   - A page runs no script, but for the one that is ours and by its hash (fragment.js). Templates with a script are refused.
+//   - A page runs no script, but for the one that is ours, allowed by its hash (fragment.js). Templates with a script are refused.
 //   - Whatever stands on a page was written by html/template: names, reasons of the provider and addresses may be anybody's.
 //   - Templates are parsed and tried when doorward starts. One that fails later nevertheless is replaced by ours.
 package pages

@@ -201,7 +201,7 @@ func inspectReports(m *metadata) Finding {
 	case slices.Contains(m.reports, frontChannelSID):
 		f.Says = "the provider can report them through the browser alone (front-channel)"
 	default:
-		f.Level, f.Says = LevelNote, "not announced: who is signed out at the provider stays signed in here until the session ends"
+		f.Level, f.Says = LevelNote, "not announced: whoever is signed out at the provider stays signed in here until the session ends"
 		f.Mend = "choose DOORWARD_SESSION_MAX_AGE accordingly"
 	}
 	return f

@@ -234,7 +234,7 @@ func (p *Provider) compared(uri string, m *metadata, ours, other attempt) Findin
 		f.Says = "the provider keeps the browser, with an error page (" + strconv.Itoa(ours.status) + "), as it does when the redirect URI is not registered"
 		f.Mend = "register exactly " + uri + " at the provider, and compare DOORWARD_CLIENT_ID with what it shows there"
 	case other.refused(), other.err == nil && ours.status < 400 && !ours.same(other):
-		f.Level, f.Says = LevelOK, "is registered, as it seems: the provider meets one that is not in another way"
+		f.Level, f.Says = LevelOK, "is registered, it seems: the provider meets one that is not in another way"
 	default:
 		f.Says = fmt.Sprintf("cannot be told: the provider meets one that is not registered in the same way (%d)", ours.status)
 		f.Mend = "sign in once with a browser, and compare it to the letter with what is registered"

@@ -10,10 +10,10 @@ import (
 	"time"
 )
 
-// The rules of introspection (RFC 7662), by which the provider says whose an access token is that only itself can read:
+// The rules of introspection (RFC 7662), by which the provider says whose an access token is that it alone can read:
 //
 //   - The client authenticates, and sends the token in a form (2.1).
-//   - Good is only what the provider calls active with a JSON true, and it must be for one of the audiences. What else it says of
+//   - Only what the provider calls active with a JSON true is good, and it must be for one of the audiences. What else it says of
 //     issuer, time and kind must agree with that (2.2, 4).
 //   - An answer that is none (an error, a timeout, broken JSON) says nothing of the token: neither that it is good nor that it is bad.
 //   - An answer is remembered, for a revoked token should not be good for long: activeFor, and never beyond exp; inactiveFor,

@@ -15,7 +15,7 @@ import (
 //     request_uri alone (4): nothing that it could change.
 //   - Each login pushes anew. The answer is used at once and kept nowhere, so that no request_uri is used twice (7.3).
 //   - A success is 201 with application/json, read strictly: request_uri, and for how many seconds it is good (2.2).
-//   - Who was told to push never sends the parameters through the browser instead.
+//   - Whoever was told to push never sends the parameters through the browser instead.
 
 const maxRequestURI = 2048 // bytes; longer ones do not fit into everybody's addresses
 

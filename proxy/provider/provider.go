@@ -11,8 +11,8 @@
 //  3. Complete does the rest without the browser. It compares state and iss, exchanges the code and the verifier for tokens
 //     (client authentication proves that it is us, the verifier that it is the one who began), and checks the tokens.
 //  4. The ID token says who it is. Its signature, issuer, audience, time and nonce are checked, and then some.
-//  5. The access token is for the upstream. When an audience is configured, it is checked as the upstream would, and that it is
-//     about the same person.
+//  5. The access token is for the upstream. When an audience is configured, it is checked as the upstream would check it, and for
+//     being about the same person.
 //  6. When a claim that the rules need is in neither token, or always when configured so, userinfo is asked with the access token.
 //  7. The result is a Person. Everything in it was checked, and Person.Checks says what was checked and where the rule stands.
 //
@@ -32,7 +32,7 @@
 // (discovery.go, keys.go and algorithms.go, kept by cached.go), how we prove who we are (clientauth.go, assertion.go), the way to it (client.go,
 // dialer.go, addresses.go), and how all of it is read and told (json.go, checks.go, errors.go, quote.go).
 //
-// This package alone imports go-oidc and x/oauth2. Both do their part and are then checked: where they are more lenient than the
+// Of doorward's packages, this one alone imports go-oidc and x/oauth2. Both do their part and are then checked: where they are more lenient than the
 // standards, the files here say so.
 package provider
 

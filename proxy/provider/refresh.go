@@ -14,13 +14,13 @@ import (
 // The rules of a refresh (RFC 6749 6, RFC 9700 4.14, OIDC Core 12):
 //
 //   - One POST, never a second: many providers take a refresh token that comes twice for a stolen one.
-//   - The answer is read as strictly as that to a code. A new refresh token takes the place of the old one, which is else kept.
+//   - The answer is read as strictly as that to a code. A new refresh token takes the place of the old one, which is otherwise kept.
 //   - An ID token need not come. One that does is checked like that of a login, and is about the same person (12.2): iss, sub, and
 //     the time of the login are those of the ID token before it. It need not repeat the nonce, and may not bring another.
 //   - The access token is checked for its audience, and belongs to the person of the login.
-//   - Claims are taken from what is new: ID token, access token, userinfo. Only what none of them names is looked for in the ID token
-//     of before. So without a new ID token the claims of the old one stay, as far as the new access token, when it is checked, and
-//     userinfo do not name them. One that the access token of before named as well, and nothing new does, is gone for good: many
+//   - Claims are taken from what is new: ID token, access token, userinfo. Only what none of them names is looked for in the previous
+//     ID token. So without a new ID token the claims of the old one stay, as far as the new access token, when it is checked, and
+//     userinfo do not name them. One that the previous access token named as well, and nothing new does, is gone for good: many
 //     providers name no groups where there are none.
 //   - What makes a session end is told from what will pass. When in doubt, it has ended.
 
@@ -137,7 +137,7 @@ func (p *Provider) describeAgain(ctx context.Context, m *metadata, got *tokens, 
 	return person, nil
 }
 
-// gone are the claims that are needed, that the access token of before named or that were gone already, and that nothing new names.
+// gone are the claims that are needed, that the previous access token named or that were gone already, and that nothing new names.
 func (p *Provider) gone(person *Person, known Known) []string {
 	before, err := payloadOf(known.AccessToken)
 	if len(p.options.Audience) == 0 || err != nil {

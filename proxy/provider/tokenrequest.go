@@ -61,7 +61,7 @@ func (t *tokenTransport) tokens(ctx context.Context, request func(context.Contex
 	return &tokens{id: id, access: got.AccessToken, refresh: got.RefreshToken, expiry: got.Expiry}, t.list.made, nil
 }
 
-// tokenTransport sends the form of the token request and lets only a token response through that is as it must be, in its plainest
+// tokenTransport sends the form of the token request and lets a token response through only if it is as it must be, in its plainest
 // form.
 type tokenTransport struct {
 	provider *Provider

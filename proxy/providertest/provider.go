@@ -8,7 +8,7 @@
 // relying-party suite where one exists, and else of the rule that they break.
 //
 // What takes a clock (times at their very limits, refreshed metadata), certificates, or names that lead somewhere has no mutation: the
-// tests of package provider have those. Neither has what no setting allows, such as trusted audiences beside the client's own.
+// tests of package provider have those. Nor has what no setting allows, such as trusted audiences beside the client's own.
 //
 // The provider judges as the suite does. What no client may ever do (ask for a path that nothing advertises, send a
 // token in a query, follow a redirect away with a secret) fails the test; what it refuses with a proper error is kept in the

@@ -157,7 +157,7 @@ type statusPage struct {
 	Caller *caller
 }
 
-// status is for everybody. Who is signed in is recognised all the same, when a token came along.
+// status is for everybody. Whoever is signed in is recognised all the same, when a token came along.
 func (b *Backend) status(w http.ResponseWriter, r *http.Request) {
 	who, _ := b.tokens.verify(r)
 	b.pages.Write(w, http.StatusOK, "status.html", statusPage{time.Since(b.started).Truncate(time.Second), who})

@@ -10,7 +10,7 @@ func explainRequest(name string) string {
 	case "scope":
 		return "what is asked for: openid makes it OpenID Connect; profile, email and groups ask for claims about you"
 	case "redirect_uri":
-		return "where the answer shall go; the provider sends it to registered addresses alone"
+		return "where the answer is to go; the provider sends it to registered addresses alone"
 	case "state":
 		return "random; comes back with the answer and ties it to this browser, so that nobody can slip you a login of theirs (RFC 9700, 4.7)"
 	case "nonce":
@@ -26,7 +26,7 @@ func explainRequest(name string) string {
 	case "max_age":
 		return "how many seconds ago you may have signed in at most"
 	case "acr_values":
-		return "how strongly you shall prove who you are"
+		return "how strongly you are to prove who you are"
 	}
 	return "a further parameter, from AUTH_PARAMS"
 }

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// Whatever restricts who may in is seen wherever oauth2-proxy sees it, or keeps everybody out.
+// Whatever restricts who may enter is seen wherever oauth2-proxy sees it, or keeps everybody out.
 func TestRestrictionsAreFoundOrCloseTheDoor(t *testing.T) {
 	const client = "clientID: app\n  clientSecret: s\n  cookieSecret: c\n"
 	for name, text := range map[string]string{

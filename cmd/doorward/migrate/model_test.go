@@ -57,7 +57,7 @@ func (p peer) public(method, path string) bool {
 	return false
 }
 
-// lets reports a person who may in.
+// lets reports a person who may enter.
 func (p peer) lets(who person) bool {
 	mail := slices.ContainsFunc(p.domains, func(domain string) bool {
 		return domain == "*" && who.email != "" || strings.HasSuffix(who.email, "@"+domain) ||

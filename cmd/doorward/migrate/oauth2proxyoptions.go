@@ -77,7 +77,7 @@ func options() []option {
 		{name: "jwt_key_file", fate: gone, says: "CLIENT_AUTH=private_key_jwt with CLIENT_KEY_FILE signs for the issuer as `aud`; ask login.gov whether it takes that"},
 		{name: "pubjwk_url", fate: needless},
 
-		// Who may in.
+		// Who may enter.
 		{name: "email_domains", flag: "email-domain", kind: list, says: "ACCESS_RULES"},
 		{name: "authenticated_emails_file", says: "ACCESS_RULES"},
 		{name: "allowed_groups", flag: "allowed-group", kind: list, says: "ACCESS_RULES"},
@@ -132,7 +132,7 @@ func options() []option {
 		{name: "pass_access_token", kind: boolean, says: "UPSTREAMS (token=), AUTH_RESPONSE_HEADERS"},
 		{name: "pass_authorization_header", kind: boolean, says: "UPSTREAMS (token=)"},
 		{name: "prefer_email_to_user", kind: boolean, fate: changed, says: "X-Forwarded-User carries USER_CLAIM (`sub`), X-Forwarded-Email the address, where it is verified. USER_CLAIM=email is for providers that let nobody choose an address"},
-		{name: "skip_auth_strip_headers", kind: boolean, fallback: "true", fate: changed, says: "what a client sends under the names of identity headers never arrives, on public paths neither"},
+		{name: "skip_auth_strip_headers", kind: boolean, fallback: "true", fate: changed, says: "what a client sends under the names of identity headers never arrives, not even on public paths"},
 		{name: "set_xauthrequest", kind: boolean, says: "FORWARD_AUTH"},
 		{name: "set_authorization_header", kind: boolean, says: "AUTH_RESPONSE_HEADERS"},
 		{name: "set_basic_auth", kind: boolean, fate: gone, says: "no Basic header is made up"},

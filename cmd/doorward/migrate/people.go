@@ -1,6 +1,6 @@
 package migrate
 
-// Who may in. A restriction that cannot be kept, and one that may stand where nobody looked, keeps everybody out.
+// Who may enter. A restriction that cannot be kept, and one that may stand where nobody looked, keeps everybody out.
 
 import (
 	"encoding/csv"
@@ -38,17 +38,17 @@ func (m *Migration) whoMayIn() string {
 	return strings.Join(ways, " | ")
 }
 
-// complete reports that nothing is missing that could restrict who may in: a file that was not read, or the claim that a limit is about.
+// complete reports that nothing is missing that could restrict who may enter: a file that was not read, or the claim that a limit is about.
 func (m *Migration) complete() bool {
 	switch {
 	case len(m.found.Unread) > 0:
-		m.todo("ACCESS_RULES: nobody may in, since what could not be read may say who")
+		m.todo("ACCESS_RULES: nobody may enter, since what could not be read may say who")
 	case slices.ContainsFunc(m.found.Unknown, matters):
-		m.todo("ACCESS_RULES: nobody may in, since an option that is not known here may say who")
+		m.todo("ACCESS_RULES: nobody may enter, since an option that is not known here may say who")
 	case !m.given("client_id") && !m.open("client_id"):
-		m.todo("ACCESS_RULES: nobody may in, since client_id was not found, without which oauth2-proxy does not start: the sources are not all there, and the others may say who may in. Name them too")
+		m.todo("ACCESS_RULES: nobody may enter, since client_id was not found, without which oauth2-proxy does not start: the sources are not all there, and the others may say who may enter. Name them too")
 	case m.open("provider") || m.open("oidc_groups_claim") || m.open("oidc_email_claim") || m.open("user_id_claim"):
-		m.todo("ACCESS_RULES: nobody may in until the claims are known by which people are told apart")
+		m.todo("ACCESS_RULES: nobody may enter until the claims are known by which people are told apart")
 	default:
 		return true
 	}
@@ -67,12 +67,12 @@ type limit []string
 func (m *Migration) mailLimit() (term string, known bool) {
 	domains := m.list("email_domains")
 	if slices.Contains(domains, "*") {
-		m.change("email_domains `*`: whoever signs in may in, also without an e-mail; oauth2-proxy turned these away")
+		m.change("email_domains `*`: whoever signs in may enter, also without an e-mail; oauth2-proxy turned these away")
 		return "", true
 	}
 	if len(domains) == 0 && !m.given("authenticated_emails_file") {
-		m.todo("ACCESS_RULES: nobody may in, since neither email_domains nor authenticated_emails_file was found, without which oauth2-proxy does not start. " +
-			"Where they stand elsewhere (an environment beside the file), name that file too; else write who may in")
+		m.todo("ACCESS_RULES: nobody may enter, since neither email_domains nor authenticated_emails_file was found, without which oauth2-proxy does not start. " +
+			"Where they stand elsewhere (an environment beside the file), name that file too; else write who may enter")
 		return "", false
 	}
 	var mails []string
@@ -89,7 +89,7 @@ func (m *Migration) mailLimit() (term string, known bool) {
 	}
 	mails = append(mails, m.mailsOfFile()...)
 	if len(mails) == 0 {
-		m.todo("ACCESS_RULES: nobody may in, since none of the e-mail addresses and domains could be taken over; write who may in")
+		m.todo("ACCESS_RULES: nobody may enter, since none of the e-mail addresses and domains could be taken over; write who may enter")
 		return "", false
 	}
 	return "email:" + strings.Join(mails, ","), true
@@ -192,7 +192,7 @@ func (m *Migration) providerLimits() []string {
 
 // keepOut says that a restriction cannot be kept.
 func (m *Migration) keepOut(name string) bool {
-	m.todo("%s: no rule can ask for this, so nobody may in (deny). Let the provider send groups and write group:NAME into ACCESS_RULES", name)
+	m.todo("%s: no rule can ask for this, so nobody may enter (deny). Let the provider send groups and write group:NAME into ACCESS_RULES", name)
 	return false
 }
 
@@ -223,7 +223,7 @@ func (m *Migration) roleTerms() limit {
 		}
 		quoted, ok := quoteValue(role)
 		if !ok || ofClient && !regexp.MustCompile(`^[A-Za-z0-9_-]+$`).MatchString(client) {
-			m.todo("allowed_roles: %q cannot be written in rules; who has it cannot sign in", role)
+			m.todo("allowed_roles: %q cannot be written in rules; whoever has it cannot sign in", role)
 			continue
 		}
 		claims[claim] = append(claims[claim], quoted)

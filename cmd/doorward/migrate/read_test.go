@@ -239,7 +239,7 @@ func write(t *testing.T, path, text string) {
 	}
 }
 
-// A file that is named and not here may say who may in.
+// A file that is named and not here may say who may enter.
 func TestNobodyMayInWhereAFileIsMissing(t *testing.T) {
 	for text, name := range map[string]string{
 		"oauth2-proxy --client-id=a --email-domain=* --config=/missing/proxy.cfg":                                "/missing/proxy.cfg",

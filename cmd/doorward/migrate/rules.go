@@ -24,7 +24,7 @@ func (m *Migration) accessRules() {
 	}
 	text := t.String()
 	if _, err := access.Compile(text, nil); err != nil {
-		m.todo("ACCESS_RULES: the rules could not be put together, so nobody may in until you write them")
+		m.todo("ACCESS_RULES: the rules could not be put together, so nobody may enter until you write them")
 		text = "/ deny"
 	}
 	m.set("ACCESS_RULES", text, "email_domains", "authenticated_emails_file", "allowed_groups", "allowed_roles", "gitlab_groups", "keycloak_groups",

@@ -70,7 +70,7 @@ func (m *Migration) upstream(a alphaUpstream) (line, pattern string) {
 	u, err := url.Parse(a.URI)
 	switch {
 	case err != nil || u.User != nil:
-		m.todo("UPSTREAMS: the URL for %s is none, or holds credentials; write scheme, host and port alone", a.Path)
+		m.todo("UPSTREAMS: the URL for %s is not a URL, or holds credentials; write scheme, host and port alone", a.Path)
 		return "", ""
 	case u.Scheme == "file":
 		m.lose("upstream file:// for %s: doorward serves no files; let a web server serve them and name it in UPSTREAMS", a.Path)
