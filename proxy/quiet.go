@@ -142,7 +142,7 @@ func (c *quietConn) receive(fd uintptr) (done bool) {
 	return true
 }
 
-// stopWaiting takes the token back, and says whether that was possible: whether nobody has it who has not asked yet.
+// stopWaiting takes the token back, and says whether that was possible: whether no request has it that has yet to be written.
 func (c *quietConn) stopWaiting() (due bool) {
 	if !c.waiting {
 		return true

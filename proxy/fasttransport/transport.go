@@ -1,5 +1,5 @@
 // Package fasttransport asks an upstream on the goroutine of whoever asks. http.Transport hands each request to one
-// goroutine of its own and waits for another; that is a sixth of what a request through doorward costs (deploy/benchmark).
+// goroutine of its own and waits for another; that is a sixth and more of what a request through doorward costs (deploy/benchmark).
 //
 // A [Transport] takes GET and HEAD without a body, and with a head of some KiB, over HTTP/1.1 in the clear, and leaves everything else,
 // untouched, to an http.Transport. To the caller there is one difference: answers before the answer (1xx) and its own head have MaxResponseHeaderBytes
