@@ -39,7 +39,7 @@ type followed[T any] struct {
 	mu      sync.Mutex
 	value   T
 	text    string      // of which value was read
-	seen    os.FileInfo // of the file when it was last read; nil: not read since the start, or gone
+	seen    os.FileInfo // of the file when it was last read; nil: not since the start, or not the last time
 	seenAt  time.Time
 	trouble string // that notice was told last; empty when all is well
 }
@@ -70,7 +70,9 @@ func (f *followed[T]) changed() bool {
 
 func (f *followed[T]) reread() {
 	text, problems := f.setting.readFile(f.path, readPlain)
-	if problems == nil {
+	if problems != nil {
+		f.seen = nil // when it can be read, its time will be the same
+	} else {
 		text, problems = f.setting.clean(text)
 	}
 	value := f.value
