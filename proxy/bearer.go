@@ -26,14 +26,11 @@ func bearerToken(authorization string) (token string, ok bool) {
 		return "", false
 	}
 	rest := authorization[len(scheme):]
-	if rest != "" && strings.IndexByte(tokenCharacters, rest[0]) >= 0 {
+	if rest != "" && isTokenChar(rest[0]) {
 		return "", false // a scheme that begins so
 	}
 	return strings.TrimLeft(rest, " "), true
 }
-
-// tokenCharacters are those of a scheme's name (RFC 9110 5.6.2).
-const tokenCharacters = "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 // authenticateBearer finds out whose access token it is. The person is made of its claims as a session's is of a login's.
 func (p *Proxy) authenticateBearer(x *exchange, r *http.Request, token string) (*identity, error) {

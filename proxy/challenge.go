@@ -177,12 +177,13 @@ func (p *challengeParser) ends() bool { return p.rest == "" || p.rest[0] == ',' 
 
 func isBlank(c byte) bool { return c == ' ' || c == '\t' }
 
-func isAlphanumeric(c byte) bool {
-	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
-}
+// What tokens consist of, such as the names of schemes (RFC 9110 5.6.2), and what else may stand behind a scheme (11.2).
+const (
+	alphanumeric      = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+	tokenCharacters   = alphanumeric + "!#$%&'*+-.^_`|~"
+	token68Characters = alphanumeric + "-._~+/"
+)
 
-func isTokenChar(c byte) bool {
-	return isAlphanumeric(c) || strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0
-}
+func isTokenChar(c byte) bool { return strings.IndexByte(tokenCharacters, c) >= 0 }
 
-func isToken68Char(c byte) bool { return isAlphanumeric(c) || strings.IndexByte("-._~+/", c) >= 0 }
+func isToken68Char(c byte) bool { return strings.IndexByte(token68Characters, c) >= 0 }

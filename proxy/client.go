@@ -116,6 +116,5 @@ func parseHop(entry string) (netip.Addr, bool) {
 
 // isRequestID says whether an id that a trusted proxy gave can stand in log, pages and headers.
 func isRequestID(id string) bool {
-	const characters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/=:@"
-	return id != "" && len(id) <= 128 && strings.Trim(id, characters) == ""
+	return id != "" && len(id) <= 128 && strings.Trim(id, token68Characters+"=:@") == ""
 }

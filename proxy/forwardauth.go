@@ -82,7 +82,7 @@ func (p *Proxy) askedAbout(x *exchange, r *http.Request) (*http.Request, error) 
 	if err != nil {
 		return nil, err
 	}
-	if strings.ContainsFunc(method, func(c rune) bool { return c > '~' || !isTokenChar(byte(c)) }) {
+	if strings.Trim(method, tokenCharacters) != "" {
 		return nil, errors.New("the request's method is none")
 	}
 	u, err := url.ParseRequestURI(address) // as net/http reads the request line
