@@ -12,11 +12,8 @@ import (
 
 // extraRule is what the server in front asks for in its question, beside the rules: allowed_groups, allowed_emails and
 // allowed_email_domains, each a list with commas. All of them must hold; what is unknown, empty or there twice is refused, since to leave
-// it out would let more people pass.
-type extraRule struct{ policy *access.Policy }
-
-// extraRule reads the question's parameters, nil where there are none. Envoy's are those of the request.
-func (p *Proxy) extraRule(r *http.Request) (*extraRule, error) {
+// it out would let more people pass. It is nil where nothing is asked for. Envoy's parameters are those of the request.
+func (p *Proxy) extraRule(r *http.Request) (*access.Policy, error) {
 	if r.URL.RawQuery == "" || len(p.front.asking) == 0 {
 		return nil, nil
 	}
@@ -38,7 +35,7 @@ func (p *Proxy) extraRule(r *http.Request) (*extraRule, error) {
 	if err != nil {
 		return nil, errors.New("a parameter of the question holds nothing that can be asked for")
 	}
-	return &extraRule{policy}, nil
+	return policy, nil
 }
 
 // quotedList writes a list as rules do. An item with a quotation mark, or with a control character, becomes an empty one, which Compile refuses.
@@ -57,14 +54,14 @@ func quotedList(term, list string) string {
 }
 
 // allowExtra asks the extra rule, which needs somebody to ask about.
-func (p *Proxy) allowExtra(x *exchange, r *http.Request, route *access.Route, who *identity, extra *extraRule) error {
+func (p *Proxy) allowExtra(x *exchange, r *http.Request, route *access.Route, who *identity, extra *access.Policy) error {
 	if extra == nil {
 		return nil
 	}
 	if who == nil {
 		return errNoSession
 	}
-	asks, err := extra.policy.Route(http.MethodGet, "localhost", "/")
+	asks, err := extra.Route(http.MethodGet, "localhost", "/")
 	if err != nil {
 		return err
 	}

@@ -65,7 +65,7 @@ func (p *Proxy) forwardAuth(x *exchange, r *http.Request) error {
 }
 
 // readQuestion is what the server in front, and nobody else, asks.
-func (p *Proxy) readQuestion(x *exchange, r *http.Request) (asked *http.Request, extra *extraRule, err error) {
+func (p *Proxy) readQuestion(x *exchange, r *http.Request) (asked *http.Request, extra *access.Policy, err error) {
 	if !x.client.trusted {
 		return nil, nil, errors.New("the peer is not in DOORWARD_TRUSTED_PROXIES")
 	}
@@ -149,7 +149,7 @@ func splitAddress(address string) (scheme, host, path string) {
 }
 
 // consent says yes to the request that was asked about, with what the application is to know of the person, or returns why not.
-func (p *Proxy) consent(x *exchange, asked *http.Request, extra *extraRule) (err error) {
+func (p *Proxy) consent(x *exchange, asked *http.Request, extra *access.Policy) (err error) {
 	if x.path, err = rawPath(asked); err != nil {
 		return err
 	}
