@@ -130,6 +130,19 @@ func (p *Proxy) authorize(x *exchange, r *http.Request, route *access.Route) (*i
 	return who, nil
 }
 
+// askedOf is the rule that a request has to meet at a route, nil where there is none.
+func askedOf(route *access.Route, r *http.Request) *access.Route {
+	switch route.Access() {
+	case access.Public:
+		return nil
+	case access.UpstreamAuth:
+		if r.Header.Get("Authorization") != "" {
+			return nil
+		}
+	}
+	return route
+}
+
 // publicIdentity is whose identity a public path gets: that of a valid session, unless the request brings an
 // Authorization of its own, which is then the upstream's business alone, or may be another site's doing. Nothing is asked of anybody,
 // and for a refresh nobody waits long.

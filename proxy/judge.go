@@ -20,19 +20,6 @@ type verdict struct {
 	err     error // what the client is told in place of an answer; the log alone, where it is broken
 }
 
-// askedOf is the rule that a request has to meet at a route, nil where there is none.
-func askedOf(route *access.Route, r *http.Request) *access.Route {
-	switch route.Access() {
-	case access.Public:
-		return nil
-	case access.UpstreamAuth:
-		if r.Header.Get("Authorization") != "" {
-			return nil
-		}
-	}
-	return route
-}
-
 // judge says why a connection is to be cut, as far as is known here; nil where it goes on. What cannot be told is cut.
 func (p *Proxy) judge(c *connection) (v *verdict) {
 	defer func() { v = orBroken(v, recover()) }()
