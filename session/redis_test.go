@@ -74,23 +74,29 @@ func run(t *testing.T, at *redistest.Redis, command ...string) {
 	}
 }
 
-// What is signed out while Redis is away is signed out here, and everywhere when it is back.
+// What is signed out while Redis is away is signed out here, and everywhere when it is back: with the next heartbeat, or over a connection made anew.
 func TestASignOutWhileRedisIsAway(t *testing.T) {
-	at := redistest.New(t)
-	m, other := overRedis(t, at, false), overRedis(t, at, false)
-	s := person("alice", "1")
-	s.CreatedAt = now(t, m)
-	b := newBrowser(t)
-	b.login(m, s)
-	m.redis.lost()
-	if err := m.RevokeSubject(s.Issuer, s.Subject); !errors.Is(err, ErrUnavailable) {
-		t.Errorf("revoking: %v", err)
+	for _, anew := range []bool{false, true} {
+		t.Run(fmt.Sprint("anew: ", anew), func(t *testing.T) {
+			at := redistest.New(t)
+			m, other := overRedis(t, at, false), overRedis(t, at, false)
+			s := person("alice", "1")
+			s.CreatedAt = now(t, m)
+			b := newBrowser(t)
+			b.login(m, s)
+			m.redis.lost()
+			if err := m.RevokeSubject(s.Issuer, s.Subject); !errors.Is(err, ErrUnavailable) {
+				t.Skipf("the heartbeat was faster: %v", err)
+			}
+			if err := b.status(m); !errors.Is(err, ErrRevoked) {
+				t.Errorf("here: %v", err)
+			}
+			if anew {
+				run(t, at, "CLIENT", "KILL", "TYPE", "NORMAL")
+			}
+			eventually(t, "the other knows", func() bool { return errors.Is(b.status(other), ErrRevoked) })
+		})
 	}
-	if err := b.status(m); !errors.Is(err, ErrRevoked) {
-		t.Errorf("here: %v", err)
-	}
-	run(t, at, "CLIENT", "KILL", "TYPE", "NORMAL")
-	eventually(t, "the other knows", func() bool { return errors.Is(b.status(other), ErrRevoked) })
 }
 
 // A full stream ends the sessions that are as old as what it drops, for instances too that come later, and no others.
@@ -138,21 +144,6 @@ func TestAnUnreadableEntryEndsOlderSessions(t *testing.T) {
 	if m.Revoked(young) {
 		t.Error("a younger one has ended")
 	}
-}
-
-// What could not be added although the heartbeat goes on is added with the next one.
-func TestARevocationThatCouldNotBeAddedIsNotForgotten(t *testing.T) {
-	at := redistest.New(t)
-	m, other := overRedis(t, at, false), overRedis(t, at, false)
-	s := person("alice", "1")
-	s.CreatedAt = now(t, m)
-	b := newBrowser(t)
-	b.login(m, s)
-	m.redis.lost()
-	if err := m.RevokeSubject(s.Issuer, s.Subject); !errors.Is(err, ErrUnavailable) {
-		t.Skipf("the heartbeat was faster: %v", err)
-	}
-	eventually(t, "the other knows", func() bool { return errors.Is(b.status(other), ErrRevoked) })
 }
 
 // A lock that was taken without anybody hearing of it is its owner's all the same.
