@@ -119,7 +119,8 @@ func (u *upstream) address(pr *httputil.ProxyRequest, path string) {
 	// ReverseProxy re-encodes queries that Go and others read differently. No rule here reads the query, so that
 	// nothing can be smuggled past one, and the upstream gets what the client wrote.
 	out.RawQuery, out.ForceQuery = pr.In.URL.RawQuery, pr.In.URL.ForceQuery
-	out.Path, out.RawPath = decoded(path), path
+	out.Path, _ = url.PathUnescape(path) // the policy has refused bad escapes
+	out.RawPath = path
 	if out.EscapedPath() != path {
 		out.Opaque = path
 	}
@@ -127,11 +128,6 @@ func (u *upstream) address(pr *httputil.ProxyRequest, path string) {
 	if u.Host == "upstream" {
 		pr.Out.Host = ""
 	}
-}
-
-func decoded(path string) string {
-	decoded, _ := url.PathUnescape(path) // the policy has refused bad escapes
-	return decoded
 }
 
 // upstreamFailure tells the ways of failing apart.
