@@ -117,10 +117,10 @@ func (c *connection) move() {
 	}
 }
 
-// stalled says whether a client has sent nothing for so long of the rest of its request, before there is an answer. A stream of gRPC's, over
+// stalled says whether a client has sent nothing for too long of the rest of its request, before there is an answer. A stream of gRPC's, over
 // HTTP/2, may be silent.
-func (c *connection) stalled(patience time.Duration) bool {
-	return c.in.ProtoMajor == 1 && c.answerBy.Load() != answered && c.receiving.lasts(patience)
+func (c *connection) stalled() bool {
+	return c.in.ProtoMajor == 1 && c.answerBy.Load() != answered && c.receiving.lasts(c.of.idle)
 }
 
 // spell is something that happens again and again, and may take long.

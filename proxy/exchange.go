@@ -38,7 +38,7 @@ type exchange struct {
 	providerSession string // the hash of the provider's, at a login and a logout
 
 	strict bool              // the answer tells browsers to come by https
-	taken  time.Duration     // how long a client may take to read an answer of ours; 0 for ever
+	idle   time.Duration     // IDLE_TIMEOUT: how long an answer of ours may be left unread, or the rest of the request unsent or untaken; 0 for ever
 	onHead func(http.Header) // is called once, when the final head is about to be written; may be nil
 
 	trace *trace // nil where there is none
@@ -86,8 +86,8 @@ func (x *exchange) WriteHeader(status int) {
 // connection for ever: over HTTP/2 by granting no window, over HTTP/1.1 by asking on and on and reading nothing. net/http takes the deadline
 // back before the next request.
 func (x *exchange) hurry() {
-	if x.taken > 0 && x.outcome != "forwarded" {
-		_ = http.NewResponseController(x.ResponseWriter).SetWriteDeadline(time.Now().Add(x.taken))
+	if x.idle > 0 && x.outcome != "forwarded" {
+		_ = http.NewResponseController(x.ResponseWriter).SetWriteDeadline(time.Now().Add(x.idle))
 	}
 }
 

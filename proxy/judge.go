@@ -26,7 +26,7 @@ func (p *Proxy) judge(c *connection) (v *verdict) {
 	c.judging.Lock()
 	defer c.judging.Unlock()
 	switch {
-	case c.stalled(p.config.IdleTimeout):
+	case c.stalled():
 		return &verdict{reason: cutStalled}
 	case c.carried != nil:
 		return p.judgeSession(c)

@@ -33,7 +33,7 @@ func (c *connection) becomesOverdue() bool {
 // overburdened says whether an upstream has taken nothing of the request for as long as the client would have to send more, or for as long as it
 // may take to answer if that is longer.
 func (c *connection) overburdened() bool {
-	return c.patience > 0 && c.passing.lasts(max(c.of.taken, c.patience))
+	return c.patience > 0 && c.passing.lasts(max(c.of.idle, c.patience))
 }
 
 // answeredInTime notes that there is an answer, and says whether it has come in time.

@@ -199,7 +199,7 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	r = p.traces.begin(x, r)
 	p.meet(x, r)
 	p.partWith(x, r)
-	x.strict, x.taken = p.strictly(r), p.config.IdleTimeout
+	x.strict, x.idle = p.strictly(r), p.config.IdleTimeout
 	p.metrics.inFlight.Inc()
 	defer p.finish(x, r)
 	if err := p.serve(x, r); err != nil {
