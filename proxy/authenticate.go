@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"errors"
+	"log/slog"
 	"net/http"
 
 	"doorward/session"
@@ -41,7 +42,7 @@ func (p *Proxy) authenticate(x *exchange, r *http.Request) (*identity, error) {
 		return nil, err
 	}
 	x.onHead = func(h http.Header) { p.saveNewest(h, r, carried) }
-	s, err := p.refreshes.fresh(r.Context(), carried, asker{x, r})
+	s, err := p.refreshes.fresh(r.Context(), carried, func() []slog.Attr { return x.request(nil, r) })
 	if err != nil {
 		return nil, err
 	}

@@ -63,20 +63,6 @@ type renewal struct {
 	request []slog.Attr      // that it was made for, as the log tells it
 }
 
-// asker is a request that a session is to be fresh for.
-type asker struct {
-	x *exchange
-	r *http.Request
-}
-
-// attributes are what the log tells of the request, as it is now: a refresh may outlive it.
-func (a asker) attributes() []slog.Attr {
-	if a.x == nil {
-		return nil
-	}
-	return a.x.request(nil, a.r)
-}
-
 // Results of a refresh beside those that the provider has a part in: it was overtaken by a sign-out, another instance has made it, or none
 // can be made since Redis is away.
 const (
@@ -86,8 +72,9 @@ const (
 )
 
 // fresh gives the newest generation of a session, with a token that is good for a while or the best that is to be had. Its error is
-// errNoSession, or says that the token is dead and another cannot be had now, or that ctx ended.
-func (f *refresher) fresh(ctx context.Context, carried *session.Session, by asker) (*session.Session, error) {
+// errNoSession, or says that the token is dead and another cannot be had now, or that ctx ended. A refresh may outlive the request that it is made
+// for, of which the log is to tell what asker says now.
+func (f *refresher) fresh(ctx context.Context, carried *session.Session, asker func() []slog.Attr) (*session.Session, error) {
 	for {
 		s, err := f.current(carried)
 		if err != nil || !f.due(s) {
@@ -99,7 +86,7 @@ func (f *refresher) fresh(ctx context.Context, carried *session.Session, by aske
 		}
 		running, mine := f.generations.join(s)
 		if mine {
-			request := by.attributes()
+			request := asker()
 			f.background.run(func(work context.Context) { f.run(inTraceOf(ctx, work), s, request) })
 		}
 		if running == nil {

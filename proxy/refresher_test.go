@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"strings"
 	"sync"
@@ -78,6 +79,9 @@ func sessionWith(id string, left time.Duration) *session.Session {
 	}
 }
 
+// nobody asks, as the log tells it.
+func nobody() []slog.Attr { return nil }
+
 func TestNothingIsAskedBeforeATokenIsDue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := &standIn{}
@@ -87,12 +91,12 @@ func TestNothingIsAskedBeforeATokenIsDue(t *testing.T) {
 				t.Errorf("%v before its end it is due: %v", left, !due)
 			}
 		}
-		if got, err := f.fresh(t.Context(), s, asker{}); got != s || err != nil || p.asked.Load() != 0 {
+		if got, err := f.fresh(t.Context(), s, nobody); got != s || err != nil || p.asked.Load() != 0 {
 			t.Errorf("got %v, %v after %d requests", got, err, p.asked.Load())
 		}
 		without := sessionWith("s", -time.Hour)
 		without.RefreshToken = ""
-		if got, err := f.fresh(t.Context(), without, asker{}); got != without || err != nil || p.asked.Load() != 0 {
+		if got, err := f.fresh(t.Context(), without, nobody); got != without || err != nil || p.asked.Load() != 0 {
 			t.Errorf("without a refresh token: %v, %v", got, err)
 		}
 	})
@@ -125,7 +129,7 @@ func TestHowLongARefreshIsWaitedFor(t *testing.T) {
 					all.Go(func() {
 						time.Sleep(arrives)
 						began := time.Now()
-						got, err := f.fresh(t.Context(), s, asker{})
+						got, err := f.fresh(t.Context(), s, nobody)
 						if err != nil || (got.Generation == 1) != test.newest {
 							t.Errorf("request %d gets %+v, %v", i, got, err)
 						}
@@ -153,7 +157,7 @@ func TestManyRequestsOverTime(t *testing.T) {
 			var all sync.WaitGroup
 			for range 100 {
 				all.Go(func() {
-					got, err := f.fresh(t.Context(), s, asker{}) // all with the oldest cookie
+					got, err := f.fresh(t.Context(), s, nobody) // all with the oldest cookie
 					if err != nil || !time.Now().Before(got.TokenExpiresAt) {
 						t.Errorf("got %v, %v", got, err)
 					}
@@ -176,7 +180,7 @@ func TestPausesAfterFailures(t *testing.T) {
 		var tries []time.Time
 		for began := time.Now(); time.Since(began) < 2*time.Minute; time.Sleep(50 * time.Millisecond) {
 			before := p.asked.Load()
-			_, err := f.fresh(t.Context(), s, asker{})
+			_, err := f.fresh(t.Context(), s, nobody)
 			told, ok := errors.AsType[*failure](err)
 			if !ok || told.status != http.StatusBadGateway || told.header.Get("Retry-After") == "" {
 				t.Fatalf("got %v", err)
@@ -196,7 +200,7 @@ func TestPausesAfterFailures(t *testing.T) {
 		}
 		p.outcome = provider.Refreshed
 		time.Sleep(10 * time.Second)
-		if got, err := f.fresh(t.Context(), s, asker{}); err != nil || got.Generation != 1 {
+		if got, err := f.fresh(t.Context(), s, nobody); err != nil || got.Generation != 1 {
 			t.Errorf("afterwards: %v, %v", got, err)
 		}
 	})
@@ -228,7 +232,7 @@ func TestWhatAnOutcomeMeans(t *testing.T) {
 				f, s := newRefresher(t, p), sessionWith("s", test.left)
 				f.keep = test.keep
 				for range 3 {
-					_, err := f.fresh(t.Context(), s, asker{})
+					_, err := f.fresh(t.Context(), s, nobody)
 					got := "failure"
 					switch {
 					case err == nil:
@@ -259,11 +263,11 @@ func TestGivingUpARefresh(t *testing.T) {
 		f, s := newRefresher(t, p), sessionWith("s", -time.Second)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		_, err := f.fresh(ctx, s, asker{})
+		_, err := f.fresh(ctx, s, nobody)
 		if told, ok := errors.AsType[*failure](err); !ok || told.status != statusClientGone {
 			t.Errorf("got %v", err)
 		}
-		if got, err := f.fresh(t.Context(), s, asker{}); err != nil || got.Generation != 1 || p.asked.Load() != 1 {
+		if got, err := f.fresh(t.Context(), s, nobody); err != nil || got.Generation != 1 || p.asked.Load() != 1 {
 			t.Errorf("the next gets %v, %v after %d requests", got, err, p.asked.Load())
 		}
 	})
@@ -275,7 +279,7 @@ func TestEndlessRefresh(t *testing.T) {
 		p := &standIn{takes: time.Hour}
 		f, s := newRefresher(t, p), sessionWith("s", -time.Second)
 		began := time.Now()
-		_, err := f.fresh(t.Context(), s, asker{})
+		_, err := f.fresh(t.Context(), s, nobody)
 		if took := time.Since(began); took != refreshTimeout {
 			t.Errorf("it took %v: %v", took, err)
 		}
@@ -287,7 +291,7 @@ func TestPanicInARefresh(t *testing.T) {
 		p := &standIn{}
 		f, s := newRefresher(t, p), sessionWith("s", 20*time.Second)
 		f.renew = func(context.Context, *session.Session) renewal { panic("at the disco") }
-		if got, err := f.fresh(t.Context(), s, asker{}); got != s || err != nil {
+		if got, err := f.fresh(t.Context(), s, nobody); got != s || err != nil {
 			t.Errorf("got %v, %v", got, err)
 		}
 		f.background.tasks.Wait()
@@ -306,7 +310,7 @@ func TestRevokedDuringARefresh(t *testing.T) {
 		done := make(chan error)
 		for range 3 {
 			go func() {
-				_, err := f.fresh(t.Context(), s, asker{})
+				_, err := f.fresh(t.Context(), s, nobody)
 				done <- err
 			}()
 		}
@@ -329,30 +333,30 @@ func TestGenerationsOfOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := &standIn{outcome: provider.Ended}
 		f, s := newRefresher(t, p), sessionWith("s", -time.Second)
-		if _, err := f.fresh(t.Context(), s, asker{}); !errors.Is(err, errNoSession) {
+		if _, err := f.fresh(t.Context(), s, nobody); !errors.Is(err, errNoSession) {
 			t.Fatalf("got %v", err)
 		}
 		theirs := *sessionWith("s", time.Hour)
 		theirs.Generation, theirs.RefreshToken = 1, "theirs"
-		if got, err := f.fresh(t.Context(), &theirs, asker{}); got != &theirs || err != nil {
+		if got, err := f.fresh(t.Context(), &theirs, nobody); got != &theirs || err != nil {
 			t.Errorf("their generation: %v, %v", got, err)
 		}
-		if _, err := f.fresh(t.Context(), s, asker{}); !errors.Is(err, errNoSession) {
+		if _, err := f.fresh(t.Context(), s, nobody); !errors.Is(err, errNoSession) {
 			t.Errorf("ours afterwards: %v", err)
 		}
 		// It is refreshed here in its turn, and then ours of the same height is of another branch.
 		p.outcome = provider.Refreshed
 		time.Sleep(2 * time.Hour)
-		next, err := f.fresh(t.Context(), &theirs, asker{})
+		next, err := f.fresh(t.Context(), &theirs, nobody)
 		if err != nil || next.Generation != 2 {
 			t.Fatalf("their next generation: %v, %v", next, err)
 		}
-		if got, err := f.fresh(t.Context(), s, asker{}); got != next || err != nil {
+		if got, err := f.fresh(t.Context(), s, nobody); got != next || err != nil {
 			t.Errorf("ours is an older one: %v, %v", got, err)
 		}
 		branch := *next
 		branch.RefreshToken = "of another branch"
-		if got, err := f.fresh(t.Context(), &branch, asker{}); got != &branch || err != nil {
+		if got, err := f.fresh(t.Context(), &branch, nobody); got != &branch || err != nil {
 			t.Errorf("a branch: %v, %v", got, err)
 		}
 		if l := f.generations.of(&branch); l.place != nil {
@@ -369,7 +373,7 @@ func TestJoiningTooLate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := &standIn{}
 		f, s := newRefresher(t, p), sessionWith("s", -time.Second)
-		if _, err := f.fresh(t.Context(), s, asker{}); err != nil {
+		if _, err := f.fresh(t.Context(), s, nobody); err != nil {
 			t.Fatal(err)
 		}
 		if running, mine := f.generations.join(s); running != nil || mine {
@@ -415,11 +419,11 @@ func TestGenerationOfAnotherDuringARefresh(t *testing.T) {
 			}
 			return oursIsSpent.renew(ctx, s)
 		}
-		go f.fresh(t.Context(), s, asker{})
+		go f.fresh(t.Context(), s, nobody)
 		time.Sleep(500 * time.Millisecond)
 		theirs := *sessionWith("s", -time.Second)
 		theirs.Generation, theirs.RefreshToken = 1, "theirs"
-		if got, err := f.fresh(t.Context(), &theirs, asker{}); err != nil || got.Generation != 2 {
+		if got, err := f.fresh(t.Context(), &theirs, nobody); err != nil || got.Generation != 2 {
 			t.Errorf("got %v, %v", got, err)
 		}
 		if oursIsSpent.asked.Load() != 1 || theirsIsGood.asked.Load() != 1 {
@@ -443,10 +447,10 @@ func TestRememberedGenerationsAreBounded(t *testing.T) {
 			}
 			return p.renew(ctx, s)
 		}
-		go f.fresh(t.Context(), sessionWith("held", -time.Second), asker{})
+		go f.fresh(t.Context(), sessionWith("held", -time.Second), nobody)
 		synctest.Wait()
 		for i := range 50 {
-			if _, err := f.fresh(t.Context(), sessionWith(fmt.Sprintf("s-%02d", i), -time.Second), asker{}); err != nil {
+			if _, err := f.fresh(t.Context(), sessionWith(fmt.Sprintf("s-%02d", i), -time.Second), nobody); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -471,10 +475,10 @@ func TestRememberedGenerationsEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newRefresher(t, &standIn{})
 		for i := range 5 {
-			f.fresh(t.Context(), sessionWith(fmt.Sprint(i), -time.Second), asker{})
+			f.fresh(t.Context(), sessionWith(fmt.Sprint(i), -time.Second), nobody)
 		}
 		time.Sleep(13 * time.Hour)
-		f.fresh(t.Context(), sessionWith("last", -time.Second), asker{})
+		f.fresh(t.Context(), sessionWith("last", -time.Second), nobody)
 		if n := len(f.generations.lineages); n != 1 {
 			t.Errorf("%d sessions are remembered", n)
 		}
@@ -491,7 +495,7 @@ func BenchmarkFreshWhenNothingIsDue(b *testing.B) {
 		},
 		"never refreshed": func(*refresher) *session.Session { return sessionWith("s", time.Hour) },
 		"refreshed before": func(f *refresher) *session.Session {
-			s, err := f.fresh(b.Context(), sessionWith("s", -time.Second), asker{})
+			s, err := f.fresh(b.Context(), sessionWith("s", -time.Second), nobody)
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -499,7 +503,7 @@ func BenchmarkFreshWhenNothingIsDue(b *testing.B) {
 		},
 		"with an older cookie": func(f *refresher) *session.Session {
 			s := sessionWith("s", -time.Second)
-			if _, err := f.fresh(b.Context(), s, asker{}); err != nil {
+			if _, err := f.fresh(b.Context(), s, nobody); err != nil {
 				b.Fatal(err)
 			}
 			return s
@@ -511,7 +515,7 @@ func BenchmarkFreshWhenNothingIsDue(b *testing.B) {
 			b.ReportAllocs()
 			b.RunParallel(func(pb *testing.PB) {
 				for pb.Next() {
-					if _, err := f.fresh(ctx, s, asker{}); err != nil {
+					if _, err := f.fresh(ctx, s, nobody); err != nil {
 						b.Fatal(err)
 					}
 				}
