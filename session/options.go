@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 )
@@ -132,20 +133,12 @@ func checkSecrets(secrets [][]byte) (problems []error) {
 		switch {
 		case len(secret) < minSecret:
 			problems = append(problems, fmt.Errorf("DOORWARD_COOKIE_SECRETS: secret %d has %d bytes, it needs %d; doorward secret prints a fresh one", i+1, len(secret), minSecret))
-		case distinctBytes(secret) < 8:
+		case len(slices.Compact(slices.Sorted(slices.Values(secret)))) < 8:
 			// 32 random bytes hold about 30 distinct ones, and fewer than 8 never.
 			problems = append(problems, fmt.Errorf("DOORWARD_COOKIE_SECRETS: secret %d is a pattern, not random; doorward secret prints a fresh one", i+1))
 		}
 	}
 	return problems
-}
-
-func distinctBytes(b []byte) int {
-	seen := map[byte]bool{}
-	for _, c := range b {
-		seen[c] = true
-	}
-	return len(seen)
 }
 
 // checkName wants a token (RFC 6265 4.1.1) whose prefix browsers will accept (RFC 6265bis 4.1.3, where case does not
