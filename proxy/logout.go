@@ -116,15 +116,16 @@ func (p *Proxy) leave(x *exchange, r *http.Request, everywhere bool) error {
 	if !nobody {
 		s, x.cause = p.endTokens(s)
 	}
-	ends := err == nil || everywhere
-	if ends {
-		p.end(x, s, everywhere)
+	if everywhere {
+		x.cause = errors.Join(x.cause, p.sessions.RevokeSubject(s.Issuer, s.Subject))
 	}
 	kind, location := p.afterSignOut(x, r, s)
 	if everywhere {
 		kind = logoutEverywhere
 	}
-	if ends {
+	if err == nil || everywhere {
+		x.belongsTo(s)
+		p.loops.arrived(s.ID)
 		p.loggedOut(x, r, kind)
 	}
 	x.redirect(location)
@@ -163,15 +164,6 @@ func (p *Proxy) replaceSession(r *http.Request, login *session.Login, s *session
 	default:
 		_ = p.sessions.Replace(before)
 		p.refreshes.generations.forget(before.ID)
-	}
-}
-
-// end notes that a session has ended, and ends all of the person's where that is asked for.
-func (p *Proxy) end(x *exchange, s *session.Session, everywhere bool) {
-	x.belongsTo(s)
-	p.loops.arrived(s.ID)
-	if everywhere {
-		x.cause = errors.Join(x.cause, p.sessions.RevokeSubject(s.Issuer, s.Subject))
 	}
 }
 
