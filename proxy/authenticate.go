@@ -47,7 +47,7 @@ func (p *Proxy) authenticate(x *exchange, r *http.Request) (*identity, error) {
 		return nil, err
 	}
 	x.belongsTo(s)
-	x.connection.session(carried, s)
+	x.connection.cameWith(carried, s)
 	p.sessions.Used(s)
 	return &identity{session: s}, nil
 }

@@ -44,7 +44,7 @@ func (p *Proxy) authenticateBearer(x *exchange, r *http.Request, token string) (
 	}
 	s.ExpiresAt = person.TokenExpiry
 	x.user = s.User
-	x.connection.session(nil, s)
+	x.connection.cameWith(nil, s)
 	result := "ok"
 	if remembered {
 		result = "cached"

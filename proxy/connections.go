@@ -107,8 +107,8 @@ func newConnections() *connections {
 	return c
 }
 
-// session notes what session a request came with, and its newest generation.
-func (c *connection) session(carried, newest *session.Session) { c.carried, c.known = carried, newest }
+// cameWith notes what session a request came with, and its newest generation.
+func (c *connection) cameWith(carried, newest *session.Session) { c.carried, c.known = carried, newest }
 
 // move notes that bytes have passed.
 func (c *connection) move() {

@@ -49,7 +49,7 @@ func (w *watched) open(rules ...*access.Route) (*exchange, context.Context) {
 	x := newExchange(httptest.NewRecorder(), r)
 	x.rules = w.rules.Load()
 	x.connection.seals = w.sessions.Seals()
-	x.connection.session(w.session, w.session)
+	x.connection.cameWith(w.session, w.session)
 	if len(rules) > 0 {
 		x.connection.rule = rules[0]
 	}
@@ -115,7 +115,7 @@ func TestConnectionsAreAskedAboutTogether(t *testing.T) {
 		for range 10 * maxAsking {
 			r := httptest.NewRequest(http.MethodGet, "/", nil)
 			x := newExchange(httptest.NewRecorder(), r)
-			x.connection.session(&session.Session{}, &session.Session{})
+			x.connection.cameWith(&session.Session{}, &session.Session{})
 			c.begin(x, r)
 		}
 		asked := make(chan *connection, 100*maxAsking)
@@ -297,7 +297,7 @@ func TestConnectionsThatCannotBeJudged(t *testing.T) {
 		r := httptest.NewRequest(http.MethodGet, "/", nil)
 		x := newExchange(httptest.NewRecorder(), r)
 		x.connection.seals = w.sessions.Seals()
-		x.connection.session(w.session, nil)
+		x.connection.cameWith(w.session, nil)
 		ctx := w.connections.begin(x, r).Context()
 		w.endsAfter(time.Now(), x, ctx, 0, cutBroken)
 	})
