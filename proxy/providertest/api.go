@@ -14,7 +14,7 @@ const APIClient = "robot-1"
 // APIToken issues a person's access token to an API client: a JWT as RFC 9068 2 has it, for [Audience], with the person's claims.
 func (p *Provider) APIToken(subject string) string {
 	claims := p.apiClaims(subject)
-	j := newJWT(p.signingKey(), "RS256", claims)
+	j := newJWT(p.signingKey(), claims)
 	j.Header["typ"] = "at+jwt"
 	for _, m := range p.mutations {
 		if m.APIToken != nil {

@@ -121,7 +121,7 @@ func UserinfoRefusals() []Mutation {
 func signedUserinfo(bend func(*Provider, *JWT)) func(*Provider, *Answer) {
 	return func(p *Provider, a *Answer) {
 		a.Members["iss"], a.Members["aud"] = p.Issuer, ClientID
-		j := newJWT(p.signingKey(), "RS256", a.Members)
+		j := newJWT(p.signingKey(), a.Members)
 		bend(p, j)
 		a.Body = []byte(j.Compact())
 		a.Header.Set("Content-Type", "application/jwt")

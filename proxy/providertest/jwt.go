@@ -27,9 +27,9 @@ type JWT struct {
 	Finish func(compact string) string
 }
 
-// newJWT makes a token of the claims for the key, with its identifier in the header.
-func newJWT(k *Key, algorithm string, claims map[string]any) *JWT {
-	return &JWT{Header: map[string]any{"alg": algorithm, "kid": k.ID}, Claims: claims, Key: k}
+// newJWT makes a token of the claims for the key, an RSA one, with its identifier in the header.
+func newJWT(k *Key, claims map[string]any) *JWT {
+	return &JWT{Header: map[string]any{"alg": "RS256", "kid": k.ID}, Claims: claims, Key: k}
 }
 
 // Compact is the token in its compact form (RFC 7515 7.1).

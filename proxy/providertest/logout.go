@@ -51,7 +51,7 @@ func (p *Provider) LogoutToken(subject, sid string) string {
 			claims[name] = value
 		}
 	}
-	j := newJWT(p.signingKey(), "RS256", claims)
+	j := newJWT(p.signingKey(), claims)
 	for _, m := range p.mutations {
 		if m.LogoutToken != nil {
 			m.LogoutToken(p, j)

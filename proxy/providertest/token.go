@@ -111,7 +111,7 @@ func (p *Provider) accessToken(g *grant) string {
 	if g.user.Groups != nil {
 		claims["groups"] = g.user.Groups
 	}
-	j := newJWT(p.signingKey(), "RS256", claims)
+	j := newJWT(p.signingKey(), claims)
 	j.Header["typ"] = "at+jwt"
 	for _, m := range p.mutations {
 		if m.AccessToken != nil {
@@ -138,7 +138,7 @@ func (p *Provider) idToken(g *grant, accessToken string) string {
 	if g.acr != "" {
 		claims["acr"] = g.acr
 	}
-	j := newJWT(p.signingKey(), "RS256", claims)
+	j := newJWT(p.signingKey(), claims)
 	for _, m := range p.mutations {
 		if m.IDToken != nil {
 			m.IDToken(p, j)
