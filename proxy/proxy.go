@@ -261,8 +261,10 @@ func (p *Proxy) Drain() { p.draining.Store(true) }
 
 // partWith asks a client to open another connection for its next request, once this process is to end: a server in front that keeps
 // connections would else send on one of them just as it is closed. HTTP/2 has a frame for that (GOAWAY), which net/http sends instead.
+// In HTTP/1.0 each connection has one request: net/http takes a Transfer-Encoding out of it unseen, so that where a server in front went by
+// that, what follows is not a second request (RFC 9112 6.1).
 func (p *Proxy) partWith(x *exchange, r *http.Request) {
-	if p.draining.Load() && !isWebSocket(r) {
+	if !r.ProtoAtLeast(1, 1) || p.draining.Load() && !isWebSocket(r) {
 		x.Header().Set("Connection", "close")
 	}
 }
