@@ -3,6 +3,7 @@ package access
 import (
 	"errors"
 	"net/url"
+	"runtime"
 	"strings"
 	"testing"
 )
@@ -268,5 +269,31 @@ func TestManyReadingsOfAShortPathAreRefused(t *testing.T) {
 	_, err := compile(t, "/ public").Route("GET", "h", "/a;b%2F.%20/%5cc//%252e;d%00x%23y")
 	if err == nil || !strings.Contains(err.Error(), "more ways than") {
 		t.Error(err)
+	}
+}
+
+// A path of some bytes that many servers read in many ways costs whoever sends it little, and must not cost us much.
+func TestManyReadingsCostLittle(t *testing.T) {
+	p := compile(t, "/ authenticated\n/admin/ group:Admin\n/{a}/x/ user:{a}\n/füß/ group:A")
+	for name, test := range map[string]struct {
+		path string
+		most uint64 // KiB
+	}{
+		"look-alike characters":  {"/" + strings.Repeat("%EF%BD%81", 1000), 1000},
+		"look-alike percent":     {"/" + strings.Repeat("%EF%BC%85", 1000), 1000},
+		"one of each, and again": {`/zz/%EF%AC%83:$.25%EF%AC%83:$%EF%AC%83\%25;%2e2f.%3bx%ef%bc%8f%E2%80%8B%ff%ff%c0%af25%EF%AC%83%25%ff%3bx%00;25%2525%2F.%E2%80%8B%3b%2e%2e`, 1500},
+	} {
+		t.Run(name, func(t *testing.T) {
+			const times = 20
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			for range times {
+				_, _ = p.Route("GET", "h", test.path)
+			}
+			runtime.ReadMemStats(&after)
+			if took := (after.TotalAlloc - before.TotalAlloc) / times >> 10; took > test.most {
+				t.Errorf("it takes %d KiB, more than %d", took, test.most)
+			}
+		})
 	}
 }
