@@ -30,9 +30,9 @@ func (e *AmbiguousPathError) Error() string {
 	return fmt.Sprintf("reading the path: %s reads it as %s, and %s", e.Meaning, e.Read, differs)
 }
 
-// The bounds of what is read of one path. Honest paths have a handful of readings.
+// The bounds of what is read of one path. Honest paths have a handful of readings, the oddest two dozen.
 const (
-	maxReadings     = 256
+	maxReadings     = 64
 	maxReadingBytes = 64 << 10
 )
 
