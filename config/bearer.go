@@ -32,10 +32,24 @@ func checkBearerTokens(c *Config) Problems {
 }
 
 // bearerNotes: the provider must mark access tokens as such where it issues ID
-// tokens for the same audience (RFC 9068 2.1).
+// tokens for the same audience (RFC 9068 2.1). And what a session's token
+// opens here, whoever was sent it opens as well.
 func (c *Config) bearerNotes() []string {
-	if !c.AcceptsBearerTokens() || !slices.Contains(c.Audience, c.ClientID) {
+	if !c.AcceptsBearerTokens() {
 		return nil
 	}
-	return []string{Prefix + "_AUDIENCE names the client itself: API clients' JWTs are accepted only where the provider gives them the typ at+jwt, as ID tokens are for that audience, too"}
+	var notes []string
+	if slices.Contains(c.Audience, c.ClientID) {
+		notes = append(notes, Prefix+"_AUDIENCE names the client itself: API clients' JWTs are accepted only where the provider gives them the typ at+jwt, as ID tokens are for that audience, too")
+	}
+	upstreams, _ := c.upstreams()
+	for _, u := range upstreams {
+		other := slices.ContainsFunc(upstreams, func(o Upstream) bool { return o.Name() != u.Name() })
+		if other && u.Token != "none" {
+			notes = append(notes, Prefix+"_UPSTREAMS: "+u.Name()+" is sent people's access tokens, with which it can ask here for what others serve, as these people and until the tokens expire; "+
+				"write token=none for it, or "+Prefix+"_BEARER_TOKENS=false, unless all upstreams may do what people may")
+			break
+		}
+	}
+	return notes
 }

@@ -61,3 +61,32 @@ func TestAudienceThatIsTheClientIsNoted(t *testing.T) {
 		}
 	}
 }
+
+// What one upstream is sent, it may bring back for what another serves.
+func TestTokensThatUpstreamsMayBringBack(t *testing.T) {
+	for name, test := range map[string]struct {
+		upstreams, audience string
+		without             bool // BEARER_TOKENS
+		noted               bool
+	}{
+		"two":                  {"/ http://127.0.0.1:8080\n/wiki/ http://127.0.0.1:8081", "api", false, true},
+		"one of two gets none": {"/ http://127.0.0.1:8080 token=none\n/wiki/ http://127.0.0.1:8081", "api", false, true},
+		"none gets any":        {"/ http://127.0.0.1:8080 token=none\n/wiki/ http://127.0.0.1:8081 token=none", "api", false, false},
+		"one":                  {"http://127.0.0.1:8080", "api", false, false},
+		"one by two patterns":  {"/ http://127.0.0.1:8080\n/wiki/ http://127.0.0.1:8080", "api", false, false},
+		"no tokens of clients": {"/ http://127.0.0.1:8080\n/wiki/ http://127.0.0.1:8081", "api", true, false},
+		"no audience":          {"/ http://127.0.0.1:8080\n/wiki/ http://127.0.0.1:8081", "", false, false},
+	} {
+		c := config.Defaults()
+		c.Upstreams = test.upstreams
+		if test.audience != "" {
+			c.Audience = []string{test.audience}
+		}
+		if test.without {
+			c.BearerTokens = new(false)
+		}
+		if got := strings.Contains(strings.Join(c.Notes(), "\n"), "people's access tokens"); got != test.noted {
+			t.Errorf("%s: noted is %v", name, got)
+		}
+	}
+}
