@@ -107,7 +107,7 @@ func (c *quietConn) Read(b []byte) (int, error) {
 }
 
 // receive reads what is in the socket, or says that it waits. Whether a request has taken the token is asked before bytes leave the socket, since
-// whoever writes looks there: what the token is back for has come after that look.
+// whoever writes looks there: what the token is back for has come after that look, and while it is not, what is there stays there.
 func (c *quietConn) receive(fd uintptr) (done bool) {
 	due := c.stopWaiting()
 	if !due {
@@ -116,7 +116,7 @@ func (c *quietConn) receive(fd uintptr) (done bool) {
 		}
 		due = c.stopWaiting()
 	}
-	n, err := receive(fd, c.into)
+	n, err := receive(fd, c.into, !due)
 	switch {
 	case errors.Is(err, syscall.EAGAIN):
 		c.waiting = !c.records.within()

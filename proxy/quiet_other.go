@@ -5,4 +5,4 @@ package proxy
 import "errors"
 
 // receive is not called here: fasttransport.CanListen is false.
-func receive(uintptr, []byte) (int, error) { return 0, errors.ErrUnsupported }
+func receive(uintptr, []byte, bool) (int, error) { return 0, errors.ErrUnsupported }
