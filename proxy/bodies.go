@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"errors"
 	"io"
 	"net/http"
 	"sync"
@@ -17,11 +18,19 @@ type clientBody struct {
 	reading       sync.Mutex
 	passing       bool // what was read, to the upstream; under reading
 	ended, broken atomic.Bool
+
+	held    []byte                  // what was read, of a small one; under reading
+	sending atomic.Pointer[sending] // the latest of a small one
 }
 
 func (b *clientBody) Read(p []byte) (int, error) {
 	b.reading.Lock()
 	defer b.reading.Unlock()
+	return b.read(p)
+}
+
+// read is for one reader at a time.
+func (b *clientBody) read(p []byte) (int, error) {
 	if b.ended.Load() {
 		return 0, io.EOF
 	}
@@ -52,6 +61,44 @@ func (b *clientBody) passed() {
 		b.passing = false
 	}
 }
+
+// maxHeld is how large a body may be that is held while it is sent, in bytes, to be sent again over another connection when the upstream closes the
+// first one just then. It is not waited for.
+const maxHeld = 16 << 10
+
+// sending is one try at sending a small body. The next one begins with what this one has read, and this one reads no more: the Transport that
+// gave it up may still be at it.
+type sending struct {
+	of   *clientBody
+	sent int // of what is held
+}
+
+// sendAgain is an [http.Request.GetBody].
+func (b *clientBody) sendAgain() (io.ReadCloser, error) {
+	s := &sending{of: b}
+	b.sending.Store(s)
+	return s, nil
+}
+
+func (s *sending) Read(p []byte) (n int, err error) {
+	b := s.of
+	b.reading.Lock()
+	defer b.reading.Unlock()
+	if b.sending.Load() != s {
+		return 0, errors.New("the body is being sent again, or its request is over")
+	}
+	if s.sent < len(b.held) {
+		n = copy(p, b.held[s.sent:])
+	} else {
+		n, err = b.read(p)
+		b.held = append(b.held, p[:n]...)
+	}
+	s.sent += n
+	return n, err
+}
+
+// Close leaves the client's body to net/http.
+func (s *sending) Close() error { return nil }
 
 // giveUp is for a body that the upstream did not wait for: whoever still reads it is stopped, and the client gets a moment to send the
 // rest, for which net/http would wait for ever. The connection ends with it.

@@ -3,7 +3,10 @@ package proxy
 import (
 	"io"
 	"net/http"
+	"strings"
 	"testing"
+	"testing/iotest"
+	"testing/synctest"
 )
 
 // closing is a body of net/http's that is closed as soon as it has been read, because its answer is there.
@@ -29,5 +32,54 @@ func TestBodyEndsOnce(t *testing.T) {
 	}
 	if b.broken.Load() {
 		t.Error("it is said to be broken")
+	}
+}
+
+// A small body that is sent again is sent whole, however much of it was read before, and nothing of it goes to whoever was told to send it first.
+func TestBodyThatIsSentAgain(t *testing.T) {
+	const text = "a few words"
+	for read := range len(text) + 1 {
+		b := &clientBody{ReadCloser: io.NopCloser(iotest.OneByteReader(strings.NewReader(text))), connection: &connection{}}
+		first, _ := b.sendAgain()
+		for range read {
+			first.Read(make([]byte, 8))
+		}
+		first.Close()
+		second, _ := b.sendAgain()
+		if n, err := first.Read(make([]byte, 8)); n != 0 || err == nil || err == io.EOF {
+			t.Errorf("after %d bytes the first reads %d more: %v", read, n, err)
+		}
+		if got, err := io.ReadAll(second); string(got) != text || err != nil {
+			t.Errorf("after %d bytes the second reads %q: %v", read, got, err)
+		}
+	}
+}
+
+// The Transport that gave a connection up may be reading still, from a client that takes its time.
+func TestBodyThatIsSentAgainWhileItIsRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		body, client := io.Pipe()
+		b := &clientBody{ReadCloser: body, connection: &connection{}}
+		first, _ := b.sendAgain()
+		go io.Copy(io.Discard, first)
+		client.Write([]byte("a few "))
+		synctest.Wait() // for the rest
+		second, _ := b.sendAgain()
+		go func() {
+			client.Write([]byte("words"))
+			client.Close()
+		}()
+		if got, err := io.ReadAll(second); string(got) != "a few words" || err != nil {
+			t.Errorf("the second reads %q: %v", got, err)
+		}
+	})
+}
+
+func TestBodyIsNotReadAfterItsRequest(t *testing.T) {
+	b := &clientBody{ReadCloser: io.NopCloser(strings.NewReader("x")), connection: &connection{}}
+	sending, _ := b.sendAgain()
+	b.sending.Store(nil)
+	if n, err := sending.Read(make([]byte, 8)); n != 0 || err == nil || err == io.EOF {
+		t.Errorf("it reads %d bytes: %v", n, err)
 	}
 }

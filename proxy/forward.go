@@ -44,6 +44,11 @@ func (p *Proxy) forward(x *exchange, r *http.Request, route *access.Route, who *
 	x.connection.patience = u.Timeout
 	in := p.connections.begin(x, r)
 	in.Body = &d.body // of a copy: net/http looks at its own request's body when it answers
+	if 0 < r.ContentLength && r.ContentLength <= maxHeld {
+		in.Body, _ = d.body.sendAgain()
+		in.GetBody = d.body.sendAgain
+		defer d.body.sending.Store(nil)
+	}
 	in.Header = decisive(r)
 	d.proxy = p.reverseProxy(d)
 	d.answer = answerFilter{d, x, p, r.ProtoAtLeast(1, 1)}
@@ -66,6 +71,7 @@ type delivery struct {
 	rest     upstreamBody // the body of the upstream's answer
 	route    *access.Route
 	upstream *upstream
+	kept     *quietConn // the connection to it, where that was another's before
 	path     string
 	failed   error
 
@@ -179,7 +185,12 @@ func (d *delivery) ask(r *http.Request) (*http.Response, error) {
 	if r.Body == nil {
 		d.x.connection.awaitAnswer() // else at its end
 	}
-	answer, err := d.upstream.transport.RoundTrip(onlyWhenQuiet(r))
+	r = d.onlyWhenQuiet(r)
+	answer, err := d.upstream.transport.RoundTrip(r)
+	for err != nil && d.unwritten() && r.Context().Err() == nil && (r.Body == nil || r.GetBody != nil) {
+		r = again(r) // net/http sends anew only what may be sent twice, and cannot know that this was not sent at all
+		answer, err = d.upstream.transport.RoundTrip(r)
+	}
 	if d.x.connection.answeredInTime() {
 		return answer, err
 	}
@@ -187,6 +198,15 @@ func (d *delivery) ask(r *http.Request) (*http.Response, error) {
 		_ = answer.Body.Close()
 	}
 	return nil, errOverdue
+}
+
+// again is a request whose body, if it has one, begins anew.
+func again(r *http.Request) *http.Request {
+	next := *r
+	if r.Body != nil {
+		next.Body, _ = r.GetBody() // which does not fail
+	}
+	return &next
 }
 
 // answerFilter cleans informational answers (103 Early Hints), which ReverseProxy passes on without asking

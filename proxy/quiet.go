@@ -233,15 +233,16 @@ func (r *records) pass(b []byte) {
 }
 
 // onlyWhenQuiet has a request wait until the connection that it was given is quiet. ReverseProxy has put a trace into its context already.
-func onlyWhenQuiet(r *http.Request) *http.Request {
+func (d *delivery) onlyWhenQuiet(r *http.Request) *http.Request {
 	if trace := httptrace.ContextClientTrace(r.Context()); trace != nil {
-		trace.GotConn = awaitQuiet
+		trace.GotConn = d.awaitQuiet
 		return r
 	}
-	return r.WithContext(httptrace.WithClientTrace(r.Context(), &httptrace.ClientTrace{GotConn: awaitQuiet}))
+	return r.WithContext(httptrace.WithClientTrace(r.Context(), &httptrace.ClientTrace{GotConn: d.awaitQuiet}))
 }
 
-func awaitQuiet(got httptrace.GotConnInfo) {
+func (d *delivery) awaitQuiet(got httptrace.GotConnInfo) {
+	d.kept = nil
 	conn := got.Conn
 	secured, isTLS := conn.(*tls.Conn)
 	if isTLS {
@@ -252,7 +253,11 @@ func awaitQuiet(got httptrace.GotConnInfo) {
 		return // many requests at a time
 	}
 	if c.given { // got.Reused also is a connection that was only kept, where tickets of TLS may yet arrive
+		d.kept = c
 		c.take()
 	}
 	c.given = true
 }
+
+// unwritten says whether a request failed before anything of it was written, on a connection that had been another's before.
+func (d *delivery) unwritten() bool { return d.kept != nil && d.kept.taken.Load() }
