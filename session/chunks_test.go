@@ -212,6 +212,30 @@ func TestChunksOfTwoSessionsNeverJoin(t *testing.T) {
 	}
 }
 
+// The same value in another number of cookies, each as long as it has to be.
+func TestAValueIsCutInOneWay(t *testing.T) {
+	m, b := newManager(t, large), newBrowser(t)
+	b.login(m, newSession("alice", 6000))
+	j := m.names.scan([]string{b.header()})
+	c, ok := j.chunks()
+	if !ok || c.count != 3 {
+		t.Fatalf("wanted three cookies, got %d", c.count)
+	}
+	for count := 1; count <= maxChunks; count++ {
+		again, values := chunks{count: count, mark: c.mark, joined: c.joined}, map[string]string{}
+		for i, value := range again.cut() {
+			values[m.names.chunk(i)] = value
+		}
+		if count == c.count {
+			if _, err := m.Get(withCookies(header(values))); err != nil {
+				t.Errorf("in %d cookies as before: %v", count, err)
+			}
+			continue
+		}
+		none(t, m, fmt.Sprintf("in %d cookies", count), header(values))
+	}
+}
+
 func TestCountIsCheckedFirst(t *testing.T) {
 	m, b := newManager(t), newBrowser(t)
 	b.login(m, newSession("alice", 0))
