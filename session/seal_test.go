@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
 )
 
 // secrets sets the cookie secrets, by their seeds.
@@ -112,6 +113,29 @@ func TestCookiesTellNothing(t *testing.T) {
 	}
 }
 
+// What an older version sealed opens, or an update would sign everybody out, and two versions side by side would do so by turns. Whoever changes
+// what is sealed, or how, gives that another format, and seals these anew.
+func TestWhatAnOlderVersionSealedOpens(t *testing.T) {
+	const (
+		stored   = "1.hZXO4Fln.AAAAADhtQ4C3PTBsJh2es-4UucUNFuUc8YH3Le8LeYlRA6STt541wQYALsarfM36QAeoUHERgKLYq0nnxwNBo5eKzLRsBY2hnqmdd1UBbHuSZApb00KKgSlX2wW74ip5VoQERKyWmyKh2NmnHapQrEcX8nJ7428cthfP2S7krsYVFVs0Vqvg"
+		deflated = "1.tE7fnYxO.AAAAADhtQ4AYhrWGTuwwU36bZGaOzruY8pXA9BbeC0-ODtfgb6WfUQhUeENGe18XBDcbxRInR3ayPEePle62-85sdbk6iarFYHIe8Oyt1E8DRpsfCzPVwJnTRt-vtFaRBQu-CWQhku3ywMltdfMpi8pgFHvk098J866aKZnfDNG-yNVacdPrMonMxo_9CSRiGPv05IC7GkNeHejt-BpX9zPnxf8WdeuUI9kLqxK_wWXMn1oxTDEx2yzUCwc_w"
+		login    = "AAAAADhtQ4DvuS0h6R3r_2EWw88d7E9MF8SN6NUXnHggqRGbyJB0HgQqMxSTdgeG1UymKl-GQSOH-SO4nIymcqvnAQc-m3VpgSgDcG8-6T7SaGyM1OiQ"
+	)
+	synctest.Test(t, func(t *testing.T) { // in which it is the moment when they were sealed
+		m := newManager(t, func(o *Options) { o.Audience = "https://issuer.example client" })
+		for name, cookie := range map[string]string{"stored": stored, "deflated": deflated} {
+			s, err := m.Get(withCookies(base + "=" + cookie))
+			if err != nil || s.User != "alice" || s.RefreshToken != "refresh" {
+				t.Errorf("%s: got %v", name, err)
+			}
+		}
+		l, err := m.FindLogin(withCookies(m.loginName("state")+"="+login), "state")
+		if err != nil || l.Nonce != "nonce" || l.ReturnTo != "/" {
+			t.Errorf("login: got %v", err)
+		}
+	})
+}
+
 func TestSealedLenIsExact(t *testing.T) {
 	s := newManager(t).sessions
 	for n := range 100 {
@@ -178,10 +202,13 @@ func TestOptionsAreChecked(t *testing.T) {
 		want   []string
 	}{
 		{"no secret", secrets(), []string{"DOORWARD_COOKIE_SECRETS", "doorward secret"}},
+		{"a list without a secret", func(o *Options) { o.Secrets = [][]byte{} }, []string{"DOORWARD_COOKIE_SECRETS is empty"}},
 		{"empty secret", func(o *Options) { o.Secrets = [][]byte{secret(1), {}} }, []string{"secret 2 has 0 bytes"}},
 		{"short secret", func(o *Options) { o.Secrets = [][]byte{secret(1)[:31]} }, []string{"secret 1 has 31 bytes, it needs 32"}},
 		{"pattern for a secret", func(o *Options) { o.Secrets = [][]byte{bytes.Repeat([]byte("secret"), 8)} }, []string{"secret 1 is a pattern"}},
 		{"__Host- on http", func(o *Options) { o.Secure = false }, []string{"DOORWARD_COOKIE_NAME", "use https"}},
+		{"__Host- for a domain", func(o *Options) { o.Domain = "example.com" }, []string{"DOORWARD_COOKIE_NAME", "DOORWARD_COOKIE_DOMAIN", "__Secure-"}},
+		{"__hoST- for a domain", func(o *Options) { o.Domain, o.CookieName = "example.com", "__hoST-x" }, []string{"DOORWARD_COOKIE_DOMAIN"}},
 		{"__sEcUre- on http", func(o *Options) { o.Secure, o.CookieName = false, "__sEcUre-x" }, []string{"DOORWARD_COOKIE_NAME"}},
 		{"no name", func(o *Options) { o.CookieName = "" }, []string{"DOORWARD_COOKIE_NAME"}},
 		{"name with a blank", func(o *Options) { o.CookieName = "a b" }, []string{"DOORWARD_COOKIE_NAME"}},
