@@ -117,6 +117,22 @@ func TestActivityIsBounded(t *testing.T) {
 	})
 }
 
+// What passes on a connection is noted all the time, and written to Redis now and then.
+func TestNotedUseIsNewsOnceInATenthOfTheLimit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, news := newActivity(10*time.Minute), 0
+		for range 10 * 60 {
+			if a.note("a") {
+				news++
+			}
+			time.Sleep(time.Second)
+		}
+		if news != renewals {
+			t.Errorf("within the limit it was news %d times, want %d", news, renewals)
+		}
+	})
+}
+
 // Without an idle limit nobody asks, so nothing is remembered.
 func TestActivityWithoutIdleLimit(t *testing.T) {
 	m, s := newManager(t), newSession("alice", 0)

@@ -2,6 +2,7 @@ package session
 
 import (
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -45,6 +46,29 @@ func TestRoundsAreForgotten(t *testing.T) {
 	}
 	if _, err := m.FindLogin(b.request(), "in another tab"); err != nil {
 		t.Error("the login of another tab is gone as well")
+	}
+}
+
+// Whoever goes round in circles carries one note, however often.
+func TestANoteReplacesTheOneBefore(t *testing.T) {
+	m, b := newManager(t), newBrowser(t)
+	for rounds := range 5 {
+		b.count(m, "/x", rounds)
+	}
+	if n := m.Rounds(b.request(), "/x"); n != 4 || len(b.cookies) != 1 {
+		t.Errorf("%d rounds in %d cookies; want 4 in one", n, len(b.cookies))
+	}
+}
+
+// Names are anybody's to make up: an answer clears no more of them than logins are looked at.
+func TestAnAnswerClearsNotesInBoundedNumber(t *testing.T) {
+	m, h := newManager(t), http.Header{}
+	var notes []string
+	for i := range 2 * maxLogins {
+		notes = append(notes, m.names.round+strconv.Itoa(i)+"=1")
+	}
+	if !m.ForgetRounds(h, withCookies(strings.Join(notes, "; "))) || len(h["Set-Cookie"]) != maxLogins {
+		t.Errorf("%d cookies are cleared, want %d", len(h["Set-Cookie"]), maxLogins)
 	}
 }
 
