@@ -51,6 +51,7 @@ func TestRevocationsReachWhatTheyName(t *testing.T) {
 		{"a user called like a sub", func(m *Manager, _ *Session) { m.RevokeUser(issuer, "alice") }, nil},
 		{"a person called like a user", func(m *Manager, _ *Session) { m.RevokeSubject(issuer, "alice@example.com") }, nil},
 		{"another issuer's session", func(m *Manager, _ *Session) { m.RevokeProviderSession("https://other", "1") }, nil},
+		{"another issuer's person without sid", func(m *Manager, _ *Session) { m.RevokeUnnamed("https://other", "alice") }, nil},
 		{"another issuer's person", func(m *Manager, _ *Session) { m.RevokeSubject("https://other", "alice") }, nil},
 		{"a session called like a person", func(m *Manager, _ *Session) { m.RevokeProviderSession(issuer, "alice") }, nil},
 		{"a session without a name", func(m *Manager, _ *Session) { m.RevokeProviderSession(issuer, "") }, nil},
@@ -115,6 +116,24 @@ func TestRevocationsAreRememberedAsLongAsASessionLives(t *testing.T) {
 		}
 		if _, err := m.Get(b.request()); !errors.Is(err, ErrExpired) {
 			t.Errorf("after its end: %v", err)
+		}
+	})
+}
+
+// What is forgotten too early would end everybody's sessions instead, since nothing is forgotten without that.
+func TestARevocationEndsNobodyElseLater(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newManager(t, func(o *Options) { o.MaxAge = time.Hour })
+		alice, bob, b := person("alice", "1"), person("bob", "2"), newBrowser(t)
+		b.login(m, bob)
+		time.Sleep(time.Nanosecond)
+		m.Revoke(alice)
+		for range 59 {
+			time.Sleep(time.Minute)
+			m.RevokeSubject(alice.Issuer, "somebody") // at which what is over is looked for
+			if _, err := m.Get(b.request()); err != nil {
+				t.Fatalf("after %v: %v", time.Since(bob.CreatedAt), err)
+			}
 		}
 	})
 }
