@@ -67,6 +67,24 @@ func TestOriginsAreNormalised(t *testing.T) {
 	}
 }
 
+// Plain http is for this machine alone, by whatever name: what only looks like one of its names may be anybody's.
+func TestPlainHTTPIsForLoopback(t *testing.T) {
+	for host, good := range map[string]bool{
+		"localhost": true, "LOCALHOST": true, "app.localhost": true, "127.0.0.1": true, "127.9.8.7": true, "[::1]": true,
+		"notlocalhost": false, "localhost.example.com": false, "127.0.0.1.example.com": false, "127.example.com": false,
+		"10.0.0.1": false, "192.168.1.1": false, "169.254.1.1": false, "0.0.0.0": false, "[::]": false, "[fe80::1]": false, "[fc00::1]": false, "app": false,
+	} {
+		c := valid()
+		c.PublicURL, c.IssuerURL, c.ProviderInternalURL = []string{"http://" + host}, "http://"+host, "http://"+host
+		ps, _ := errors.AsType[config.Problems](c.Validate())
+		for _, variable := range []string{"PUBLIC_URL", "ISSUER_URL", "PROVIDER_INTERNAL_URL"} {
+			if found := ps.Of(variable); (len(found) == 0) != good || !good && !strings.Contains(found[0].Wrong, "plain http beyond loopback") {
+				t.Errorf("%s at %s: %v", variable, host, found)
+			}
+		}
+	}
+}
+
 func TestCallbackAndLogoutURLs(t *testing.T) {
 	c := valid()
 	c.PublicURL = append(c.PublicURL, "https://b.example.com")
