@@ -353,6 +353,8 @@ var wrongValues = []struct {
 	{"ISSUER_URL", "http://id.example.com", "plain http", "INSECURE_PROVIDER_HTTP"},
 	{"ISSUER_URL", "https://id.example.com?a=b", "query", "https://id"},
 	{"ISSUER_URL", "https://id.example.com/#a", "fragment", "https://id"},
+	{"ISSUER_URL", "https://id.example.com/#", "fragment", "https://id"},
+	{"ISSUER_URL", "https://id.example.com/?", "query", "https://id"},
 	{"ISSUER_URL", "https://id.example.com/.well-known/openid-configuration", "discovery document", "alone"},
 	{"ISSUER_URL", " https://id.example.com", "blank", "take it off"},
 	{"ISSUER_URL", "'https://id.example.com'", "quotation marks", "without"},
@@ -389,6 +391,17 @@ var wrongValues = []struct {
 	{"AUTH_PARAMS", "redirect_uri=https://evil.example", "doorward's", "leave it out"},
 	{"AUTH_PARAMS", "code_challenge_method=plain", "doorward's", "leave it out"},
 	{"AUTH_PARAMS", "request_uri=x", "doorward's", "leave it out"},
+	{"AUTH_PARAMS", "client_secret=x", "doorward's", "leave it out"},
+	{"AUTH_PARAMS", "client_assertion=x", "doorward's", "leave it out"},
+	{"AUTH_PARAMS", "client_assertion_type=x", "doorward's", "leave it out"},
+	{"AUTH_PARAMS", "response_type=x", "doorward's", "leave it out"},
+	{"AUTH_PARAMS", "nonce=x", "doorward's", "leave it out"},
+	{"AUTH_PARAMS", "request=x", "doorward's", "leave it out"},
+	{"AUTH_PARAMS", "code_challenge=x", "doorward's", "leave it out"},
+	{"AUTH_PARAMS", "code_verifier=x", "doorward's", "leave it out"},
+	{"AUTH_PARAMS", "id_token_hint=x", "doorward's", "leave it out"},
+	{"AUTH_PARAMS", "response_mode=query", "doorward's", "DOORWARD_RESPONSE_MODE"},
+	{"AUTH_PARAMS", "client_id=other", "doorward's", "DOORWARD_CLIENT_ID"},
 	{"AUTH_PARAMS", "max_age=-1", "no number", "max_age=3600"},
 	{"AUTH_PARAMS", "max_age=1h", "no number", "max_age=3600"},
 	{"AUTH_PARAMS", "max_age=0,prompt=none", "nobody", "one of them"},
@@ -412,6 +425,7 @@ var wrongValues = []struct {
 	{"COOKIE_SECRETS", secretA + " " + secretA, "base64", "commas"},
 	{"COOKIE_SECRETS", secretA + ";" + secretA, "base64", "commas"},
 	{"COOKIE_SECRETS", secretA[:40], "32 bytes", "fresh"},
+	{"COOKIE_SECRETS", secretA[:42], "decodes to 31 bytes", "fresh"},
 	{"COOKIE_SECRETS", strings.Repeat("A", 43) + "=", "not random", "fresh"},
 	{"COOKIE_SECRETS", strings.Repeat("c2VjcmV0", 8), "not random", "fresh"},
 	{"COOKIE_SECRETS", secretA + "," + secretA, "secret 2 is there already", "fresh"},
@@ -740,7 +754,7 @@ func TestPortsThatAreNotOfKubernetesAreNoted(t *testing.T) {
 }
 
 func TestVariablesThatOnlyLookLikeKubernetesAreNot(t *testing.T) {
-	for _, name := range []string{"SERVICE_HOSTS", "PORTS", "PORT_X_TCP", "PORT_80_HTTP", "PORT_80", "SERVICEPORT", "XSERVICE_HOST_X"} {
+	for _, name := range []string{"SERVICE_HOSTS", "PORTS", "PORT_X_TCP", "PORT_80_HTTP", "PORT_80", "SERVICEPORT", "XSERVICE_HOST_X", "REDIS_HOST", "X_HOST"} {
 		if ps := problems(t, map[string]string{name: "1"}); len(ps) != 1 {
 			t.Errorf("%s: %v", name, ps)
 		}
