@@ -413,6 +413,32 @@ func TestSessionsInUseAreReadFromMemory(t *testing.T) {
 	}
 }
 
+// While Redis is away nobody may know who was signed out: what is known here counts for the grace, and then nobody has a session.
+func TestNobodyHasASessionAfterTheGrace(t *testing.T) {
+	for name, inRedis := range map[string]bool{"cookie": false, "redis": true} {
+		t.Run(name, func(t *testing.T) {
+			at := redistest.New(t)
+			m, b, s := overRedis(t, at, inRedis), newBrowser(t), newSession("alice", 0)
+			b.login(m, s)
+			if err := b.status(m); err != nil {
+				t.Fatal(err)
+			}
+			at.Kill()
+			eventually(t, "redis is away", func() bool { return !m.Reachable() })
+			if err, check := b.status(m), m.Check(s); err != nil || check != nil {
+				t.Errorf("within the grace: %v, %v", err, check)
+			}
+			m.redis.grace = 0
+			if err, check := b.status(m), m.Check(s); !errors.Is(err, ErrUnavailable) || !errors.Is(check, ErrUnavailable) {
+				t.Errorf("after the grace: %v, %v", err, check)
+			}
+			if _, _, err := m.BeginRefresh(t.Context(), s); !errors.Is(err, ErrUnavailable) {
+				t.Errorf("a refresh: %v", err)
+			}
+		})
+	}
+}
+
 // The grace is a matter of time alone.
 func TestHowLongWhatIsKnownCounts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
