@@ -328,6 +328,19 @@ func TestOurCookiesNeverArrive(t *testing.T) {
 	}
 }
 
+// Of a request that brings nothing but our cookies no Cookie header is left.
+func TestOurCookiesAloneNeverArrive(t *testing.T) {
+	s := newSite(t, nil)
+	ours := s.signedIn("alice").cookieHeader(s)
+	for _, path := range []string{"/x", "/public/x"} {
+		s.rawGet(path, "Cookie: "+ours)
+
+		if got, there := s.Upstream.last(t).Header["Cookie"]; there {
+			t.Errorf("%s: %d Cookie headers arrived", path, len(got))
+		}
+	}
+}
+
 // An upstream cannot replace our cookies or clear them: not in its answer, not in an informational one, not with an upgrade.
 func TestUpstreamCannotSetOurCookies(t *testing.T) {
 	for name, answer := range map[string]http.HandlerFunc{
@@ -354,6 +367,8 @@ func TestUpstreamCannotSetOurCookies(t *testing.T) {
 				w.Header().Add("Set-Cookie", ours+"="+canary+"; Path=/")
 				w.Header().Add("Set-Cookie", ours+"_1="+canary+"; Path=/")
 				w.Header().Add("Set-Cookie", "="+ours+"="+canary+"; Path=/")
+				w.Header().Add("Set-Cookie", ours+" = "+canary+"; Path=/") // browsers take the blanks off
+				w.Header().Add("Set-Cookie", "\t"+ours+"\t="+canary+"; Path=/")
 				w.Header().Add("Set-Cookie", "theirs=1; Path=/")
 				answer(w, r)
 			}
@@ -364,7 +379,7 @@ func TestUpstreamCannotSetOurCookies(t *testing.T) {
 
 			head := s.rawHead("GET", "/x", lines...)
 
-			if strings.Contains(head, ours+"=") || strings.Contains(head, canary) {
+			if strings.Contains(head, ours) || strings.Contains(head, canary) {
 				t.Errorf("the browser is told to set a cookie of ours:\n%s", head)
 			}
 			if !strings.Contains(head, "theirs=1") {
