@@ -886,6 +886,24 @@ func TestLoginDuringARefreshRevokesNothing(t *testing.T) {
 	b.api(s, "/y").wants(t, http.StatusOK)
 }
 
+// Somebody else's that fails is a session of its own at the provider, and nobody will hold its token.
+func TestFailedLoginOfSomebodyElseGivesBackItsToken(t *testing.T) {
+	bad := false
+	s := newLivingSite(t, nil, providertest.Mutation{Name: "groups-odd-later", IDToken: func(_ *providertest.Provider, j *providertest.JWT) {
+		if bad {
+			j.Claims["groups"] = 7
+		}
+	}})
+	b := s.signedIn("alice")
+	bad, b.Person = true, "bob"
+	b.walk(s.URL+"/oauth2/start?rd=/y").wants(t, http.StatusBadGateway)
+	s.Proxy.Rest()
+	b.api(s, "/y").wants(t, http.StatusOK)
+	if n := len(s.Provider.Revoked()); n != 1 {
+		t.Errorf("%d refresh tokens were revoked", n)
+	}
+}
+
 // Nor does a second login of the same person that fails.
 func TestFailedLoginRevokesNothingOfTheSessionThatThereIs(t *testing.T) {
 	bad := false
