@@ -4,6 +4,7 @@ package session
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"net/http"
@@ -343,7 +344,13 @@ func TestRedisHoldsNoSecrets(t *testing.T) {
 		if err != nil || ttl < 0 {
 			t.Errorf("%s never ends", key)
 		}
-		for _, secret := range []string{s.ID, s.Subject, s.Email, s.AccessToken[:20], s.RefreshToken, s.ProviderSession, "Cooper"} {
+		if left := time.Until(s.ExpiresAt).Milliseconds(); strings.HasPrefix(key, "test:session:") && ttl > left+1000 {
+			t.Errorf("the session is kept for %d ms, and is over in %d", ttl, left)
+		}
+		if !strings.HasPrefix(key, "test:") {
+			t.Errorf("%s lies beside what this installation may use", key)
+		}
+		for _, secret := range []string{s.ID, base64.RawURLEncoding.EncodeToString([]byte(s.ID)), s.Subject, s.Email, s.AccessToken[:20], s.RefreshToken, s.ProviderSession, "Cooper"} {
 			if strings.Contains(key+dump, secret) {
 				t.Errorf("%s shows %q", key, secret)
 			}
