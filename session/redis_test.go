@@ -249,6 +249,9 @@ func TestATokenIsSpentByOneInstance(t *testing.T) {
 	if !first || !again || spends(other, time.Minute) {
 		t.Error("it is not who was first that has it")
 	}
+	if left, err := at.Do("PTTL", one.redis.key("spent", "a")).AsInt64(); err != nil || left < 50_000 || left > 60_000 {
+		t.Errorf("it is kept from others for %d ms, %v", left, err)
+	}
 	other.GiveBack(t.Context(), "a")
 	if spends(other, time.Minute) {
 		t.Error("it was given back by another")
