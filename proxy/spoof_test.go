@@ -27,7 +27,8 @@ func spoofed() []string {
 		"X-Forwarded-For", "x_forwarded_for", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-Port", "X-Forwarded-Prefix",
 		"X-Forwarded-Server", "X-Forwarded-Uri", "X-Forwarded-Method", "X-Forwarded-Scheme", "X-Forwarded-Ssl", "Forwarded",
 		"X-Real-IP", "X_Real_IP", "True-Client-IP", "X-Original-URL", "X-Original-Method", "X-Rewrite-URL", "X-Client-Cert", "Proxy",
-		"X-HTTP-Method-Override", "X-Method-Override", "X-Request-Id",
+		"X-Client-IP", "X-Cluster-Client-IP", "CF-Connecting-IP", "CF_Connecting_IP",
+		"X-HTTP-Method-Override", "X-Method-Override", "X-Request-Id", "X_Request_Id",
 		"X-Corp-Role", "x-corp-role", "X_Corp_Role",
 	}
 }
