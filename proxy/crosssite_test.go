@@ -168,6 +168,24 @@ func TestWritesOfOtherSites(t *testing.T) {
 	}
 }
 
+// At a host that only a rule names, its own pages write, and those of the host where people sign in are another site's.
+func TestWritesAtAHostThatOnlyARuleNames(t *testing.T) {
+	s := newSite(t, func(c *config.Config) {
+		protectedWrites(c)
+		c.AccessRules += "\nother.test/ authenticated"
+	})
+	cookie := s.signedIn("alice").cookieHeader(s)
+	for origin, status := range map[string]int{"http://other.test": 200, s.URL: 403, "https://other.test": 403, "http://other.test:81": 403} {
+		p := s.raw("POST /x HTTP/1.1\r\nHost: other.test\r\nConnection: close\r\nCookie: " + cookie + "\r\nOrigin: " + origin + "\r\n\r\n")
+		if p.StatusCode != status {
+			t.Errorf("from %s it is answered %d, want %d", origin, p.StatusCode, status)
+		}
+	}
+	if got := s.Upstream.last(t).Header; got.Get("X-Forwarded-Host") != "other.test" || got.Get("X-Forwarded-Proto") != "http" {
+		t.Errorf("the upstream is told of host %q and scheme %q", got.Get("X-Forwarded-Host"), got.Get("X-Forwarded-Proto"))
+	}
+}
+
 // A session that lets COPY and MOVE write to a place speaks for no other site, wherever they read.
 func TestWritesOfOtherSitesByDestination(t *testing.T) {
 	s := newSite(t, protectedWrites)
