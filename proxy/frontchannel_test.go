@@ -321,6 +321,7 @@ func TestFrontChannelLogoutBySidOfARefresh(t *testing.T) {
 			}
 			isFrame(t, s, s.browser().request(http.MethodGet, s.frameAddress(s.Provider.Issuer, "late"), header, ""))
 			inSession(t, s, "the session", b.cookieHeader(s), false)
+			inSession(t, s, "the session by its cookies of before, which name no sid", before, false)
 		})
 	}
 }
