@@ -33,6 +33,7 @@ func TestReturnAddressKeepsWhatStaysHere(t *testing.T) {
 		"/group%2Fproject/-/issues#note_1": "/group%2Fproject/-/issues#note_1",
 		"/a%20b":                           "/a%20b",
 		`/files?path=C:\temp#D:\temp`:      `/files?path=C:\temp#D:\temp`,
+		"/x#/../y//z":                      "/x#/../y//z",
 		"/oauth2x":                         "/oauth2x",
 		"https://app.example.com/x?y=1":    "/x?y=1",
 		"https://app.example.com":          "/",
