@@ -29,6 +29,27 @@ func TestAbsoluteLifetimeDoesNotMove(t *testing.T) {
 }
 
 // A session that was made under a shorter SESSION_MAX_AGE keeps its end when it is refreshed under a longer one.
+// A refresh is no login: what says when and how somebody signed in stays, and so does what a sign-out of everywhere goes by.
+func TestRefreshKeepsWhenAndHowSomebodySignedIn(t *testing.T) {
+	s := newLivingSite(t, nil, providertest.Mutation{Name: "acr-at-login",
+		IDToken: func(_ *providertest.Provider, j *providertest.JWT) { j.Claims["acr"] = "mfa" },
+		RefreshIDToken: func(_ *providertest.Provider, j *providertest.JWT) {
+			delete(j.Claims, "acr")
+			delete(j.Claims, "auth_time")
+		}})
+	b := s.signedIn("alice")
+	before := opened(t, s, b.age(s, untilDead))
+	b.api(s, "/x").wants(t, http.StatusOK)
+	after := b.carried(s)
+	if after.Generation != before.Generation+1 {
+		t.Fatalf("generation %d follows %d", after.Generation, before.Generation)
+	}
+	if after.ID != before.ID || after.ACR != "mfa" || !after.AuthTime.Equal(before.AuthTime) || !after.CreatedAt.Equal(before.CreatedAt) || !after.ExpiresAt.Equal(before.ExpiresAt) {
+		t.Errorf("acr %q of %v, made at %v, over at %v; before, %q of %v, at %v, at %v",
+			after.ACR, after.AuthTime, after.CreatedAt, after.ExpiresAt, before.ACR, before.AuthTime, before.CreatedAt, before.ExpiresAt)
+	}
+}
+
 func TestRefreshKeepsTheEndOfTheLogin(t *testing.T) {
 	var settings *config.Config
 	one := newLivingSite(t, func(c *config.Config) { c.SessionMaxAge, settings = 3*time.Hour, c })
