@@ -15,6 +15,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/redis/rueidis"
+
 	"doorward/deploy/redistest"
 )
 
@@ -159,6 +161,11 @@ func TestALockIsTakenOnceByItsOwner(t *testing.T) {
 	for i, mark := range []string{"mine", "mine", "theirs"} {
 		if got := take(mark) == 1; got != (mark == "mine") {
 			t.Errorf("%d: %s takes it: %v", i, mark, got)
+		}
+	}
+	for _, script := range []*rueidis.Lua{prolongLock, removeLock} {
+		if changed, err := m.redis.run(t.Context(), script, "test:lock", "theirs", "3600000").AsInt64(); err != nil || changed != 0 {
+			t.Errorf("another changes it: %d, %v", changed, err)
 		}
 	}
 }

@@ -202,6 +202,25 @@ func TestANewerGenerationIsNotOverwritten(t *testing.T) {
 	}
 }
 
+// Nor does a late answer bring back an earlier use, by which the session would end too soon.
+func TestALaterUseIsNotOverwritten(t *testing.T) {
+	at := redistest.New(t)
+	one, other := overRedis(t, at, true), overRedis(t, at, true)
+	s, b := newSession("alice", 0), newBrowser(t)
+	b.login(one, s)
+	later, late := *s, *s
+	later.UsedAt, late.UsedAt = s.UsedAt.Add(2*time.Second), s.UsedAt.Add(time.Second)
+	for _, written := range []*Session{&later, &late} {
+		if err := other.Create(http.Header{}, b.request(), written); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := one.shared.get(t.Context(), s.ID)
+	if err != nil || !got.UsedAt.Equal(later.UsedAt) {
+		t.Errorf("got %v, used at %v, want %v", err, got.UsedAt, later.UsedAt)
+	}
+}
+
 func TestOneInstanceRefreshesAndTheOthersKnow(t *testing.T) {
 	for _, inRedis := range []bool{false, true} {
 		t.Run(fmt.Sprint("in redis: ", inRedis), func(t *testing.T) {
