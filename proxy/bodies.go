@@ -19,14 +19,61 @@ type clientBody struct {
 	passing       bool // what was read, to the upstream; under reading
 	ended, broken atomic.Bool
 
-	held    []byte                  // what was read, of a small one; under reading
-	sending atomic.Pointer[sending] // the latest of a small one
+	latest  atomic.Pointer[sending] // that may read
+	held    []byte                  // what was read, while that is little; under reading
+	all     int                     // bytes read; under reading
+	dropped atomic.Bool             // what was held, since it was more than little
 }
 
-func (b *clientBody) Read(p []byte) (int, error) {
+// maxHeld is how much is held of a body, in bytes, to be sent again over another connection when the upstream closes the first one just then:
+// net/http repeats what has not been served, once GetBody gives it the body anew. Nothing waits for the rest.
+const maxHeld = 64 << 10
+
+// sending is one try at sending a body. The next one begins with what this one has read, and this one reads no more: the Transport that gave it up
+// may still be at it.
+type sending struct {
+	body *clientBody
+	sent int // bytes
+}
+
+// send is an [http.Request.GetBody].
+func (b *clientBody) send() (io.ReadCloser, error) {
+	if b.dropped.Load() {
+		return nil, errors.New("the upstream closed the connection, and more of the request's body had been read than is held")
+	}
+	s := &sending{body: b}
+	b.latest.Store(s)
+	return s, nil
+}
+
+func (s *sending) Read(p []byte) (n int, err error) {
+	b := s.body
 	b.reading.Lock()
 	defer b.reading.Unlock()
-	return b.read(p)
+	switch {
+	case b.latest.Load() != s || s.sent < b.all && b.dropped.Load():
+		return 0, errors.New("the request's body is being sent in another way, or its request is over")
+	case s.sent < b.all:
+		n = copy(p, b.held[s.sent:])
+	default:
+		n, err = b.read(p)
+		b.hold(p[:n])
+	}
+	s.sent += n
+	return n, err
+}
+
+// Close leaves the client's body to net/http.
+func (s *sending) Close() error { return nil }
+
+func (b *clientBody) hold(read []byte) {
+	b.all += len(read)
+	if b.all <= maxHeld {
+		b.held = append(b.held, read...)
+		return
+	}
+	b.held = nil
+	b.dropped.Store(true)
 }
 
 // read is for one reader at a time.
@@ -61,44 +108,6 @@ func (b *clientBody) passed() {
 		b.passing = false
 	}
 }
-
-// maxHeld is how large a body may be that is held while it is sent, in bytes, to be sent again over another connection when the upstream closes the
-// first one just then. It is not waited for.
-const maxHeld = 16 << 10
-
-// sending is one try at sending a small body. The next one begins with what this one has read, and this one reads no more: the Transport that
-// gave it up may still be at it.
-type sending struct {
-	of   *clientBody
-	sent int // of what is held
-}
-
-// sendAgain is an [http.Request.GetBody].
-func (b *clientBody) sendAgain() (io.ReadCloser, error) {
-	s := &sending{of: b}
-	b.sending.Store(s)
-	return s, nil
-}
-
-func (s *sending) Read(p []byte) (n int, err error) {
-	b := s.of
-	b.reading.Lock()
-	defer b.reading.Unlock()
-	if b.sending.Load() != s {
-		return 0, errors.New("the body is being sent again, or its request is over")
-	}
-	if s.sent < len(b.held) {
-		n = copy(p, b.held[s.sent:])
-	} else {
-		n, err = b.read(p)
-		b.held = append(b.held, p[:n]...)
-	}
-	s.sent += n
-	return n, err
-}
-
-// Close leaves the client's body to net/http.
-func (s *sending) Close() error { return nil }
 
 // giveUp is for a body that the upstream did not wait for: whoever still reads it is stopped, and the client gets a moment to send the
 // rest, for which net/http would wait for ever. The connection ends with it.

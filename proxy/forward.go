@@ -43,11 +43,10 @@ func (p *Proxy) forward(x *exchange, r *http.Request, route *access.Route, who *
 	}
 	x.connection.patience = u.Timeout
 	in := p.connections.begin(x, r)
-	in.Body = &d.body // of a copy: net/http looks at its own request's body when it answers
-	if 0 < r.ContentLength && r.ContentLength <= maxHeld {
-		in.Body, _ = d.body.sendAgain()
-		in.GetBody = d.body.sendAgain
-		defer d.body.sending.Store(nil)
+	if r.ContentLength != 0 {
+		in.Body, _ = d.body.send() // of a copy: net/http looks at its own request's body when it answers
+		in.GetBody = d.body.send
+		defer d.body.latest.Store(nil)
 	}
 	in.Header = decisive(r)
 	d.proxy = p.reverseProxy(d)
@@ -185,12 +184,7 @@ func (d *delivery) ask(r *http.Request) (*http.Response, error) {
 	if r.Body == nil {
 		d.x.connection.awaitAnswer() // else at its end
 	}
-	r = d.onlyWhenQuiet(r)
-	answer, err := d.upstream.transport.RoundTrip(r)
-	for err != nil && d.unwritten() && r.Context().Err() == nil && (r.Body == nil || r.GetBody != nil) {
-		r = again(r) // net/http sends anew only what may be sent twice, and cannot know that this was not sent at all
-		answer, err = d.upstream.transport.RoundTrip(r)
-	}
+	answer, err := d.send(r)
 	if d.x.connection.answeredInTime() {
 		return answer, err
 	}
@@ -200,13 +194,26 @@ func (d *delivery) ask(r *http.Request) (*http.Response, error) {
 	return nil, errOverdue
 }
 
-// again is a request whose body, if it has one, begins anew.
-func again(r *http.Request) *http.Request {
-	next := *r
-	if r.Body != nil {
-		next.Body, _ = r.GetBody() // which does not fail
+// send hands a request to the Transport, and does so again while nothing of it was written: net/http itself repeats only what may be sent twice, and
+// cannot know that this was not sent at all.
+func (d *delivery) send(r *http.Request) (*http.Response, error) {
+	r = d.onlyWhenQuiet(r)
+	for {
+		d.kept = nil // it may be that there will be no connection
+		answer, err := d.upstream.transport.RoundTrip(r)
+		if err == nil || !d.unwritten() || r.Context().Err() != nil {
+			return answer, err
+		}
+		next := new(*r)
+		if r.Body != nil {
+			body, spent := r.GetBody()
+			if spent != nil {
+				return nil, err
+			}
+			next.Body = body
+		}
+		r = next
 	}
-	return &next
 }
 
 // answerFilter cleans informational answers (103 Early Hints), which ReverseProxy passes on without asking

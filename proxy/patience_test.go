@@ -58,7 +58,8 @@ func TestUpstreamIsWaitedForFromTheEndOfTheRequest(t *testing.T) {
 		if ctx.Err() != nil {
 			t.Error("it gives up while the request is being sent")
 		}
-		if _, err := io.Copy(io.Discard, body); err != nil {
+		sending, _ := body.send()
+		if _, err := io.Copy(io.Discard, sending); err != nil {
 			t.Fatal(err)
 		}
 		givesUpWithin(t, ctx, time.Second)
