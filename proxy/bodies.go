@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"errors"
 	"io"
 	"net/http"
 	"sync"
@@ -22,58 +21,7 @@ type clientBody struct {
 	latest  atomic.Pointer[sending] // that may read
 	held    []byte                  // what was read, while that is little; under reading
 	all     int                     // bytes read; under reading
-	dropped atomic.Bool             // what was held, since it was more than little
-}
-
-// maxHeld is how much is held of a body, in bytes, to be sent again over another connection when the upstream closes the first one just then:
-// net/http repeats what has not been served, once GetBody gives it the body anew. Nothing waits for the rest.
-const maxHeld = 64 << 10
-
-// sending is one try at sending a body. The next one begins with what this one has read, and this one reads no more: the Transport that gave it up
-// may still be at it.
-type sending struct {
-	body *clientBody
-	sent int // bytes
-}
-
-// send is an [http.Request.GetBody].
-func (b *clientBody) send() (io.ReadCloser, error) {
-	if b.dropped.Load() {
-		return nil, errors.New("the upstream closed the connection, and more of the request's body had been read than is held")
-	}
-	s := &sending{body: b}
-	b.latest.Store(s)
-	return s, nil
-}
-
-func (s *sending) Read(p []byte) (n int, err error) {
-	b := s.body
-	b.reading.Lock()
-	defer b.reading.Unlock()
-	switch {
-	case b.latest.Load() != s || s.sent < b.all && b.dropped.Load():
-		return 0, errors.New("the request's body is being sent in another way, or its request is over")
-	case s.sent < b.all:
-		n = copy(p, b.held[s.sent:])
-	default:
-		n, err = b.read(p)
-		b.hold(p[:n])
-	}
-	s.sent += n
-	return n, err
-}
-
-// Close leaves the client's body to net/http.
-func (s *sending) Close() error { return nil }
-
-func (b *clientBody) hold(read []byte) {
-	b.all += len(read)
-	if b.all <= maxHeld {
-		b.held = append(b.held, read...)
-		return
-	}
-	b.held = nil
-	b.dropped.Store(true)
+	dropped atomic.Bool             // what was held, when it became more than that
 }
 
 // read is for one reader at a time.

@@ -194,28 +194,6 @@ func (d *delivery) ask(r *http.Request) (*http.Response, error) {
 	return nil, errOverdue
 }
 
-// send hands a request to the Transport, and does so again while nothing of it was written: net/http itself repeats only what may be sent twice, and
-// cannot know that this was not sent at all.
-func (d *delivery) send(r *http.Request) (*http.Response, error) {
-	r = d.onlyWhenQuiet(r)
-	for {
-		d.kept = nil // it may be that there will be no connection
-		answer, err := d.upstream.transport.RoundTrip(r)
-		if err == nil || !d.unwritten() || r.Context().Err() != nil {
-			return answer, err
-		}
-		next := new(*r)
-		if r.Body != nil {
-			body, spent := r.GetBody()
-			if spent != nil {
-				return nil, err
-			}
-			next.Body = body
-		}
-		r = next
-	}
-}
-
 // answerFilter cleans informational answers (103 Early Hints), which ReverseProxy passes on without asking
 // ModifyResponse, and keeps net/http from adding to the final one.
 type answerFilter struct {

@@ -258,6 +258,3 @@ func (d *delivery) awaitQuiet(got httptrace.GotConnInfo) {
 	}
 	c.given = true
 }
-
-// unwritten says whether a request failed before anything of it was written, on a connection that had been another's before.
-func (d *delivery) unwritten() bool { return d.kept != nil && d.kept.taken.Load() }
