@@ -78,7 +78,7 @@ func ClientMayNotSend(folded string) bool {
 	}
 	switch folded {
 	case "forwarded", "x-real-ip", "true-client-ip", "x-client-ip", "x-cluster-client-ip", "cf-connecting-ip",
-		"x-request-id", "x-client-cert", "x-method-override", "proxy":
+		"x-request-id", "x-client-cert", "client-cert", "client-cert-chain", "x-method-override", "proxy":
 		return true
 	}
 	return false

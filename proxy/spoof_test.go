@@ -26,7 +26,7 @@ func spoofed() []string {
 		"X-Doorward-Assertion", "X-Doorward-Anything", "X_Doorward_Assertion",
 		"X-Forwarded-For", "x_forwarded_for", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-Port", "X-Forwarded-Prefix",
 		"X-Forwarded-Server", "X-Forwarded-Uri", "X-Forwarded-Method", "X-Forwarded-Scheme", "X-Forwarded-Ssl", "Forwarded",
-		"X-Real-IP", "X_Real_IP", "True-Client-IP", "X-Original-URL", "X-Original-Method", "X-Rewrite-URL", "X-Client-Cert", "Proxy",
+		"X-Real-IP", "X_Real_IP", "True-Client-IP", "X-Original-URL", "X-Original-Method", "X-Rewrite-URL", "X-Client-Cert", "Client-Cert", "Client-Cert-Chain", "Proxy",
 		"X-Client-IP", "X-Cluster-Client-IP", "CF-Connecting-IP", "CF_Connecting_IP",
 		"X-HTTP-Method-Override", "X-Method-Override", "X-Request-Id", "X_Request_Id",
 		"X-Corp-Role", "x-corp-role", "X_Corp_Role",

@@ -118,7 +118,7 @@ func otherRequests() []string {
 // front say the truth under these names.
 func otherClients() []string {
 	return []string{
-		"Forwarded", "X-Forwarded-For", "X-Real-Ip", "X-Client-Ip", "X-Client-Cert", "X-Cluster-Client-Ip", "True-Client-Ip", "Cf-Connecting-Ip",
+		"Forwarded", "X-Forwarded-For", "X-Real-Ip", "X-Client-Ip", "X-Client-Cert", "Client-Cert", "Client-Cert-Chain", "X-Cluster-Client-Ip", "True-Client-Ip", "Cf-Connecting-Ip",
 		"X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-Port", "X-Forwarded-Prefix", "X-Forwarded-Scheme", "X-Forwarded-Server",
 	}
 }
