@@ -45,7 +45,7 @@ func (p *Proxy) forward(x *exchange, r *http.Request, route *access.Route, who *
 	in := p.connections.begin(x, r)
 	if r.ContentLength != 0 {
 		in.Body, _ = d.body.send() // of a copy: net/http looks at its own request's body when it answers
-		in.GetBody = d.body.send
+		in.GetBody = d.bodyAgain
 		defer d.body.latest.Store(nil)
 	}
 	in.Header = decisive(r)
@@ -70,7 +70,7 @@ type delivery struct {
 	rest     upstreamBody // the body of the upstream's answer
 	route    *access.Route
 	upstream *upstream
-	kept     *quietConn // the connection to it, where that was another's before
+	conn     *quietConn // to it, that it was given last; nil where it has none to itself
 	path     string
 	failed   error
 

@@ -242,7 +242,7 @@ func (d *delivery) onlyWhenQuiet(r *http.Request) *http.Request {
 }
 
 func (d *delivery) awaitQuiet(got httptrace.GotConnInfo) {
-	d.kept = nil
+	d.conn = nil
 	conn := got.Conn
 	secured, isTLS := conn.(*tls.Conn)
 	if isTLS {
@@ -252,8 +252,8 @@ func (d *delivery) awaitQuiet(got httptrace.GotConnInfo) {
 	if !ok || isTLS && secured.ConnectionState().NegotiatedProtocol == "h2" {
 		return // many requests at a time
 	}
+	d.conn = c
 	if c.given { // got.Reused also is a connection that was only kept, where tickets of TLS may yet arrive
-		d.kept = c
 		c.take()
 	}
 	c.given = true

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 )
@@ -13,13 +14,13 @@ import (
 //   - in HTTP/2, what the upstream refused, or has not come to before it closes (RFC 9113 6.8, 8.7): that net/http repeats by itself, if only it is
 //     given the body anew. A stream that is reset for a PROTOCOL_ERROR is taken for refused, since some servers say it so (5.1.2, golang/go#47635).
 //
-// Whether to repeat what may have been served is left to net/http: GET, HEAD, OPTIONS and TRACE, and what has an Idempotency-Key (RFC 9110 9.2.2).
+// What may have been served net/http repeats where that is harmless (RFC 9110 9.2.2), but here nothing that has a body.
 
 // send hands a request to the Transport, and does so again while nothing of it was written.
 func (d *delivery) send(r *http.Request) (*http.Response, error) {
 	r = d.onlyWhenQuiet(r)
 	for {
-		d.kept = nil // it may be that there will be no connection
+		d.conn = nil // it may be that there will be no connection
 		answer, err := d.upstream.transport.RoundTrip(r)
 		if err == nil || !d.unwritten() || r.Context().Err() != nil {
 			return answer, err
@@ -37,7 +38,15 @@ func (d *delivery) send(r *http.Request) (*http.Response, error) {
 }
 
 // unwritten says whether a request failed before anything of it was written, on a connection that had been another's before.
-func (d *delivery) unwritten() bool { return d.kept != nil && d.kept.taken.Load() }
+func (d *delivery) unwritten() bool { return d.conn != nil && d.conn.taken.Load() }
+
+// bodyAgain is an [http.Request.GetBody].
+func (d *delivery) bodyAgain() (io.ReadCloser, error) {
+	if d.conn != nil && !d.unwritten() {
+		return nil, fmt.Errorf("the upstream closed the connection instead of answering: %w", io.ErrUnexpectedEOF)
+	}
+	return d.body.send()
+}
 
 // maxHeld is how much is held of a body to be sent again, in bytes. Nothing waits for it: it is what has passed.
 const maxHeld = 64 << 10
@@ -49,10 +58,10 @@ type sending struct {
 	sent int // bytes
 }
 
-// send is an [http.Request.GetBody].
+// send begins a try.
 func (b *clientBody) send() (io.ReadCloser, error) {
 	if b.dropped.Load() {
-		return nil, errors.New("the upstream closed the connection, and more of the request's body had been read than is held")
+		return nil, fmt.Errorf("the upstream closed the connection, and more of the request's body had been read than is held: %w", io.ErrUnexpectedEOF)
 	}
 	s := &sending{body: b}
 	b.latest.Store(s)
