@@ -45,7 +45,6 @@ func (p *Proxy) forward(x *exchange, r *http.Request, route *access.Route, who *
 	in := p.connections.begin(x, r)
 	if r.ContentLength != 0 {
 		in.Body, _ = d.body.send() // of a copy: net/http looks at its own request's body when it answers
-		in.GetBody = d.bodyAgain
 		defer d.body.latest.Store(nil)
 	}
 	in.Header = decisive(r)
@@ -71,6 +70,7 @@ type delivery struct {
 	route    *access.Route
 	upstream *upstream
 	conn     *quietConn // to it, that it was given last; nil where it has none to itself
+	shared   int        // how often it was given one that it has not
 	path     string
 	failed   error
 

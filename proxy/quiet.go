@@ -52,9 +52,9 @@ type quietConn struct {
 	socket
 	raw     syscall.RawConn
 	secured bool
-	given   bool          // to a request, of which one at a time has it
-	quiet   chan struct{} // holds a token while the reader waits, and the socket was empty
-	taken   atomic.Bool   // the token, by a request that has not been written yet: whatever comes now is nobody's
+	given   bool                     // to a request, of which one at a time has it
+	quiet   chan struct{}            // holds a token while the reader waits, and the socket was empty
+	taken   atomic.Pointer[delivery] // who has taken the token, and has not been written yet: whatever comes now is nobody's
 
 	// The reader's own.
 	read    func(fd uintptr) (done bool) // is receive
@@ -157,13 +157,13 @@ func (c *quietConn) stopWaiting() (due bool) {
 }
 
 func (c *quietConn) Write(b []byte) (int, error) {
-	if c.taken.Load() {
+	if c.taken.Load() != nil {
 		c.empty = false
 		if err := c.raw.Control(c.look); err != nil || !c.empty {
 			_ = c.Close()
 			return 0, errNotQuiet
 		}
-		c.taken.Store(false)
+		c.taken.Store(nil)
 		c.put()
 	}
 	return c.socket.Write(b)
@@ -187,8 +187,9 @@ func (c *quietConn) put() {
 
 // take waits until the reader does. Where it does not, because it has found something, or for whatever reason, the connection is closed. A request
 // that was given up before it was written has left the token to the next one.
-func (c *quietConn) take() {
-	if c.taken.Load() {
+func (c *quietConn) take(by *delivery) {
+	defer c.taken.Store(by)
+	if c.taken.Load() != nil {
 		return
 	}
 	select {
@@ -202,7 +203,6 @@ func (c *quietConn) take() {
 			_ = c.Close()
 		}
 	}
-	c.taken.Store(true)
 }
 
 // records counts where the records of TLS end (RFC 8446 5.1).
@@ -250,11 +250,14 @@ func (d *delivery) awaitQuiet(got httptrace.GotConnInfo) {
 	}
 	c, ok := conn.(*quietConn)
 	if !ok || isTLS && secured.ConnectionState().NegotiatedProtocol == "h2" {
+		if d.shared++; d.shared > 2*maxTries {
+			d.x.connection.cancel()
+		}
 		return // many requests at a time
 	}
 	d.conn = c
 	if c.given { // got.Reused also is a connection that was only kept, where tickets of TLS may yet arrive
-		c.take()
+		c.take(d)
 	}
 	c.given = true
 }

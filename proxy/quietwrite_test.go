@@ -27,7 +27,7 @@ func TestWriteLooksAtWhatHasArrived(t *testing.T) {
 			upstream, conn := quietPair(t)
 			conn.into = make([]byte, 100)
 			conn.raw.Control(func(socket uintptr) { conn.receive(socket) }) // so that a reader waits
-			conn.take()
+			conn.take(&delivery{})
 			if test.surplus != "" {
 				upstream.Write([]byte(test.surplus))
 				conn.raw.Read(func(socket uintptr) bool { return !fasttransport.Silent(socket) }) // until it has arrived
@@ -66,7 +66,7 @@ func TestReaderThatIsWokenForNothing(t *testing.T) {
 		}
 	}()
 	for n := range 500 {
-		conn.take()
+		conn.take(&delivery{})
 		if _, err := conn.Write([]byte("?")); err != nil {
 			t.Fatalf("request %d: %v", n, err)
 		}

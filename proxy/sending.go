@@ -2,32 +2,41 @@ package proxy
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
+	"strings"
 )
 
 // An upstream may close a connection just as a request is given to it. What cannot have been served there is sent again over another one, with its
 // body, whatever would come of it if it were served twice:
 //
 //   - what was not written at all, which quiet.go knows and net/http does not;
-//   - in HTTP/2, what the upstream refused, or has not come to before it closes (RFC 9113 6.8, 8.7): that net/http repeats by itself, if only it is
-//     given the body anew. A stream that is reset for a PROTOCOL_ERROR is taken for refused, since some servers say it so (5.1.2, golang/go#47635).
+//   - in HTTP/2, what the upstream refused, or has not come to before it closes (RFC 9113 6.8, 8.7).
 //
-// What may have been served net/http repeats where that is harmless (RFC 9110 9.2.2), but here nothing that has a body.
+// The second net/http does by itself, for whatever has no body or a GetBody: without end, over a new connection each time, and after a PROTOCOL_ERROR
+// too, by which some servers say that they have not served a request, and others that they have had enough of it. So nothing has a GetBody here,
+// and there is an end. What may have been served, and has no body, net/http repeats where that is harmless (RFC 9110 9.2.2).
 
-// send hands a request to the Transport, and does so again while nothing of it was written.
+// maxTries bounds how often an upstream may let go of a request, and half of how often net/http may give it a connection that it shares.
+const maxTries = 5
+
+var errLetGo = errors.New("the upstream lets go of the request again and again, without having served it")
+
+// send hands a request to the Transport, and does so again while it cannot have been served.
 func (d *delivery) send(r *http.Request) (*http.Response, error) {
 	r = d.onlyWhenQuiet(r)
-	for {
+	for tries := 1; ; tries++ {
 		d.conn = nil // it may be that there will be no connection
 		answer, err := d.upstream.transport.RoundTrip(r)
-		if err == nil || !d.unwritten() || r.Context().Err() != nil {
+		if d.shared > 2*maxTries {
+			return nil, errLetGo
+		}
+		if err == nil || !d.unwritten() && !letGo(err) || tries == maxTries || r.Context().Err() != nil {
 			return answer, err
 		}
 		next := new(*r)
 		if r.Body != nil {
-			body, spent := r.GetBody()
+			body, spent := d.body.send()
 			if spent != nil {
 				return nil, err
 			}
@@ -37,16 +46,15 @@ func (d *delivery) send(r *http.Request) (*http.Response, error) {
 	}
 }
 
-// unwritten says whether a request failed before anything of it was written, on a connection that had been another's before.
-func (d *delivery) unwritten() bool { return d.conn != nil && d.conn.taken.Load() }
-
-// bodyAgain is an [http.Request.GetBody].
-func (d *delivery) bodyAgain() (io.ReadCloser, error) {
-	if d.conn != nil && !d.unwritten() {
-		return nil, fmt.Errorf("the upstream closed the connection instead of answering: %w", io.ErrUnexpectedEOF)
-	}
-	return d.body.send()
+// letGo says whether an upstream has not served a request over HTTP/2, by the error that net/http has for those whose body it cannot send again.
+// There is no type for that.
+func letGo(err error) bool {
+	why, ours := strings.CutPrefix(err.Error(), "http2: Transport: cannot retry err [")
+	return ours && !strings.Contains(why, "PROTOCOL_ERROR")
 }
+
+// unwritten says whether a request failed before anything of it was written, on a connection that had been another's before.
+func (d *delivery) unwritten() bool { return d.conn != nil && d.conn.taken.Load() == d }
 
 // maxHeld is how much is held of a body to be sent again, in bytes. Nothing waits for it: it is what has passed.
 const maxHeld = 64 << 10
@@ -61,7 +69,7 @@ type sending struct {
 // send begins a try.
 func (b *clientBody) send() (io.ReadCloser, error) {
 	if b.dropped.Load() {
-		return nil, fmt.Errorf("the upstream closed the connection, and more of the request's body had been read than is held: %w", io.ErrUnexpectedEOF)
+		return nil, errors.New("more of the body was read than is held")
 	}
 	s := &sending{body: b}
 	b.latest.Store(s)

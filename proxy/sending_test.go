@@ -8,8 +8,10 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/http/httptrace"
+	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -82,84 +84,170 @@ func TestRequestThatWasNotWrittenIsSentAgain(t *testing.T) {
 	}
 }
 
+// A connection is offered to others before an answer without a body has arrived at its own request. What they find there says nothing of that.
+func TestRequestIsNotSentAgainForAnother(t *testing.T) {
+	var served atomic.Int32
+	upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Name") == "first" {
+			served.Add(1)
+		}
+		w.WriteHeader(http.StatusNoContent)
+	}))
+	defer upstream.Close()
+	s := public(t, func(c *config.Config) { c.Upstreams = upstream.URL })
+	offered := make(chan struct{})
+	stalls := sync.OnceFunc(func() {
+		close(offered)
+		<-time.After(1500 * time.Millisecond) // in which the second request loses its patience
+	})
+	s.trace(map[string]*httptrace.ClientTrace{"zeroth": {}, "first": {PutIdleConn: func(error) { stalls() }}, "second": {}})
+	ask := func(name string) {
+		r, _ := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL, strings.NewReader("pay once"))
+		r.Header.Set("Name", name)
+		got, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		got.Body.Close()
+	}
+	ask("zeroth") // so that the first is given a connection that has served
+	var asking sync.WaitGroup
+	asking.Go(func() { ask("first") })
+	<-offered
+	ask("second")
+	asking.Wait()
+	if n := served.Load(); n != 1 {
+		t.Errorf("it was served %d times", n)
+	}
+}
+
 // Over HTTP/2 a server that is about to close says up to which request it has served (GOAWAY, RFC 9113 6.8): those after that are sent again, and
 // so is what it refuses (8.7). nginx does so after each thousand.
 func TestRequestThatWasNotServedIsSentAgain(t *testing.T) {
-	for name, refuse := range map[string]func(*http2.Framer, uint32) error{
-		"it goes":    func(f *http2.Framer, _ uint32) error { return f.WriteGoAway(0, http2.ErrCodeNo, nil) },
-		"it refuses": func(f *http2.Framer, id uint32) error { return f.WriteRSTStream(id, http2.ErrCodeRefusedStream) },
-	} {
+	for name, letGo := range map[string]func(*http2.Framer, uint32) error{"it goes": goAway, "it refuses": reset(http2.ErrCodeRefusedStream)} {
 		for size, whole := range map[int]bool{1: true, 64 << 10: true, 64<<10 + 1: false} {
 			t.Run(fmt.Sprint(name, ", ", size, " bytes"), func(t *testing.T) {
-				listener, err := net.Listen("tcp", "127.0.0.1:0")
-				if err != nil {
-					t.Fatal(err)
-				}
-				defer listener.Close()
-				received := make(chan int, 1)
-				go serveSecond(listener, refuse, received)
-				s := public(t, func(c *config.Config) { c.Upstreams = "h2c://" + listener.Addr().String() })
+				u := newLettingGo(t, 1, letGo)
+				s := public(t, func(c *config.Config) { c.Upstreams = "h2c://" + u.Addr().String() })
 				got, err := http.Post(s.URL, "text/plain", bytes.NewReader(make([]byte, size)))
 				if err != nil {
 					t.Fatal(err)
 				}
 				got.Body.Close()
-				if want := map[bool]int{true: http.StatusOK, false: http.StatusBadGateway}[whole]; got.StatusCode != want {
-					t.Fatalf("it is answered %d, want %d", got.StatusCode, want)
+				if (got.StatusCode == http.StatusOK) != whole {
+					t.Fatalf("it is answered %d", got.StatusCode)
 				}
-				if whole {
-					if n := <-received; n != size {
-						t.Errorf("%d bytes of %d arrived", n, size)
-					}
+				if sizes := u.sizes(); whole && (len(sizes) != 2 || sizes[1] != size) {
+					t.Errorf("of %d bytes these arrived: %d", size, sizes)
 				}
 			})
 		}
 	}
 }
 
-// serveSecond answers the second request that comes, and lets go of the first one when its body is there.
-func serveSecond(listener net.Listener, refuse func(f *http2.Framer, id uint32) error, received chan<- int) {
-	var mu sync.Mutex
-	requests := 0
-	for {
-		conn, err := listener.Accept()
+// An upstream that lets go of everything is not asked for ever, and nothing with a body twice where it may have been served.
+func TestUpstreamThatAlwaysLetsGo(t *testing.T) {
+	for name, test := range map[string]struct {
+		letGo func(*http2.Framer, uint32) error
+		body  string
+		most  int
+	}{
+		"it goes":                     {goAway, "pay once", 5},
+		"it goes, and has no body":    {goAway, "", 20},
+		"it refuses":                  {reset(http2.ErrCodeRefusedStream), "pay once", 5},
+		"it complains":                {reset(http2.ErrCodeProtocol), "pay once", 1},
+		"it complains of no body":     {reset(http2.ErrCodeProtocol), "", 20},
+		"it breaks":                   {reset(http2.ErrCodeInternal), "pay once", 1},
+		"it breaks, and has no body ": {reset(http2.ErrCodeInternal), "", 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			u := newLettingGo(t, 1_000_000, test.letGo)
+			s := public(t, func(c *config.Config) { c.Upstreams = "h2c://" + u.Addr().String() })
+			got, err := http.Post(s.URL, "text/plain", strings.NewReader(test.body))
+			if err != nil {
+				t.Fatal(err)
+			}
+			got.Body.Close()
+			if n := len(u.sizes()); got.StatusCode != http.StatusBadGateway || n > test.most {
+				t.Errorf("it is answered %d after %d requests, want at most %d", got.StatusCode, n, test.most)
+			}
+		})
+	}
+}
+
+func goAway(f *http2.Framer, _ uint32) error { return f.WriteGoAway(0, http2.ErrCodeNo, nil) }
+
+func reset(code http2.ErrCode) func(*http2.Framer, uint32) error {
+	return func(f *http2.Framer, id uint32) error { return f.WriteRSTStream(id, code) }
+}
+
+// lettingGo is an upstream that lets go of the first requests once they are whole, and answers the others.
+type lettingGo struct {
+	net.Listener
+	first int
+	letGo func(f *http2.Framer, id uint32) error
+
+	mu       sync.Mutex
+	received []int // bytes of each request's body
+}
+
+func newLettingGo(t *testing.T, first int, letGo func(f *http2.Framer, id uint32) error) *lettingGo {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { listener.Close() })
+	u := &lettingGo{Listener: listener, first: first, letGo: letGo}
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go u.serve(conn)
+		}
+	}()
+	return u
+}
+
+func (u *lettingGo) sizes() []int {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return slices.Clone(u.received)
+}
+
+func (u *lettingGo) serve(conn net.Conn) {
+	defer conn.Close()
+	_, _ = io.ReadFull(conn, make([]byte, len(http2.ClientPreface)))
+	f := http2.NewFramer(conn, conn)
+	_ = f.WriteSettings(http2.Setting{ID: http2.SettingInitialWindowSize, Val: 1 << 20})
+	_ = f.WriteWindowUpdate(0, 1<<20)
+	for size := 0; ; {
+		frame, err := f.ReadFrame()
 		if err != nil {
 			return
 		}
-		go func() {
-			defer conn.Close()
-			io.ReadFull(conn, make([]byte, len(http2.ClientPreface)))
-			f := http2.NewFramer(conn, conn)
-			f.WriteSettings(http2.Setting{ID: http2.SettingInitialWindowSize, Val: 1 << 20})
-			f.WriteWindowUpdate(0, 1<<20)
-			size := 0
-			for {
-				frame, err := f.ReadFrame()
-				if err != nil {
-					return
-				}
-				data, ok := frame.(*http2.DataFrame)
-				if !ok {
-					continue
-				}
-				size += len(data.Data())
-				if !data.StreamEnded() {
-					continue
-				}
-				mu.Lock()
-				requests++
-				first := requests == 1
-				mu.Unlock()
-				if first {
-					refuse(f, data.StreamID)
-					size = 0
-					continue
-				}
-				received <- size
-				var block bytes.Buffer
-				hpack.NewEncoder(&block).WriteField(hpack.HeaderField{Name: ":status", Value: "200"})
-				f.WriteHeaders(http2.HeadersFrameParam{StreamID: data.StreamID, BlockFragment: block.Bytes(), EndHeaders: true, EndStream: true})
-			}
-		}()
+		if data, ok := frame.(*http2.DataFrame); ok {
+			size += len(data.Data())
+		}
+		if _, ends := frame.(interface{ StreamEnded() bool }); ends && frame.Header().Flags.Has(http2.FlagDataEndStream) {
+			u.answer(f, frame.Header().StreamID, size)
+			size = 0
+		}
 	}
+}
+
+func (u *lettingGo) answer(f *http2.Framer, id uint32, size int) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.received = append(u.received, size)
+	if len(u.received) <= u.first {
+		_ = u.letGo(f, id)
+		return
+	}
+	var block bytes.Buffer
+	_ = hpack.NewEncoder(&block).WriteField(hpack.HeaderField{Name: ":status", Value: "200"})
+	_ = f.WriteHeaders(http2.HeadersFrameParam{StreamID: id, BlockFragment: block.Bytes(), EndHeaders: true, EndStream: true})
 }

@@ -165,6 +165,8 @@ func failureReason(r *http.Request, err error) string {
 	switch {
 	case errors.Is(err, errOverdue):
 		return "timeout"
+	case errors.Is(err, errLetGo):
+		return "connection_lost"
 	case r.Context().Err() != nil:
 		return "client_gone"
 	case errors.As(err, &network) && network.Timeout():
