@@ -88,9 +88,10 @@ func New(t testing.TB, mutations ...Mutation) *Provider {
 		p.AddUser(u)
 	}
 	p.SignIn("alice")
-	p.server = httptest.NewServer(p.handler())
 	p.elsewhere = httptest.NewServer(http.HandlerFunc(p.serveElsewhere))
-	p.Issuer = p.server.URL + issuerPath
+	p.server = httptest.NewUnstartedServer(p.handler())
+	p.Issuer = "http://" + p.server.Listener.Addr().String() + issuerPath // before it is asked
+	p.server.Start()
 	t.Cleanup(p.close)
 	return p
 }
