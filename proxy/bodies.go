@@ -17,6 +17,8 @@ type clientBody struct {
 	reading       sync.Mutex
 	passing       bool // what was read, to the upstream; under reading
 	ended, broken atomic.Bool
+	answered      atomic.Bool // the request that it belongs to
+	stopped       atomic.Bool // by us
 
 	latest  atomic.Pointer[sending] // that may read
 	held    []byte                  // what was read, while that is little; under reading
@@ -44,7 +46,7 @@ func (b *clientBody) read(p []byte) (int, error) {
 		b.ended.Store(true)
 		b.connection.awaitAnswer()
 	default:
-		b.broken.Store(true)
+		b.broken.Store(!b.stopped.Load())
 	}
 	return n, err
 }

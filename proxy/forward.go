@@ -44,7 +44,7 @@ func (p *Proxy) forward(x *exchange, r *http.Request, route *access.Route, who *
 	x.connection.patience = u.Timeout
 	in := p.connections.begin(x, r)
 	if r.ContentLength != 0 {
-		in.Body, _ = d.body.send() // of a copy: net/http looks at its own request's body when it answers
+		in.Body = &d.body // of a copy: net/http looks at its own request's body when it answers. It is read in tries (sending.go)
 		defer d.body.latest.Store(nil)
 	}
 	in.Header = decisive(r)

@@ -81,6 +81,9 @@ func (g *grpcService) FullDuplexCall(both grpc.BidiStreamingServer[pb.StreamingO
 		if err := both.Send(&pb.StreamingOutputCallResponse{Payload: message.GetPayload()}); err != nil {
 			return err
 		}
+		if wanted := message.GetResponseStatus(); wanted != nil {
+			return status.Error(codes.Code(wanted.GetCode()), wanted.GetMessage())
+		}
 	}
 }
 
@@ -169,6 +172,25 @@ func TestGRPCErrors(t *testing.T) {
 	}
 	if _, err := client.UnimplementedCall(soon(t), &pb.Empty{}); status.Code(err) != codes.Unimplemented {
 		t.Errorf("what the service does not know is answered %v", err)
+	}
+}
+
+// A service may have said all while its client could go on.
+func TestGRPCStreamThatTheServiceEnds(t *testing.T) {
+	s, _ := newGRPCSite(t)
+	both, err := s.grpcClient(t, s.Provider.APIToken("bob")).FullDuplexCall(soon(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := both.Send(&pb.StreamingOutputCallRequest{Payload: payload(10), ResponseStatus: &pb.EchoStatus{Code: int32(codes.PermissionDenied)}}); err != nil {
+		t.Fatal(err)
+	}
+	answer, err := both.Recv()
+	if err != nil || len(answer.GetPayload().GetBody()) != 10 {
+		t.Fatalf("the answer has %d bytes, %v", len(answer.GetPayload().GetBody()), err)
+	}
+	if _, err := both.Recv(); status.Code(err) != codes.PermissionDenied {
+		t.Errorf("the stream ends with %v", err)
 	}
 }
 

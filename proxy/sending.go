@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync/atomic"
 )
 
 // An upstream may close a connection just as a request is given to it. What cannot have been served there is sent again over another one, with its
@@ -23,27 +24,31 @@ const maxTries = 5
 var errLetGo = errors.New("the upstream lets go of the request again and again, without having served it")
 
 // send hands a request to the Transport, and does so again while it cannot have been served.
-func (d *delivery) send(r *http.Request) (*http.Response, error) {
+func (d *delivery) send(r *http.Request) (answer *http.Response, err error) {
 	r = d.onlyWhenQuiet(r)
-	for tries := 1; ; tries++ {
-		d.conn = nil // it may be that there will be no connection
-		answer, err := d.upstream.transport.RoundTrip(r)
-		if d.shared > 2*maxTries {
-			return nil, errLetGo
-		}
-		if err == nil || !d.unwritten() && !letGo(err) || tries == maxTries || r.Context().Err() != nil {
-			return answer, err
-		}
-		next := new(*r)
+	for range maxTries {
+		try := r
 		if r.Body != nil {
 			body, spent := d.body.send()
 			if spent != nil {
-				return nil, err
+				break
 			}
-			next.Body = body
+			try = new(*r)
+			try.Body = body
 		}
-		r = next
+		d.conn = nil // it may be that there will be no connection
+		answer, err = d.upstream.transport.RoundTrip(try)
+		if d.shared > 2*maxTries {
+			return nil, errLetGo
+		}
+		if err == nil || !d.unwritten() && !letGo(err) || r.Context().Err() != nil {
+			break
+		}
 	}
+	if err == nil {
+		d.body.wasAnswered()
+	}
+	return answer, err
 }
 
 // letGo says whether an upstream has not served a request over HTTP/2, by the error that net/http has for those whose body it cannot send again.
@@ -64,6 +69,7 @@ const maxHeld = 64 << 10
 type sending struct {
 	body *clientBody
 	sent int // bytes
+	over atomic.Bool
 }
 
 // send begins a try.
@@ -93,8 +99,29 @@ func (s *sending) Read(p []byte) (n int, err error) {
 	return n, err
 }
 
-// Close leaves the client's body to net/http.
-func (s *sending) Close() error { return nil }
+// Close says that the upstream wants no more.
+func (s *sending) Close() error {
+	s.over.Store(true)
+	s.body.stop(s)
+	return nil
+}
+
+// wasAnswered notes that the request of the latest try was answered.
+func (b *clientBody) wasAnswered() {
+	b.answered.Store(true)
+	if s := b.latest.Load(); s != nil {
+		b.stop(s)
+	}
+}
+
+// stop stops whoever still reads a body of which the upstream wants no more once it has answered: over HTTP/2 the answer would not end before the
+// client's body does. Over HTTP/1.1 that is left to net/http.
+func (b *clientBody) stop(s *sending) {
+	if s.over.Load() && b.answered.Load() && b.connection.in.ProtoMajor == 2 {
+		b.stopped.Store(true)
+		_ = b.ReadCloser.Close()
+	}
+}
 
 func (b *clientBody) hold(read []byte) {
 	b.all += len(read)
