@@ -250,7 +250,7 @@ func (d *delivery) awaitQuiet(got httptrace.GotConnInfo) {
 	}
 	c, ok := conn.(*quietConn)
 	if !ok || isTLS && secured.ConnectionState().NegotiatedProtocol == "h2" {
-		if d.shared++; d.shared > 2*maxTries {
+		if d.shared++; d.shared > maxShared {
 			d.x.connection.cancel()
 		}
 		return // many requests at a time

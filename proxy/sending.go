@@ -9,7 +9,7 @@ import (
 )
 
 // An upstream may close a connection just as a request is given to it. What cannot have been served there is sent again over another one, with its
-// body, whatever would come of it if it were served twice:
+// body, whatever the method:
 //
 //   - what was not written at all, which quiet.go knows and net/http does not;
 //   - in HTTP/2, what the upstream refused, or has not come to before it closes (RFC 9113 6.8, 8.7).
@@ -18,8 +18,8 @@ import (
 // too, by which some servers say that they have not served a request, and others that they have had enough of it. So nothing has a GetBody here,
 // and there is an end. What may have been served, and has no body, net/http repeats where that is harmless (RFC 9110 9.2.2).
 
-// maxTries bounds how often an upstream may let go of a request, and half of how often net/http may give it a connection that it shares.
-const maxTries = 5
+// maxTries bounds how often a request is handed to the Transport, and maxShared how often that may give it a connection that others have as well.
+const maxTries, maxShared = 5, 10
 
 var errLetGo = errors.New("the upstream lets go of the request again and again, without having served it")
 
@@ -38,14 +38,14 @@ func (d *delivery) send(r *http.Request) (answer *http.Response, err error) {
 		}
 		d.conn = nil // it may be that there will be no connection
 		answer, err = d.upstream.transport.RoundTrip(try)
-		if d.shared > 2*maxTries {
+		if err != nil && d.shared > maxShared {
 			return nil, errLetGo
 		}
 		if err == nil || !d.unwritten() && !letGo(err) || r.Context().Err() != nil {
 			break
 		}
 	}
-	if err == nil {
+	if err == nil && r.Body != nil {
 		d.body.wasAnswered()
 	}
 	return answer, err
