@@ -19,7 +19,7 @@ import (
 // and there is an end. What may have been served, and has no body, net/http repeats where that is harmless (RFC 9110 9.2.2).
 
 // maxTries bounds how often a request is handed to the Transport, and maxShared how often that may give it a connection that others have as well.
-const maxTries, maxShared = 5, 10
+const maxTries, maxShared = 10, 20
 
 var errLetGo = errors.New("the upstream lets go of the request again and again, without having served it")
 
@@ -51,11 +51,11 @@ func (d *delivery) send(r *http.Request) (answer *http.Response, err error) {
 	return answer, err
 }
 
-// letGo says whether an upstream has not served a request over HTTP/2, by the error that net/http has for those whose body it cannot send again.
-// There is no type for that.
+// letGo says whether an upstream has not served a request over HTTP/2, by the errors that net/http has for those whose body it cannot send again: the
+// first where the request had begun, the second where its connection took no more. There is no type for that.
 func letGo(err error) bool {
-	why, ours := strings.CutPrefix(err.Error(), "http2: Transport: cannot retry err [")
-	return ours && !strings.Contains(why, "PROTOCOL_ERROR")
+	why, begun := strings.CutPrefix(err.Error(), "http2: Transport: cannot retry err [")
+	return begun && !strings.Contains(why, "PROTOCOL_ERROR") || err.Error() == "net/http: cannot rewind body after connection loss"
 }
 
 // unwritten says whether a request failed before anything of it was written, on a connection that had been another's before.

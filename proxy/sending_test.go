@@ -153,9 +153,9 @@ func TestUpstreamThatAlwaysLetsGo(t *testing.T) {
 		body  string
 		most  int
 	}{
-		"it goes":                     {goAway, "pay once", 5},
+		"it goes":                     {goAway, "pay once", 10},
 		"it goes, and has no body":    {goAway, "", 20},
-		"it refuses":                  {reset(http2.ErrCodeRefusedStream), "pay once", 5},
+		"it refuses":                  {reset(http2.ErrCodeRefusedStream), "pay once", 10},
 		"it complains":                {reset(http2.ErrCodeProtocol), "pay once", 1},
 		"it complains of no body":     {reset(http2.ErrCodeProtocol), "", 20},
 		"it breaks":                   {reset(http2.ErrCodeInternal), "pay once", 1},

@@ -72,7 +72,7 @@ func TestTrafficBehindNginx(t *testing.T) {
 // As an upstream over HTTP/2 nginx closes a connection after so many requests, of which it has not served the last ones.
 func TestInFrontOfNginx(t *testing.T) {
 	program, addr := find(t), programtest.FreeAddr(t)
-	running := run(t, program, "server {\nlisten "+addr+" http2;\nkeepalive_requests 20;\nlocation / { return 200; }\n}\n")
+	running := run(t, program, "server {\nlisten "+addr+" http2;\nkeepalive_requests 50;\nlocation / { return 200; }\n}\n")
 	site := deploytest.NewDemoSite(t, nil, func(c *config.Config) {
 		c.Upstreams, c.AccessRules = "h2c://"+addr, "/ public"
 	})
