@@ -117,7 +117,7 @@ func (b *clientBody) wasAnswered() {
 // stop stops whoever still reads a body of which the upstream wants no more once it has answered: over HTTP/2 the answer would not end before the
 // client's body does. Over HTTP/1.1 that is left to net/http.
 func (b *clientBody) stop(s *sending) {
-	if s.over.Load() && b.answered.Load() && b.connection.in.ProtoMajor == 2 {
+	if b.latest.Load() == s && s.over.Load() && b.answered.Load() && b.connection.in.ProtoMajor == 2 {
 		b.stopped.Store(true)
 		_ = b.ReadCloser.Close()
 	}
