@@ -147,21 +147,7 @@ func (s *site) incoming(target string, header http.Header) *http.Request {
 // leanUpstream answers everything with 1 KiB, and allocates nothing, so that what is counted is the proxy's.
 func leanUpstream(tb testing.TB) (url string) {
 	tb.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		tb.Fatal(err)
-	}
-	tb.Cleanup(func() { listener.Close() })
-	go func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			go answerAll(conn)
-		}
-	}()
-	return "http://" + listener.Addr().String()
+	return "http://" + accept(tb, func(conn net.Conn) { go answerAll(conn) }).Addr().String()
 }
 
 func answerAll(conn net.Conn) {

@@ -183,19 +183,7 @@ func checksum(t *testing.T, r io.Reader) uint32 {
 
 // An upstream that stops taking a request is given up like one that does not answer it, and whoever sends it does not hold the connection for ever.
 func TestUpstreamThatTakesNoBody(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	go func() { // accepts, and reads nothing until the end of the test
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			t.Cleanup(func() { conn.Close() })
-		}
-	}()
+	l := accept(t, func(conn net.Conn) { t.Cleanup(func() { conn.Close() }) }) // and reads nothing until the end of the test
 	s := public(t, func(c *config.Config) {
 		c.Upstreams, c.IdleTimeout = "http://"+l.Addr().String()+" timeout=1s", time.Second
 	})

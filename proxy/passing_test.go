@@ -149,21 +149,8 @@ type hangingUp struct {
 
 func newHangingUp(t *testing.T) *hangingUp {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	u := &hangingUp{Listener: l, received: map[string]int{}}
-	t.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go u.serve(conn)
-		}
-	}()
+	u := &hangingUp{received: map[string]int{}}
+	u.Listener = accept(t, func(conn net.Conn) { go u.serve(conn) })
 	return u
 }
 

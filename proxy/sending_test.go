@@ -194,21 +194,8 @@ type lettingGo struct {
 
 func newLettingGo(t *testing.T, first int, letGo func(f *http2.Framer, id uint32) error) *lettingGo {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { listener.Close() })
-	u := &lettingGo{Listener: listener, first: first, letGo: letGo}
-	go func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			go u.serve(conn)
-		}
-	}()
+	u := &lettingGo{first: first, letGo: letGo}
+	u.Listener = accept(t, func(conn net.Conn) { go u.serve(conn) })
 	return u
 }
 

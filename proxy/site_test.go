@@ -124,6 +124,26 @@ type upstream struct {
 	received []received
 }
 
+// accept is for upstreams that do with connections what no http.Server does: serve gets one after the other, until the test ends.
+func accept(t testing.TB, serve func(net.Conn)) net.Listener {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { listener.Close() })
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			serve(conn)
+		}
+	}()
+	return listener
+}
+
 // received is a request as the upstream saw it.
 type received struct {
 	Method, URI, Host, Body string

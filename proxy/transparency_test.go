@@ -250,21 +250,8 @@ type scripted struct {
 }
 
 func newScripted(t *testing.T) *scripted {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	u := &scripted{address: listener.Addr().String(), answers: map[string]string{}, arrived: map[string][]*arrival{}}
-	t.Cleanup(func() { _ = listener.Close() })
-	go func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			go u.serve(conn)
-		}
-	}()
+	u := &scripted{answers: map[string]string{}, arrived: map[string][]*arrival{}}
+	u.address = accept(t, func(conn net.Conn) { go u.serve(conn) }).Addr().String()
 	return u
 }
 

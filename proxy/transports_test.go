@@ -85,24 +85,13 @@ type counting struct {
 }
 
 func countingUpstream(t *testing.T) *counting {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	u := &counting{Listener: listener}
-	t.Cleanup(func() { _ = listener.Close() })
-	go func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			u.mu.Lock()
-			u.n++
-			u.mu.Unlock()
-			u.serving.Go(func() { answerEach(conn) })
-		}
-	}()
+	u := &counting{}
+	u.Listener = accept(t, func(conn net.Conn) {
+		u.mu.Lock()
+		u.n++
+		u.mu.Unlock()
+		u.serving.Go(func() { answerEach(conn) })
+	})
 	return u
 }
 

@@ -128,22 +128,10 @@ func TestUpstreamsWithoutTrust(t *testing.T) {
 // nonsense is the address of somebody who says what is no TLS.
 func nonsense(t *testing.T) (address string) {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			_, _ = io.WriteString(conn, "220 mail.example.com ESMTP\r\n")
-			t.Cleanup(func() { conn.Close() })
-		}
-	}()
-	return l.Addr().String()
+	return accept(t, func(conn net.Conn) {
+		_, _ = io.WriteString(conn, "220 mail.example.com ESMTP\r\n")
+		t.Cleanup(func() { conn.Close() })
+	}).Addr().String()
 }
 
 // Files that cannot be used any more are told of when they change, not when somebody connects, and each entry's for itself.
