@@ -20,10 +20,9 @@ type clientBody struct {
 	answered      atomic.Bool // the request that it belongs to
 	stopped       atomic.Bool // by us
 
-	latest  atomic.Pointer[sending] // that may read
-	held    []byte                  // what was read, while that is little; under reading
-	all     int                     // bytes read; under reading
-	dropped atomic.Bool             // what was held, when it became more than that
+	latest atomic.Pointer[sending] // that may read
+	all    atomic.Int64            // bytes read
+	held   []byte                  // these, while they are not too many; under reading
 }
 
 // read is for one reader at a time.

@@ -58,8 +58,7 @@ func TestUpstreamIsWaitedForFromTheEndOfTheRequest(t *testing.T) {
 		if ctx.Err() != nil {
 			t.Error("it gives up while the request is being sent")
 		}
-		sending, _ := body.send()
-		if _, err := io.Copy(io.Discard, sending); err != nil {
+		if _, err := io.Copy(io.Discard, body.send()); err != nil {
 			t.Fatal(err)
 		}
 		givesUpWithin(t, ctx, time.Second)

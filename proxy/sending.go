@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"errors"
-	"io"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -29,12 +28,11 @@ func (d *delivery) send(r *http.Request) (answer *http.Response, err error) {
 	for range maxTries {
 		try := r
 		if r.Body != nil {
-			body, spent := d.body.send()
-			if spent != nil {
+			if !d.body.holds() {
 				break
 			}
 			try = new(*r)
-			try.Body = body
+			try.Body = d.body.send()
 		}
 		d.conn = nil // it may be that there will be no connection
 		answer, err = d.upstream.transport.RoundTrip(try)
@@ -68,34 +66,35 @@ const maxHeld = 64 << 10
 // may still be at it.
 type sending struct {
 	body *clientBody
-	sent int // bytes
+	sent int64 // bytes
 	over atomic.Bool
 }
 
 // send begins a try.
-func (b *clientBody) send() (io.ReadCloser, error) {
-	if b.dropped.Load() {
-		return nil, errors.New("more of the body was read than is held")
-	}
+func (b *clientBody) send() *sending {
 	s := &sending{body: b}
 	b.latest.Store(s)
-	return s, nil
+	return s
 }
+
+// holds says whether everything is held that was read.
+func (b *clientBody) holds() bool { return b.all.Load() <= maxHeld }
 
 func (s *sending) Read(p []byte) (n int, err error) {
 	b := s.body
 	b.reading.Lock()
 	defer b.reading.Unlock()
+	behind := s.sent < b.all.Load()
 	switch {
-	case b.latest.Load() != s || s.sent < b.all && b.dropped.Load():
+	case b.latest.Load() != s || behind && !b.holds():
 		return 0, errors.New("the request's body is being sent in another way, or its request is over")
-	case s.sent < b.all:
+	case behind:
 		n = copy(p, b.held[s.sent:])
 	default:
 		n, err = b.read(p)
 		b.hold(p[:n])
 	}
-	s.sent += n
+	s.sent += int64(n)
 	return n, err
 }
 
@@ -123,12 +122,12 @@ func (b *clientBody) stop(s *sending) {
 	}
 }
 
+// hold counts what was read, and keeps it while it is not too much.
 func (b *clientBody) hold(read []byte) {
-	b.all += len(read)
-	if b.all <= maxHeld {
+	b.all.Add(int64(len(read)))
+	if b.holds() {
 		b.held = append(b.held, read...)
-		return
+	} else {
+		b.held = nil
 	}
-	b.held = nil
-	b.dropped.Store(true)
 }
