@@ -83,23 +83,27 @@ func unknownTerm(text, kind string) *Problem {
 	if strings.HasPrefix(text, "#") {
 		return problemf("put the comment on a line of its own", "has a comment behind its requirement")
 	}
-	if strings.HasPrefix(text, "/") {
-		return problemf("write each rule on a line of its own, or a semicolon between two", "has the unknown requirement %q", text)
-	}
+	return problemf(mendTerm(text, kind), "has the unknown requirement %q", text)
+}
+
+// mendTerm guesses what was meant by a term.
+func mendTerm(text, kind string) string {
 	switch strings.ToLower(text) {
 	case "or":
-		return problemf("write | in its place", "has the unknown requirement %q", text)
+		return "write | in its place"
 	case "and", "&", "&&":
-		return problemf("leave it out: of what stands side by side all must hold", "has the unknown requirement %q", text)
+		return "leave it out: of what stands side by side all must hold"
+	}
+	if strings.HasPrefix(text, "/") {
+		return "write each rule on a line of its own, or a semicolon between two"
 	}
 	kind, _, _ = strings.Cut(kind, "=")
 	for known, example := range examples() {
 		if strings.EqualFold(kind, known) || strings.EqualFold(kind, known+"s") {
-			return problemf("write "+example, "has the unknown requirement %q", text)
+			return "write " + example
 		}
 	}
-	return problemf("write public, authenticated, deny, upstream-auth, or one of group:, user:, email:, claim:, acr:, max-age:, ip: ("+quoteBlanks+")",
-		"has the unknown requirement %q", text)
+	return "write public, authenticated, deny, upstream-auth, or one of group:, user:, email:, claim:, acr:, max-age:, ip: (" + quoteBlanks + ")"
 }
 
 func parseCondition(kind, value string, of *pattern) (condition, *Problem) {
