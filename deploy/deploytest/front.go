@@ -96,8 +96,14 @@ func (f *Front) Configuration(name string, pairs ...string) string {
 // Await returns when the server in front listens, and ends the test when it ends first.
 func (f *Front) Await(running context.Context) {
 	f.t.Helper()
-	programtest.Await(f.t, running, patience, "the server in front to listen", func() bool {
-		conn, err := net.Dial("tcp", "127.0.0.1:"+f.Port)
+	AwaitListener(f.t, running, "127.0.0.1:"+f.Port)
+}
+
+// AwaitListener returns when a program that runs listens at an address, and ends the test when it ends first.
+func AwaitListener(t testing.TB, running context.Context, addr string) {
+	t.Helper()
+	programtest.Await(t, running, patience, "a server to listen at "+addr, func() bool {
+		conn, err := net.Dial("tcp", addr)
 		if err == nil {
 			conn.Close()
 		}

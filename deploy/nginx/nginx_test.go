@@ -6,7 +6,6 @@ package nginx
 import (
 	"context"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -14,7 +13,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"doorward/config"
 	"doorward/deploy/deploytest"
@@ -76,13 +74,7 @@ func TestInFrontOfNginx(t *testing.T) {
 	site := deploytest.NewDemoSite(t, nil, func(c *config.Config) {
 		c.Upstreams, c.AccessRules = "h2c://"+addr, "/ public"
 	})
-	programtest.Await(t, running, 10*time.Second, "nginx to listen", func() bool {
-		conn, err := net.Dial("tcp", addr)
-		if err == nil {
-			conn.Close()
-		}
-		return err == nil
-	})
+	deploytest.AwaitListener(t, running, addr)
 	var clients sync.WaitGroup
 	for range 16 {
 		clients.Go(func() {
