@@ -236,7 +236,8 @@ func (p *Proxy) assertionFor(x *exchange, asked *http.Request, who *identity) (s
 	return p.assertion(who.session, x.rules, p.publicOrigin(x, asked).String())
 }
 
-// sayYes lets the request pass. Envoy takes 200 for a yes, and nothing else.
+// sayYes lets the request pass. Envoy takes 200 for a yes, and nothing else; Cache-Control it adds to the application's answer, which is
+// for no cache when it brings a session's cookies, and else the application's to say.
 func (p *Proxy) sayYes(x *exchange, asked *http.Request, who *identity) {
 	x.outcome = "forward_auth"
 	h := x.Header()
@@ -250,6 +251,10 @@ func (p *Proxy) sayYes(x *exchange, asked *http.Request, who *identity) {
 	status := http.StatusAccepted
 	if p.front.Name == "envoy" {
 		status = http.StatusOK
+		if len(h["Set-Cookie"]) == 0 {
+			h.Del("Cache-Control")
+			h.Set("Expires", "0") // keeps it from caches as well (RFC 9111 5.3)
+		}
 	}
 	x.WriteHeader(status)
 }

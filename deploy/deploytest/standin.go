@@ -1,17 +1,14 @@
 package deploytest
 
 import (
-	"io"
 	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
-	"testing"
 )
 
 // A StandIn takes the place of a server in front that cannot be installed here. It does what that server's manual, and where that is
@@ -19,8 +16,6 @@ import (
 type StandIn struct {
 	// OwnPages says whether a path leads to doorward without a question.
 	OwnPages func(path string) bool
-	// Closed says whether a path is refused outright.
-	Closed func(path string) bool
 	// Ask makes the question about a request, for doorward at an address, host:port.
 	Ask func(r *http.Request, doorward string) *http.Request
 	// Yes says whether a status lets the request pass.
@@ -31,7 +26,7 @@ type StandIn struct {
 	ToApplication func(name string) bool
 	// ToBrowser picks those of the answer's cookies that go to the browser.
 	ToBrowser func(cookies []string) []string
-	// Refuse tells the client of a no; nil relays doorward's answer.
+	// Refuse tells the client of a no.
 	Refuse func(w http.ResponseWriter, r *http.Request, status int)
 }
 
@@ -47,12 +42,9 @@ func (s StandIn) Serve(f *Front) {
 	server.Listener = listener
 	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	server.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		switch {
-		case s.Closed(r.URL.Path):
-			http.NotFound(w, r)
-		case s.OwnPages(r.URL.Path):
+		if s.OwnPages(r.URL.Path) {
 			passOn(f.Doorward, nil).ServeHTTP(w, r)
-		default:
+		} else {
 			s.askFirst(w, r, f, client)
 		}
 	})
@@ -67,17 +59,8 @@ func (s StandIn) askFirst(w http.ResponseWriter, r *http.Request, f *Front, clie
 		return
 	}
 	defer answer.Body.Close()
-	switch {
-	case s.Yes(answer.StatusCode):
-	case s.Refuse != nil:
+	if !s.Yes(answer.StatusCode) {
 		s.Refuse(w, r, answer.StatusCode)
-		return
-	default:
-		for name, values := range answer.Header {
-			w.Header()[name] = values
-		}
-		w.WriteHeader(answer.StatusCode)
-		_, _ = io.Copy(w, answer.Body)
 		return
 	}
 	maps.DeleteFunc(r.Header, func(name string, _ []string) bool { return s.Drops(name) })
@@ -119,40 +102,9 @@ func Question(r *http.Request, method, address string) *http.Request {
 	return q.WithContext(r.Context())
 }
 
-// Items are those of a list in YAML under a key.
-func Items(t testing.TB, text, key string) []string {
-	t.Helper()
-	_, rest, found := strings.Cut(text, key+":\n")
-	var items []string
-	for line := range strings.Lines(rest) {
-		if strings.TrimSpace(line) == "patterns:" {
-			continue
-		}
-		item := regexp.MustCompile(`^\s+- (?:exact: )?([^\s#:]+)\s*(?:#.*)?$`).FindStringSubmatch(strings.TrimRight(line, "\n"))
-		if item == nil {
-			break
-		}
-		items = append(items, item[1])
-	}
-	if !found || len(items) == 0 {
-		t.Fatalf("there is no list %s", key)
-	}
-	return items
-}
-
 // OneOf says whether a header has one of the names.
 func OneOf(names []string) func(string) bool {
 	return func(name string) bool {
 		return slices.ContainsFunc(names, func(n string) bool { return strings.EqualFold(n, name) })
-	}
-}
-
-// CookiesNamed are those Set-Cookie lines whose cookie has one of the names.
-func CookiesNamed(names []string) func([]string) []string {
-	return func(lines []string) []string {
-		return slices.DeleteFunc(slices.Clone(lines), func(line string) bool {
-			name, _, _ := strings.Cut(line, "=")
-			return !slices.Contains(names, name)
-		})
 	}
 }

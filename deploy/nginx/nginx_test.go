@@ -64,7 +64,9 @@ func find(t *testing.T) string {
 func TestBehindNginx(t *testing.T) { deploytest.FrontStory{Start: start, Name: "nginx"}.Tell(t) }
 
 func TestTrafficBehindNginx(t *testing.T) {
-	deploytest.FrontStory{Start: start, Name: "nginx"}.Traffic(t)
+	story := deploytest.FrontStory{Start: start, Name: "nginx"}
+	story.Traffic(t)
+	t.Run("caches", story.Caches)
 }
 
 // As an upstream over HTTP/2 nginx closes a connection after so many requests, of which it has not served the last ones.

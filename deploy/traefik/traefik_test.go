@@ -1,57 +1,52 @@
-// Package traefik tests doorward behind what Traefik is documented to do with the configuration that README.md shows.
+//go:build unix
+
+// Package traefik tests doorward behind Traefik, configured as README.md tells people to.
 package traefik
 
 import (
+	"cmp"
 	"net/http"
-	"regexp"
-	"strings"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"testing"
+	"time"
 
 	"doorward/deploy/deploytest"
+	"doorward/deploy/programtest"
 )
 
-// start stands in for Traefik: its forwardAuth asks by GET with all headers of the client, sets X-Forwarded-Method, -Proto, -Host and -Uri
-// anew, takes every 2xx for a yes, and relays any other answer. The headers that are named, or match, are taken from a yes, and the
-// client's go; and the cookies that are named are added to the application's answer.
+// start runs Traefik, which TRAEFIK names where it is not in PATH.
 func start(t *testing.T, o deploytest.FrontOptions) *deploytest.Front {
+	t.Helper()
+	program, err := exec.LookPath(cmp.Or(os.Getenv("TRAEFIK"), "traefik"))
+	if err != nil {
+		programtest.Missing(t, "traefik", "TRAEFIK does not name it, and PATH has none (README.md says where to get it)")
+	}
 	f := deploytest.NewFront(t, "traefik", o)
-	text := f.Configuration("doorward.yml", "__Host-doorward", "doorward")
-	named := deploytest.OneOf(deploytest.Items(t, text, "authResponseHeaders"))
-	pattern := regexp.MustCompile(regexp.MustCompile(`authResponseHeadersRegex: "(.*)"`).FindStringSubmatch(text)[1])
-	copied := func(name string) bool { return named(name) || pattern.MatchString(name) }
-	deploytest.StandIn{
-		OwnPages: func(path string) bool {
-			return strings.HasPrefix(path, "/oauth2/") && !strings.HasPrefix(path, "/oauth2/auth")
-		},
-		Closed: func(string) bool { return false },
-		Ask: func(r *http.Request, doorward string) *http.Request {
-			q := deploytest.Question(r, http.MethodGet, "http://"+doorward+"/oauth2/auth")
-			q.Header.Set("X-Forwarded-Method", r.Method)
-			q.Header.Set("X-Forwarded-Proto", "http")
-			q.Header.Set("X-Forwarded-Host", r.Host)
-			q.Header.Set("X-Forwarded-Uri", r.URL.RequestURI())
-			return q
-		},
-		Yes:           func(status int) bool { return status/100 == 2 },
-		Drops:         func(name string) bool { return copied(name) || setsItself(name) },
-		ToApplication: copied,
-		ToBrowser:     deploytest.CookiesNamed(deploytest.Items(t, text, "addAuthCookiesToResponse")),
-	}.Serve(f)
+	file := filepath.Join(t.TempDir(), "doorward.yml")
+	if err := os.WriteFile(file, []byte(f.Configuration("doorward.yml",
+		"127.0.0.1:4180", f.Doorward, "127.0.0.1:8080", f.Application, "app.example.com", "localhost", "__Host-doorward", "doorward")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	running := programtest.Run(t, exec.Command(program, "--providers.file.filename="+file, "--entrypoints.web.address=127.0.0.1:"+f.Port,
+		"--global.checknewversion=false", "--global.sendanonymoususage=false", "--log.level=WARN"))
+	f.Await(running)
+	programtest.Await(t, running, 30*time.Second, "Traefik to read its routes, after it listens", func() bool {
+		answer, err := http.Get(f.Origin + "/oauth2/healthz")
+		if err != nil {
+			return false
+		}
+		answer.Body.Close()
+		return answer.StatusCode == http.StatusOK
+	})
 	return f
 }
 
-// setsItself are headers that Traefik takes from forwardedHeaders.trustedIPs alone.
-func setsItself(name string) bool {
-	return deploytest.OneOf([]string{"X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Port", "X-Forwarded-Proto", "X-Forwarded-Server", "X-Forwarded-Prefix", "X-Real-Ip"})(name)
-}
-
 func TestBehindTraefik(t *testing.T) {
-	deploytest.FrontStory{Start: start, Name: "traefik", Names: "X-Auth-Request-"}.Tell(t)
+	deploytest.FrontStory{Start: start, Name: "traefik", Names: "X-Auth-Request-", Ampersands: true}.Tell(t)
 }
 
-// The configuration says what the stand-in takes for granted.
-func TestConfiguration(t *testing.T) {
-	f := deploytest.NewFront(t, "traefik", deploytest.FrontOptions{})
-	f.Configuration("doorward.yml", "trustForwardHeader: false", "", `X-Request-Id: ""`, "", "PathPrefix(`/oauth2/`) && !PathPrefix(`/oauth2/auth`)", "",
-		`address: "http://127.0.0.1:4180/oauth2/auth"`, "")
+func TestTrafficBehindTraefik(t *testing.T) {
+	deploytest.FrontStory{Start: start, Name: "traefik"}.Traffic(t)
 }

@@ -24,7 +24,6 @@ func start(t *testing.T, o deploytest.FrontOptions) *deploytest.Front {
 	named := deploytest.OneOf(strings.Split(annotation(t, text, "auth-response-headers"), ","))
 	deploytest.StandIn{
 		OwnPages: func(path string) bool { return slices.Contains(own, path) },
-		Closed:   func(string) bool { return false },
 		Ask: func(r *http.Request, doorward string) *http.Request {
 			q := deploytest.Question(r, http.MethodGet, "http://"+doorward+"/oauth2/auth")
 			q.Header.Del("X-Forwarded-Proto")
