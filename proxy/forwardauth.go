@@ -253,7 +253,7 @@ func (p *Proxy) sayYes(x *exchange, asked *http.Request, who *identity) {
 		status = http.StatusOK
 		if len(h["Set-Cookie"]) == 0 {
 			h.Del("Cache-Control")
-			h.Set("Expires", "0") // keeps it from caches as well (RFC 9111 5.3)
+			h.Set("Vary", "*") // no cache gives it to anybody (RFC 9111 4.1)
 		}
 	}
 	x.WriteHeader(status)

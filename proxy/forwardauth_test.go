@@ -730,6 +730,16 @@ func TestForwardAuthHandsOnASingleCookieBothWays(t *testing.T) {
 	}
 }
 
+// Envoy adds Cache-Control of a yes to the application's answer, which may say public.
+func TestForwardAuthSaysToEnvoyThatCookiesAreNotKept(t *testing.T) {
+	s := newLivingSite(t, asFrontOf("envoy", nil))
+	b := s.signedIn("alice")
+	p := s.question("envoy", "GET", "/", "Cookie: "+b.age(s, untilDead)).wants(t, http.StatusOK)
+	if len(p.Header["Set-Cookie"]) == 0 || p.Header.Get("Cache-Control") != "no-store" {
+		t.Errorf("%q come with Cache-Control %q", p.Header["Set-Cookie"], p.Header.Get("Cache-Control"))
+	}
+}
+
 // One host of a rule beside that of PUBLIC_URL are several.
 func TestForwardAuthAboutTheHostOfARuleBesideOurOwn(t *testing.T) {
 	s := behindFront(t, "ingress-nginx", func(c *config.Config) { c.AccessRules = "/ authenticated; open.example.com/ public" })
@@ -745,8 +755,12 @@ func TestForwardAuthAnswersAreNotKept(t *testing.T) {
 		alice := "Cookie: " + s.signedIn("alice").cookieHeader(s)
 		for status, as := range map[int]string{yes(front): alice, http.StatusUnauthorized: "A: b"} {
 			p := s.question(front, "GET", "/", as, "Accept: application/json").wants(t, status)
-			if p.Header.Get("Cache-Control") != "no-store" {
-				t.Errorf("%s: with %d, Cache-Control is %q", front, status, p.Header.Get("Cache-Control"))
+			kept := p.Header.Get("Cache-Control") != "no-store"
+			if status == http.StatusOK { // Envoy adds Cache-Control to the application's answer
+				kept = p.Header.Get("Cache-Control") != "" || p.Header.Get("Vary") != "*"
+			}
+			if kept {
+				t.Errorf("%s: with %d, Cache-Control is %q, Vary %q", front, status, p.Header.Get("Cache-Control"), p.Header.Get("Vary"))
 			}
 			if status == http.StatusUnauthorized && p.Header.Get("WWW-Authenticate") == "" {
 				t.Errorf("%s: the 401 has no challenge", front)
