@@ -5,6 +5,7 @@ package envoy
 
 import (
 	"cmp"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -45,7 +46,7 @@ func TestBehindEnvoy(t *testing.T) {
 }
 
 func TestTrafficBehindEnvoy(t *testing.T) {
-	story := deploytest.FrontStory{Start: start, Name: "envoy"}
+	story := deploytest.FrontStory{Start: start, Name: "envoy", SeveralProtocols: http.StatusForbidden}
 	story.Traffic(t)
 	t.Run("caches", story.Caches)
 }
