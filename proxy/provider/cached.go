@@ -94,7 +94,7 @@ func (c *cached[T]) start(ctx context.Context) chan struct{} {
 
 func (c *cached[T]) run(ctx context.Context, running chan struct{}) {
 	begun := time.Now()
-	value, fresh, err := c.fetch(ctx)
+	value, fresh, err := c.fetchOnce(ctx)
 	defer close(running)
 	c.mu.Lock()
 	news := fmt.Sprint(err) != fmt.Sprint(c.err)
@@ -108,6 +108,16 @@ func (c *cached[T]) run(ctx context.Context, running chan struct{}) {
 	if news && c.told != nil {
 		c.told(err)
 	}
+}
+
+// fetchOnce fetches. No panic of ours is to end more than one fetch.
+func (c *cached[T]) fetchOnce(ctx context.Context) (value T, fresh time.Duration, err error) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			err = fmt.Errorf("recovering from a panic: %v", cause)
+		}
+	}()
+	return c.fetch(ctx)
 }
 
 // wait waits for a fetch, or until the asker gives up.

@@ -150,6 +150,27 @@ func TestOneFetchServesAll(t *testing.T) {
 	})
 }
 
+// A panic amid a fetch is a failure like any other.
+func TestPanicIsAFetchThatFailed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		broken := true
+		c := &cached[int]{pause: time.Second, fetch: func(context.Context) (int, time.Duration, error) {
+			if broken {
+				panic("a fault of ours")
+			}
+			return 1, time.Hour, nil
+		}}
+		if _, err := c.get(t.Context()); err == nil {
+			t.Error("there is a value")
+		}
+		broken = false
+		time.Sleep(time.Second)
+		if value, err := c.get(t.Context()); value != 1 || err != nil {
+			t.Errorf("after the pause: %d, %v", value, err)
+		}
+	})
+}
+
 func TestAskerWhoLeavesDoesNotEndTheFetch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f, c := newFetcher()

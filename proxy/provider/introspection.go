@@ -119,8 +119,13 @@ func (i *introspection) keep(of digest, known knowledge) {
 	}
 }
 
-// introspect asks the provider about a token and checks the answer.
-func (p *Provider) introspect(ctx context.Context, raw string) knowledge {
+// introspect asks the provider about a token and checks the answer. No panic of ours is to end more than one question.
+func (p *Provider) introspect(ctx context.Context, raw string) (k knowledge) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			k = knowledge{err: fail(KindUnavailable, "recovering from a panic: %v", cause)}
+		}
+	}()
 	o, err := p.askIntrospection(ctx, raw)
 	if err != nil {
 		return knowledge{err: err}

@@ -63,6 +63,22 @@ func TestIntrospectionRequest(t *testing.T) {
 	}
 }
 
+// A panic amid a question is no answer, and the next one is asked.
+func TestPanicIsAnIntrospectionThatFailed(t *testing.T) {
+	o, p := introspecting(t, nil)
+	if _, _, err := p.Bearer(t.Context(), opaque); err != nil {
+		t.Fatal(err)
+	}
+	client := p.client
+	p.client = nil
+	_, _, err := p.Bearer(t.Context(), "another")
+	o.wantKind(t, err, KindUnavailable)
+	p.client = client
+	if _, _, err := p.Bearer(t.Context(), "another"); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestIntrospectedTokensThatAreRefused(t *testing.T) {
 	for name, change := range map[string]func(map[string]any){
 		"inactive":           set("active", false),
