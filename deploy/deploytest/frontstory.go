@@ -33,6 +33,8 @@ type FrontStory struct {
 	Ampersands bool
 	// SeveralProtocols is the status of an upgrade to one of several protocols, 200 when zero: it passes as any other request.
 	SeveralProtocols int
+	// SilentToCaches says that the server can tell caches nothing in the application's place.
+	SilentToCaches bool
 }
 
 // Tell tells all of it.
@@ -53,6 +55,9 @@ func (s FrontStory) Traffic(t *testing.T) {
 	t.Run("upgrades", s.Upgrades)
 	t.Run("request ids", s.RequestIDs)
 	t.Run("large bodies", s.Large)
+	if !s.SilentToCaches {
+		t.Run("caches", s.Caches)
+	}
 }
 
 // Browser tells the story of alice and bob in a browser.

@@ -46,7 +46,5 @@ func TestBehindEnvoy(t *testing.T) {
 }
 
 func TestTrafficBehindEnvoy(t *testing.T) {
-	story := deploytest.FrontStory{Start: start, Name: "envoy", SeveralProtocols: http.StatusForbidden}
-	story.Traffic(t)
-	t.Run("caches", story.Caches)
+	deploytest.FrontStory{Start: start, Name: "envoy", SeveralProtocols: http.StatusForbidden}.Traffic(t)
 }
