@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"errors"
 	"io"
 	"net/http"
 	"strings"
@@ -22,9 +23,16 @@ func (c *closing) Read(b []byte) (int, error) {
 
 func (c *closing) Close() error { return nil }
 
+// newBody is the body of a request that is under way.
+func newBody(body io.ReadCloser) *clientBody {
+	b := &clientBody{}
+	b.begin(body, &connection{in: &http.Request{}})
+	return b
+}
+
 // The Transport asks for more at the end of a body; an error then would end the connection in the middle of the answer.
 func TestBodyEndsOnce(t *testing.T) {
-	b := &clientBody{ReadCloser: &closing{}, connection: &connection{}}
+	b := newBody(&closing{})
 	body := b.send()
 	for range 3 {
 		if _, err := body.Read(make([]byte, 8)); err != io.EOF {
@@ -40,7 +48,7 @@ func TestBodyEndsOnce(t *testing.T) {
 func TestBodyThatIsSentAgain(t *testing.T) {
 	const text = "a few words"
 	for read := range len(text) + 1 {
-		b := &clientBody{ReadCloser: io.NopCloser(iotest.OneByteReader(strings.NewReader(text))), connection: &connection{}}
+		b := newBody(io.NopCloser(iotest.OneByteReader(strings.NewReader(text))))
 		first := b.send()
 		for range read {
 			first.Read(make([]byte, 8))
@@ -60,7 +68,7 @@ func TestBodyThatIsSentAgain(t *testing.T) {
 func TestBodyThatIsSentAgainWhileItIsRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		body, client := io.Pipe()
-		b := &clientBody{ReadCloser: body, connection: &connection{}}
+		b := newBody(body)
 		first := b.send()
 		go io.Copy(io.Discard, first)
 		client.Write([]byte("a few "))
@@ -80,7 +88,7 @@ func TestBodyThatIsSentAgainWhileItIsRead(t *testing.T) {
 func TestLargeBodyIsNotSentAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		body, client := io.Pipe()
-		b := &clientBody{ReadCloser: body, connection: &connection{}}
+		b := newBody(body)
 		first := b.send()
 		go io.ReadFull(first, make([]byte, maxHeld+1))
 		client.Write(make([]byte, maxHeld))
@@ -100,10 +108,98 @@ func TestLargeBodyIsNotSentAgain(t *testing.T) {
 	})
 }
 
-func TestBodyIsNotReadAfterItsRequest(t *testing.T) {
-	b := &clientBody{ReadCloser: io.NopCloser(strings.NewReader("x")), connection: &connection{}}
+// Where it is read aside, nothing is lost to a try that had begun before that showed.
+func TestBodyThatBecomesLargeWhileItIsSentAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		body, client := io.Pipe()
+		b := newBody(body)
+		go io.Copy(io.Discard, b.sendAside())
+		client.Write(make([]byte, maxHeld))
+		synctest.Wait()
+		second := b.sendAside()
+		go func() {
+			client.Write(make([]byte, maxHeld))
+			client.Close()
+		}()
+		if n, err := io.Copy(io.Discard, second); n != 2*maxHeld || err != nil {
+			t.Errorf("the second reads %d bytes: %v", n, err)
+		}
+		if b.holds() {
+			t.Error("it is said that it could be sent again")
+		}
+		if n, err := b.sendAside().Read(make([]byte, 8)); n != 0 || err == nil || err == io.EOF {
+			t.Errorf("a third reads %d bytes: %v", n, err)
+		}
+	})
+}
+
+// sendAside begins a try over a connection that is shared with others.
+func (b *clientBody) sendAside() *sending {
+	b.send()
+	return b.given(true)
+}
+
+// A try that is given up reads no more, although the client is silent, and what comes is the next one's.
+func TestBodyThatIsGivenUpWhileItIsRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		body, client := io.Pipe()
+		b := newBody(body)
+		first := b.sendAside()
+		ended := make(chan error)
+		go func() {
+			_, err := io.Copy(io.Discard, first)
+			ended <- err
+		}()
+		client.Write([]byte("a few "))
+		synctest.Wait() // for the rest
+		first.Close()
+		if err := <-ended; !errors.Is(err, errGivenUp) {
+			t.Errorf("the first ends with %v", err)
+		}
+		second := b.sendAside()
+		go func() {
+			client.Write([]byte("words"))
+			client.Close()
+		}()
+		if got, err := io.ReadAll(second); string(got) != "a few words" || err != nil {
+			t.Errorf("the second reads %q: %v", got, err)
+		}
+	})
+}
+
+// net/http closes a body together with a connection that was of no use to it, and goes on with the same one over another.
+func TestBodyGoesOnOverAnotherConnection(t *testing.T) {
+	b := newBody(io.NopCloser(strings.NewReader("a few words")))
 	sending := b.send()
-	b.latest.Store(nil)
+	b.given(true)
+	sending.Close()
+	b.given(true)
+	if got, err := io.ReadAll(sending); string(got) != "a few words" || err != nil {
+		t.Errorf("it reads %q: %v", got, err)
+	}
+}
+
+// A connection may be closed already when a request is given it.
+func TestBodyOverAClosedConnection(t *testing.T) {
+	b := newBody(io.NopCloser(strings.NewReader("x")))
+	sending := b.send()
+	c := &quietConn{socket: noSocket{}, quiet: make(chan struct{}, 1)}
+	c.Close()
+	c.sends(sending)
+	if n, err := sending.Read(make([]byte, 8)); !errors.Is(err, errGivenUp) {
+		t.Errorf("it reads %d bytes: %v", n, err)
+	}
+}
+
+// noSocket can be closed.
+type noSocket struct{ socket }
+
+func (noSocket) Close() error { return nil }
+
+func TestBodyIsNotReadAfterItsRequest(t *testing.T) {
+	b := newBody(io.NopCloser(strings.NewReader("x")))
+	sending := b.send()
+	b.Close()
 	if n, err := sending.Read(make([]byte, 8)); n != 0 || err == nil || err == io.EOF {
 		t.Errorf("it reads %d bytes: %v", n, err)
 	}

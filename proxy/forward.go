@@ -31,7 +31,7 @@ func (p *Proxy) forward(x *exchange, r *http.Request, route *access.Route, who *
 	if err != nil {
 		return badTarget(err.Error())
 	}
-	d := &delivery{x: x, in: r, route: route, upstream: u, path: path, who: who, body: clientBody{ReadCloser: r.Body, connection: &x.connection}}
+	d := &delivery{x: x, in: r, route: route, upstream: u, path: path, who: who}
 	if err := p.prepareIdentity(d); err != nil {
 		return err
 	}
@@ -44,8 +44,9 @@ func (p *Proxy) forward(x *exchange, r *http.Request, route *access.Route, who *
 	x.connection.patience = u.Timeout
 	in := p.connections.begin(x, r)
 	if r.ContentLength != 0 {
+		d.body.begin(r.Body, &x.connection)
 		in.Body = &d.body // of a copy: net/http looks at its own request's body when it answers. It is read in tries (sending.go)
-		defer d.body.latest.Store(nil)
+		defer d.endBody()
 	}
 	in.Header = decisive(r)
 	d.proxy = p.reverseProxy(d)
@@ -79,6 +80,17 @@ type delivery struct {
 	assertion string
 
 	length int64 // of the answer's body as the upstream says; -1 where it does not
+}
+
+// endBody ends a body with its request. The connection to the upstream may be another's by now.
+func (d *delivery) endBody() {
+	_ = d.body.Close()
+	if d.conn == nil {
+		return
+	}
+	if s := d.conn.sending.Load(); s != nil && s.body == &d.body {
+		d.conn.sending.CompareAndSwap(s, nil)
+	}
 }
 
 // prepareIdentity prepares what the upstream is told of who is asking.

@@ -53,7 +53,8 @@ func TestUpstreamThatDoesNotAnswerIsGivenUp(t *testing.T) {
 func TestUpstreamIsWaitedForFromTheEndOfTheRequest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		x, ctx := waiting(newWatched(t, 0))
-		body := &clientBody{ReadCloser: io.NopCloser(strings.NewReader("x")), connection: &x.connection}
+		body := &clientBody{}
+		body.begin(io.NopCloser(strings.NewReader("x")), &x.connection)
 		time.Sleep(time.Minute)
 		if ctx.Err() != nil {
 			t.Error("it gives up while the request is being sent")

@@ -16,6 +16,7 @@
 //	crosssite.go     did a page of another site ask for this?
 //	forward.go       to the upstream and back
 //	sending.go       once more, where it cannot have been served
+//	clientbody.go    what of it is still to come
 //	upstream.go      who serves it, by which connections, and how that fails
 //	quiet.go         and whose is what an upstream says beyond its answer
 //	headers.go       what the upstream learns of the person, and what it must not believe

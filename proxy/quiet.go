@@ -55,6 +55,8 @@ type quietConn struct {
 	given   bool                     // to a request, of which one at a time has it
 	quiet   chan struct{}            // holds a token while the reader waits, and the socket was empty
 	taken   atomic.Pointer[delivery] // who has taken the token, and has not been written yet: whatever comes now is nobody's
+	sending atomic.Pointer[sending]  // the body that goes over it; nil for none
+	closed  atomic.Bool
 
 	// The reader's own.
 	read    func(fd uintptr) (done bool) // is receive
@@ -171,11 +173,33 @@ func (c *quietConn) Write(b []byte) (int, error) {
 
 func (c *quietConn) lookInside(fd uintptr) { c.empty = fasttransport.Silent(fd) }
 
-// Close also tells whoever waits for the token.
+// Close also tells whoever waits for the token, or for a client that is to send more.
 func (c *quietConn) Close() error {
 	err := c.socket.Close()
 	c.put()
+	c.closed.Store(true)
+	c.endSending()
 	return err
+}
+
+// endSending has nobody wait for more of what cannot be sent any more. Where nothing was written, it will be sent again when there is more.
+func (c *quietConn) endSending() {
+	s := c.sending.Swap(nil)
+	if s == nil {
+		return
+	}
+	_ = s.Close()
+	if c.taken.Load() == nil {
+		s.body.breakOff(s)
+	}
+}
+
+// sends notes whose body is to go over a connection, even if it is closed already.
+func (c *quietConn) sends(s *sending) {
+	c.sending.Store(s)
+	if c.closed.Load() {
+		c.endSending()
+	}
 }
 
 func (c *quietConn) put() {
@@ -249,13 +273,16 @@ func (d *delivery) awaitQuiet(got httptrace.GotConnInfo) {
 		conn = secured.NetConn()
 	}
 	c, ok := conn.(*quietConn)
-	if !ok || isTLS && secured.ConnectionState().NegotiatedProtocol == "h2" {
+	shared := !ok || isTLS && secured.ConnectionState().NegotiatedProtocol == "h2"
+	sending := d.body.given(shared)
+	if shared {
 		if d.shared++; d.shared > maxShared {
 			d.x.connection.cancel()
 		}
 		return // many requests at a time
 	}
 	d.conn = c
+	c.sends(sending)
 	if c.given { // got.Reused also is a connection that was only kept, where tickets of TLS may yet arrive
 		c.take(d)
 	}

@@ -2,9 +2,10 @@ package proxy
 
 import (
 	"errors"
+	"fmt"
+	"io"
 	"net/http"
 	"strings"
-	"sync/atomic"
 )
 
 // An upstream may close a connection just as a request is given to it. What cannot have been served there is sent again over another one, with its
@@ -43,8 +44,8 @@ func (d *delivery) send(r *http.Request) (answer *http.Response, err error) {
 			break
 		}
 	}
-	if err == nil && r.Body != nil {
-		d.body.wasAnswered()
+	if err != nil && d.body.brokenOff.Load() {
+		err = errGivenUp // net/http says that the client has gone
 	}
 	return answer, err
 }
@@ -64,70 +65,97 @@ const maxHeld = 64 << 10
 
 // sending is one try at sending a body. The next one begins with what this one has read, and this one reads no more: the Transport that gave it up
 // may still be at it.
+//
+// net/http's Transport says that an upstream is lost only when whoever reads the body has returned, and a client may be silent for hours, perhaps
+// because it waits for an answer. So the end of a try ends its reading:
+//
+//   - Over HTTP/2 the client is read by a goroutine of its own, from which the next try takes over what comes.
+//   - Over HTTP/1.1, where that would cost a fifth of an upload's CPU, reading the client is broken off. It is not where nothing of the request was
+//     written, for then it is sent again when the client goes on.
 type sending struct {
-	body *clientBody
-	sent int64 // bytes
-	over atomic.Bool
+	body  *clientBody
+	sent  int64 // bytes
+	aside bool  // the client is read by another goroutine; guarded by the body's mu, as the others
+	over  bool  // the Transport has given it up
 }
+
+// errGivenUp ends a read for a try that is over. The Transport says so, where a connection is lost amid a body.
+var errGivenUp = fmt.Errorf("the connection to the upstream ended before all of the request was sent: %w", io.ErrUnexpectedEOF)
 
 // send begins a try.
 func (b *clientBody) send() *sending {
 	s := &sending{body: b}
-	b.latest.Store(s)
+	b.next(s)
 	return s
 }
 
-// holds says whether everything is held that was read.
-func (b *clientBody) holds() bool { return b.all.Load() <= maxHeld }
+// next ends the try before, and has another one read; nil for none.
+func (b *clientBody) next(s *sending) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.latest = s
+	b.changed.Broadcast()
+}
 
+// Read waits for the client, or until the try is over.
 func (s *sending) Read(p []byte) (n int, err error) {
 	b := s.body
-	b.reading.Lock()
-	defer b.reading.Unlock()
-	behind := s.sent < b.all.Load()
-	switch {
-	case b.latest.Load() != s || behind && !b.holds():
-		return 0, errors.New("the request's body is being sent in another way, or its request is over")
-	case behind:
-		n = copy(p, b.held[s.sent:])
-	default:
-		n, err = b.read(p)
-		b.hold(p[:n])
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for s.goesOn() {
+		b.passed()
+		ready := b.held[s.sent-b.from:]
+		switch {
+		case len(ready) > 0 || b.err != nil:
+			if n = copy(p, ready); n == len(ready) {
+				err = b.err
+			}
+			return n, s.pass(n, err)
+		case s.aside || b.reading:
+			b.fetch()
+			b.changed.Wait()
+		default:
+			if n, err = b.fetchInto(p); s.over || b.latest != s {
+				return 0, errGivenUp
+			}
+			return n, s.pass(n, err)
+		}
 	}
+	return 0, errGivenUp
+}
+
+// goesOn says whether a try is to read on, and can. The caller holds mu.
+func (s *sending) goesOn() bool { return !s.over && s.body.latest == s && s.sent >= s.body.from }
+
+// pass notes that the upstream is given so many bytes, and what came after them. The caller holds mu.
+func (s *sending) pass(n int, err error) error {
 	s.sent += int64(n)
-	return n, err
+	switch err {
+	case nil:
+		s.body.connection.passing.begin()
+		s.body.passing = true
+	case io.EOF:
+		s.body.connection.awaitAnswer()
+	}
+	return err
 }
 
 // Close says that the upstream wants no more.
 func (s *sending) Close() error {
-	s.over.Store(true)
-	s.body.stop(s)
+	s.body.mu.Lock()
+	defer s.body.mu.Unlock()
+	s.over = true
+	s.body.changed.Broadcast()
 	return nil
 }
 
-// wasAnswered notes that the request of the latest try was answered.
-func (b *clientBody) wasAnswered() {
-	b.answered.Store(true)
-	if s := b.latest.Load(); s != nil {
-		b.stop(s)
+// given notes that the latest try goes on, over a connection that it was just given: net/http may have closed it with one that was of no use.
+func (b *clientBody) given(shared bool) *sending {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.latest != nil {
+		b.latest.over, b.latest.aside = false, shared
 	}
+	return b.latest
 }
 
-// stop stops whoever still reads a body of which the upstream wants no more once it has answered: over HTTP/2 the answer would not end before the
-// client's body does. Over HTTP/1.1 that is left to net/http.
-func (b *clientBody) stop(s *sending) {
-	if b.latest.Load() == s && s.over.Load() && b.answered.Load() && b.connection.in.ProtoMajor == 2 {
-		b.stopped.Store(true)
-		_ = b.ReadCloser.Close()
-	}
-}
-
-// hold counts what was read, and keeps it while it is not too much.
-func (b *clientBody) hold(read []byte) {
-	b.all.Add(int64(len(read)))
-	if b.holds() {
-		b.held = append(b.held, read...)
-	} else {
-		b.held = nil
-	}
-}

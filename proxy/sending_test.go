@@ -182,11 +182,13 @@ func reset(code http2.ErrCode) func(*http2.Framer, uint32) error {
 	return func(f *http2.Framer, id uint32) error { return f.WriteRSTStream(id, code) }
 }
 
-// lettingGo is an upstream that lets go of the first requests once they are whole, and answers the others.
+// lettingGo is an upstream that lets go of the first requests once they are whole, and answers the others. Where it says that one has begun, it
+// lets go of the first ones then.
 type lettingGo struct {
 	net.Listener
 	first int
 	letGo func(f *http2.Framer, id uint32) error
+	begun chan struct{}
 
 	mu       sync.Mutex
 	received []int // bytes of each request's body
@@ -216,25 +218,37 @@ func (u *lettingGo) serve(conn net.Conn) {
 		if err != nil {
 			return
 		}
+		enough := false
 		if data, ok := frame.(*http2.DataFrame); ok {
+			enough = size == 0 && u.begins()
 			size += len(data.Data())
 		}
-		if _, ends := frame.(interface{ StreamEnded() bool }); ends && frame.Header().Flags.Has(http2.FlagDataEndStream) {
-			u.answer(f, frame.Header().StreamID, size)
+		if _, ends := frame.(interface{ StreamEnded() bool }); ends && frame.Header().Flags.Has(http2.FlagDataEndStream) || enough {
+			if u.answer(f, frame.Header().StreamID, size) != nil {
+				return
+			}
 			size = 0
 		}
 	}
 }
 
-func (u *lettingGo) answer(f *http2.Framer, id uint32, size int) {
+// begins says whether to let go of a request that has begun.
+func (u *lettingGo) begins() bool {
+	if u.begun == nil {
+		return false
+	}
+	u.begun <- struct{}{}
+	return len(u.sizes()) < u.first
+}
+
+func (u *lettingGo) answer(f *http2.Framer, id uint32, size int) error {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.received = append(u.received, size)
 	if len(u.received) <= u.first {
-		_ = u.letGo(f, id)
-		return
+		return u.letGo(f, id)
 	}
 	var block bytes.Buffer
 	_ = hpack.NewEncoder(&block).WriteField(hpack.HeaderField{Name: ":status", Value: "200"})
-	_ = f.WriteHeaders(http2.HeadersFrameParam{StreamID: id, BlockFragment: block.Bytes(), EndHeaders: true, EndStream: true})
+	return f.WriteHeaders(http2.HeadersFrameParam{StreamID: id, BlockFragment: block.Bytes(), EndHeaders: true, EndStream: true})
 }

@@ -165,7 +165,7 @@ func failureReason(r *http.Request, err error) string {
 	switch {
 	case errors.Is(err, errOverdue):
 		return "timeout"
-	case errors.Is(err, errLetGo):
+	case errors.Is(err, errLetGo), errors.Is(err, errGivenUp):
 		return "connection_lost"
 	case r.Context().Err() != nil:
 		return "client_gone"
