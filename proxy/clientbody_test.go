@@ -42,6 +42,10 @@ func TestBodyEndsOnce(t *testing.T) {
 	if b.broken.Load() {
 		t.Error("it is said to be broken")
 	}
+	b.Close()
+	if _, err := body.Read(make([]byte, 8)); err != io.EOF {
+		t.Errorf("reading a body that has ended, as its request has: %v", err)
+	}
 }
 
 // A body that is sent again is sent whole, however much of it was read before, and nothing of it goes to whoever was told to send it first.

@@ -1,17 +1,13 @@
 package proxy
 
 import (
-	"encoding/json"
-	"fmt"
 	"maps"
 	"net/http"
 	"net/http/httputil"
 	"slices"
 	"strings"
-	"unicode"
 
 	"doorward/config"
-	"doorward/session"
 )
 
 // Rules that this file keeps (RFC 9700 4.13: a reverse proxy sanitizes every header that means something behind it):
@@ -23,56 +19,6 @@ import (
 //   - Forwarding headers are doorward's own; of others', client.go says what is believed.
 //   - Our cookies stay here; other cookies pass byte for byte. An application may clear all of a site's cookies (Clear-Site-Data), ours
 //     among them: that ends at worst what any of its pages can end by a POST to sign_out.
-
-// maxGroupsHeader bounds X-Forwarded-Groups, in bytes: beyond it, common servers refuse the whole request.
-const maxGroupsHeader = 8 << 10
-
-// description is what applications are told of a person, ready to be sent with each of their requests: a person may be in hundreds of
-// groups. It is made once for a session, and nobody changes its values.
-type description struct {
-	groups        knownGroups
-	headers       []header
-	token, bearer []string // the access token, alone and as an Authorization
-	err           error    // there is too much to tell
-}
-
-type header struct {
-	name   string // canonical
-	values []string
-}
-
-// description is what is told of a session's person. FORWARD_GROUPS=matched makes it depend on the rules.
-func (p *Proxy) description(s *session.Session, r *rules) (*description, error) {
-	d := s.Derived(r, func() any { return p.describe(s, r) }).(*description)
-	return d, d.err
-}
-
-func (p *Proxy) describe(s *session.Session, r *rules) *description {
-	d := &description{groups: p.aliases.known(s.Groups), token: []string{s.AccessToken}, bearer: []string{"Bearer " + s.AccessToken}}
-	groups, err := p.groupsHeader(d.groups.names, r)
-	d.err = err
-	d.tell("X-Forwarded-User", s.User)
-	d.tell("X-Forwarded-Email", s.Email)
-	d.tell("X-Forwarded-Preferred-Username", s.PreferredUsername)
-	d.tell("X-Forwarded-Groups", groups)
-	for _, header := range p.headers {
-		d.tell(header.Name, claimText(s.Claims[header.Claim]))
-	}
-	return d
-}
-
-func (d *description) tell(name, value string) {
-	if value != "" {
-		d.headers = append(d.headers, header{http.CanonicalHeaderKey(name), []string{value}})
-	}
-}
-
-// set sets the headers that name the person.
-func (d *description) set(h http.Header) {
-	for _, header := range d.headers {
-		h[header.name] = header.values
-	}
-}
 
 // identify tells an upstream who is asking, and nothing of nobody.
 func (d *delivery) identify(h http.Header) {
@@ -90,82 +36,6 @@ func (d *delivery) identify(h http.Header) {
 	case d.upstream.Token == "x-forwarded-access-token":
 		h["X-Forwarded-Access-Token"] = d.told.token
 	}
-}
-
-// groupsToForward are those that a rule names, where FORWARD_GROUPS=matched, else all.
-func (p *Proxy) groupsToForward(groups []string, r *rules) []string {
-	if p.config.ForwardGroups != "matched" {
-		return groups
-	}
-	return slices.DeleteFunc(slices.Clone(groups), func(g string) bool { return !slices.Contains(r.groups, g) })
-}
-
-// groupsHeader joins groups with commas. Its error is that they are too many.
-func (p *Proxy) groupsHeader(groups []string, r *rules) (string, error) {
-	var out []string
-	for _, g := range p.groupsToForward(groups, r) {
-		out = append(out, encodeGroup(g))
-	}
-	header := strings.Join(out, ",")
-	if len(header) > maxGroupsHeader {
-		return "", tooManyGroups(len(groups), len(header))
-	}
-	return header, nil
-}
-
-// encodeGroup percent-encodes what would make the joined value ambiguous: the separator, the percent sign, control
-// characters and outer blanks.
-func encodeGroup(group string) string {
-	var b strings.Builder
-	inner := strings.TrimSpace(group)
-	from := strings.Index(group, inner)
-	for i, r := range group {
-		outer := i < from || i >= from+len(inner)
-		if r == ',' || r == '%' || unicode.IsControl(r) || outer {
-			b.WriteString(percentEncoded(string(r)))
-			continue
-		}
-		b.WriteRune(r)
-	}
-	return b.String()
-}
-
-func percentEncoded(text string) string {
-	var b strings.Builder
-	for _, c := range []byte(text) {
-		fmt.Fprintf(&b, "%%%02X", c)
-	}
-	return b.String()
-}
-
-// claimText is how a claim is written in a header of HEADERS: text as it is, arrays joined with commas like groups,
-// anything else as JSON. What would break the header is left out.
-func claimText(claim any) string {
-	text := ""
-	switch claim := claim.(type) {
-	case nil:
-	case string:
-		text = claim
-	case []any:
-		var members []string
-		for _, member := range claim {
-			members = append(members, encodeGroup(claimText(member)))
-		}
-		text = strings.Join(members, ",")
-	default:
-		encoded, _ := json.Marshal(claim)
-		text = string(encoded)
-	}
-	return headerText(text)
-}
-
-// headerText is the text if it arrives in a header as it is, else "": a control character would end the header, and outer
-// blanks would be trimmed on the way, so that one name becomes another's.
-func headerText(text string) string {
-	if strings.ContainsFunc(text, unicode.IsControl) || strings.TrimSpace(text) != text {
-		return ""
-	}
-	return text
 }
 
 // decisive are the headers of a request that ReverseProxy is shown: those by which it decides. The others it would copy, and search for those
@@ -250,86 +120,4 @@ func (p *Proxy) setForwarded(out http.Header, in *http.Request, x *exchange) {
 func (p *Proxy) untrusted(name string) bool {
 	folded := config.FoldHeader(name)
 	return config.ClientMayNotSend(folded) || slices.Contains(p.folded, folded)
-}
-
-// dropCookieTrailers removes cookies from the trailers, where they mean nothing (RFC 9110 6.5.1), but where whatever stands in front may
-// take them for headers.
-func (x *exchange) dropCookieTrailers() {
-	if x.answered() {
-		x.Header().Del("Set-Cookie")
-		delete(x.Header(), http.TrailerPrefix+"Set-Cookie")
-	}
-}
-
-// cleanAnswer removes what an upstream may not say: cookies under our names.
-func (p *Proxy) cleanAnswer(h http.Header) {
-	lines := h["Set-Cookie"]
-	if len(lines) == 0 {
-		return
-	}
-	kept := slices.DeleteFunc(slices.Clone(lines), func(line string) bool {
-		name, value, _ := strings.Cut(line, "=")
-		if name = strings.TrimSpace(name); name == "" {
-			name, _, _ = strings.Cut(strings.TrimSpace(value), "=") // a browser sends back "=name=value" without its first sign
-		}
-		return p.sessions.Owns(name)
-	})
-	if len(kept) == 0 {
-		h.Del("Set-Cookie")
-		return
-	}
-	h["Set-Cookie"] = kept
-}
-
-// removeHops removes what an upstream tells its next hop alone. ReverseProxy does so in final answers only (golang/go#81319).
-func removeHops(h http.Header) {
-	removeNamed(h, h["Connection"])
-	maps.DeleteFunc(h, func(name string, _ []string) bool { return isHop(name) })
-}
-
-// removeNamed removes what Connection headers name.
-func removeNamed(h http.Header, connection []string) {
-	for _, line := range connection {
-		for name := range strings.SplitSeq(line, ",") {
-			h.Del(strings.TrimSpace(name))
-		}
-	}
-}
-
-// hasItem says whether a header that is a list (RFC 9110 5.6.1) has an item of some kind, which is asked of each in lower case.
-func hasItem(lines []string, some func(item string) bool) bool {
-	for _, rest := range lines {
-		for rest != "" {
-			var item string
-			if item, rest = cutItem(rest); some(strings.ToLower(strings.TrimSpace(item))) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// cutItem cuts a list after its first item. A comma between quotation marks separates nothing (RFC 9110 5.6.4).
-func cutItem(list string) (item, rest string) {
-	quoted := false
-	for i := 0; i < len(list); i++ {
-		switch c := list[i]; {
-		case c == '\\' && quoted:
-			i++
-		case c == '"':
-			quoted = !quoted
-		case c == ',' && !quoted:
-			return list[:i], list[i+1:]
-		}
-	}
-	return list, ""
-}
-
-// isHop says whether a header ends at the next hop without being named (RFC 9110 7.6.1), or is between a client and its proxy (11.7).
-func isHop(name string) bool {
-	switch name {
-	case "Connection", "Keep-Alive", "Proxy-Authenticate", "Proxy-Authorization", "Proxy-Connection", "Te", "Trailer", "Transfer-Encoding", "Upgrade":
-		return true
-	}
-	return false
 }

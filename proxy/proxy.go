@@ -19,8 +19,11 @@
 //	clientbody.go    what of it is still to come
 //	upstream.go      who serves it, by which connections, and how that fails
 //	quiet.go         and whose is what an upstream says beyond its answer
-//	headers.go       what the upstream learns of the person, and what it must not believe
+//	headers.go       what the upstream is told, and what it must not believe
+//	description.go   what it learns of the person
 //	assertion.go     the same, signed
+//	hops.go          what ends here, either way
+//	answerheaders.go what the upstream may not say
 //	bodies.go        what passes, either way
 //	websocket.go     the one upgrade that does
 //	connections.go   what goes on for long, and does not outlive its session

@@ -121,6 +121,9 @@ func (s *sending) Read(p []byte) (n int, err error) {
 			return n, s.pass(n, err)
 		}
 	}
+	if b.err == io.EOF && s.sent == b.from+int64(len(b.held)) {
+		return 0, io.EOF // whatever has ended since: the Transport asks once more, and would not use the connection again
+	}
 	return 0, errGivenUp
 }
 
@@ -158,4 +161,3 @@ func (b *clientBody) given(shared bool) *sending {
 	}
 	return b.latest
 }
-
