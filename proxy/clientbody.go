@@ -47,13 +47,13 @@ func (b *clientBody) holds() bool {
 	return b.from == 0 && len(b.held) <= maxHeld
 }
 
-// fetch begins to read more, unless that is under way. The caller holds mu.
+// fetch begins to read more, all of which was sent so far, unless that is under way. The caller holds mu.
 func (b *clientBody) fetch() {
 	if b.reading {
 		return
 	}
 	b.reading = true
-	if len(b.held) > maxHeld {
+	if b.from > 0 || len(b.held) > maxHeld {
 		b.from += int64(len(b.held))
 		b.held = b.held[:0]
 	}
