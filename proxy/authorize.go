@@ -170,7 +170,7 @@ func (p *Proxy) deny(x *exchange, r *http.Request, route *access.Route, who *ide
 	p.metrics.denials.WithLabelValues(x.rule, refusal.Reason).Inc()
 	refused := denied(route, refusal, who)
 	if refusal.NeedsGroups {
-		refused.aboutGroups(p.groupsOf(who.session, x.rules), who.session.GroupsUnknown)
+		refused.aboutGroups(p.groupsOf(who.session, x.rules), who)
 	}
 	if who != nil && who.bearer {
 		refused.insufficientScope()

@@ -466,6 +466,22 @@ func TestBearersWhileTheProviderIsDown(t *testing.T) {
 	}
 }
 
+// What an access token does not say is not known of whom it names: the provider may say it elsewhere.
+func TestAPITokenThatSaysLess(t *testing.T) {
+	s := newSite(t, func(c *config.Config) {
+		c.AccessRules += "\n/fin/ email:*@example.com !group:Contractors\n/red/ !claim:team=blue"
+	}, providertest.Mutation{Name: "it says less", APIToken: func(_ *providertest.Provider, j *providertest.JWT) {
+		delete(j.Claims, "groups")
+		delete(j.Claims, "team")
+	}})
+	s.Provider.AddUser(providertest.User{Subject: "eve", Email: "eve@example.com", Groups: []string{"Contractors"}, Claims: map[string]any{"team": "blue"}})
+	for _, path := range []string{"/fin/", "/red/"} {
+		if answer := s.bears(path, s.Provider.APIToken("eve")); answer.StatusCode != http.StatusForbidden {
+			t.Errorf("%s is answered %d", path, answer.StatusCode)
+		}
+	}
+}
+
 // A client that does not wait for the answer is no outage.
 func TestAPIClientThatGoesAway(t *testing.T) {
 	outages := providertest.IntrospectionOutages()

@@ -61,7 +61,7 @@ func denied(route *access.Route, refusal *access.Refusal, who *identity) *failur
 }
 
 // aboutGroups says why somebody whom a rule asks for a group may be in none, and how that is mended.
-func (f *failure) aboutGroups(known knownGroups, leftOut bool) {
+func (f *failure) aboutGroups(known knownGroups, who *identity) {
 	switch {
 	case len(known.taken) > 0:
 		f.reason = "group_name_taken"
@@ -69,7 +69,9 @@ func (f *failure) aboutGroups(known knownGroups, leftOut bool) {
 		f.text = append(f.text, "The provider has a group whose own name is one that doorward's settings give to another group, and you are in it. "+
 			"It counts as neither.")
 		f.notes = append(f.notes, "Choose other names: see DOORWARD_GROUP_ALIASES.")
-	case leftOut:
+	case who.bearer:
+		f.cause = fmt.Errorf("%w, and the access token names no groups: let the provider put them (DOORWARD_GROUPS_CLAIM) into those of this API", f.cause)
+	case who.session.GroupsUnknown:
 		f.reason = "groups_left_out"
 		f.cause = fmt.Errorf("%w, and the provider left the groups out; %s", f.cause, mendForTooMany)
 		f.text = append(f.text, "The rule asks for a group, and the provider left yours out: you are in too many for its tokens, or it keeps them at its "+

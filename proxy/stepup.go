@@ -3,6 +3,7 @@ package proxy
 import (
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"net/url"
 	"slices"
@@ -177,7 +178,7 @@ func maxAgeText(asks access.StepUp) string {
 	if asks.MaxAge == nil {
 		return ""
 	}
-	return strconv.FormatInt(int64(*asks.MaxAge/time.Second), 10)
+	return strconv.FormatInt(int64(min(*asks.MaxAge/time.Second, math.MaxInt32)), 10) // more is refused by some who read it
 }
 
 // startQuery makes the query of /oauth2/start that leads back to an address and asks for a login.

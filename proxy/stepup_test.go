@@ -436,6 +436,13 @@ func passed(t *testing.T, p *page, challenge string) {
 	}
 }
 
+// An API client has no login that could be another, whatever it looks like.
+func TestChallengeOfAnAPIClientPasses(t *testing.T) {
+	s := newSite(t, nil)
+	challenging(s, 2, wantsGold)
+	passed(t, s.browser().request("GET", s.URL+"/app", fetched("navigate", "document", "Authorization", "Bearer "+s.Provider.APIToken("bob")), ""), wantsGold)
+}
+
 // An upstream that wants another login gets it, if it is a person who waits for a page (RFC 9470).
 func TestStepUpByAnUpstream(t *testing.T) {
 	for challenge, want := range map[string]struct{ acr, maxAge string }{

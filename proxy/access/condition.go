@@ -83,34 +83,33 @@ type hasClaim struct {
 
 func (c hasClaim) known(s *Subject) bool {
 	value, found := s.Claims[c.path]
-	return !found || value != nil
+	_, all := claimTexts(value)
+	return !found || all
 }
 
 func (c hasClaim) holds(s *Subject, b bindings) bool {
-	return slices.ContainsFunc(claimTexts(s.Claims[c.path]), func(text string) bool {
+	texts, _ := claimTexts(s.Claims[c.path])
+	return slices.ContainsFunc(texts, func(text string) bool {
 		return slices.ContainsFunc(c.values, func(t template) bool { return t.equals(text, b) })
 	})
 }
 
-// claimTexts returns what a claim may be compared as: itself, or each element of an array. An object, null and an array within an
-// array are equal to nothing.
-func claimTexts(claim any) []string {
+// claimTexts returns what a claim may be compared as: itself, or each element of an array; and whether that is all of it. An object, null and
+// an array within an array are equal to nothing, and nobody knows what they would be unequal to.
+func claimTexts(claim any) (texts []string, all bool) {
 	switch claim := claim.(type) {
 	case []string:
-		return claim
+		return claim, true
 	case []any:
-		var texts []string
 		for _, element := range claim {
 			if text, ok := scalarText(element); ok {
 				texts = append(texts, text)
 			}
 		}
-		return texts
+		return texts, len(texts) == len(claim)
 	}
-	if text, ok := scalarText(claim); ok {
-		return []string{text}
-	}
-	return nil
+	text, ok := scalarText(claim)
+	return []string{text}, ok
 }
 
 // scalarText returns a string as it is, a number and a boolean as JSON writes them.

@@ -2,6 +2,7 @@ package access
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/netip"
 	"strings"
 	"testing"
@@ -149,6 +150,18 @@ func TestRequirementsOfSomebodyOfWhomNotAllIsKnown(t *testing.T) {
 		{"!claim:other=red", ""},
 	} {
 		t.Run(c.requirement, func(t *testing.T) { checkReason(t, "/x/", c.requirement, "/x/", s, c.reason) })
+	}
+}
+
+// What a claim of another shape says cannot be compared: it is neither the value nor known to be another.
+func TestClaimsOfOtherShapes(t *testing.T) {
+	for _, value := range []any{
+		map[string]any{"name": "blue"}, []any{[]any{"blue"}}, []any{map[string]any{"name": "blue"}}, []any{"red", nil},
+	} {
+		s := &Subject{Claims: map[string]any{"team": value}}
+		for _, c := range []struct{ requirement, reason string }{{"claim:team=blue", "claim"}, {"!claim:team=blue", "negated"}} {
+			t.Run(fmt.Sprint(c.requirement, " of ", value), func(t *testing.T) { checkReason(t, "/x/", c.requirement, "/x/", s, c.reason) })
+		}
 	}
 }
 

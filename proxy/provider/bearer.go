@@ -91,6 +91,7 @@ func (p *Provider) bearer(t *token, expiry time.Time) *Person {
 	person := newPerson(&tokens{access: t.raw, expiry: expiry}, t, nil)
 	person.Issuer, person.IDToken = p.options.Issuer, "" // introspection need not repeat it, and an ID token it is not
 	person.learn(t.claims)
+	person.OfToken = true
 	return person
 }
 

@@ -283,6 +283,7 @@ func TestWhoIsNamedByUID(t *testing.T) {
 		{"https://corp.okta.com", okta, "mallory@example.com"},
 		{"https://id.example.com", okta, "mallory@example.com"},
 		{"https://id.example.com/realms/corp", okta, "mallory@example.com"},
+		{"https://id.example.com/oauth2/aus1", okta, "mallory@example.com"},
 		{"https://id.example.com/oauth2/token", okta, "mallory@example.com"},
 		{"https://id.example.com/oauth2/" + server + "/x", okta, "mallory@example.com"},
 		{"https://id.example.com/x/oauth2/default", okta, "mallory@example.com"},

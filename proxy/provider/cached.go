@@ -80,6 +80,14 @@ func (c *cached[T]) demand(reason string, interval time.Duration) bool {
 	return true
 }
 
+// exhausted says whether renew would fetch nothing for a reason, because others have used up what it may.
+func (c *cached[T]) exhausted(reason string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	_, lately := c.demanded[reason]
+	return !lately && len(c.demanded) >= maxDemands
+}
+
 // maxDemands bounds the fetches that different reasons can cause in one interval.
 const maxDemands = 3
 

@@ -221,6 +221,28 @@ func TestUnknownKeysCauseFewFetches(t *testing.T) {
 	})
 }
 
+// Forged tokens can use up what may be fetched. Until that is over, nobody knows whose an unknown key is, and no session is to end for it.
+func TestRotationAmidForgedTokens(t *testing.T) {
+	o := newLocalOP()
+	p := o.client(t, nil)
+	synctest.Test(t, func(t *testing.T) {
+		known := o.refreshable(t, p)
+		forger := newSigner("ES256", "forged")
+		for i := range maxDemands {
+			_, err := p.VerifyLogoutToken(t.Context(), forger.signRaw(fmt.Appendf(nil, `{"alg":"ES256","kid":"forged-%d"}`, i), []byte(`{}`)))
+			o.wantKind(t, err, KindInvalidLogoutToken)
+		}
+		o.rotate("ES256", "key-2")
+		if _, err := p.Refresh(t.Context(), known); OutcomeOf(err) != Unavailable {
+			t.Errorf("the refresh is %v: %v", OutcomeOf(err), err)
+		}
+		time.Sleep(renewPause)
+		if _, err := p.Refresh(t.Context(), known); err != nil {
+			t.Errorf("after the pause: %v", err)
+		}
+	})
+}
+
 // A wrong signature under a known kid may be a new key under an old name, but is asked about once in a while alone.
 func TestWrongSignaturesCauseOneFetch(t *testing.T) {
 	o := newOP(t, "RS256")

@@ -22,6 +22,8 @@ type Person struct {
 
 	// UserinfoRefused says that a claim was needed, and that userinfo did not take the access token.
 	UserinfoRefused bool
+	// OfToken says that there is an access token and nothing else, neither an ID token nor userinfo.
+	OfToken bool
 
 	// Checks are all checks that were made, in their order.
 	Checks []Check
@@ -57,11 +59,11 @@ func (p *Person) Claim(path string) (any, bool) {
 	return nil, false
 }
 
-// Withheld says that a claim is absent and that the provider might have said it, had userinfo taken the access token: nothing follows
-// from its absence.
+// Withheld says that a claim is absent and that the provider might have said it, had userinfo taken the access token or been asked: nothing
+// follows from its absence.
 func (p *Person) Withheld(path string) bool {
 	_, ok := p.Claim(path)
-	return p.UserinfoRefused && !ok && !ofIDToken(path)
+	return (p.UserinfoRefused || p.OfToken) && !ok && !ofIDToken(path)
 }
 
 // Email gives the claim at path, an e-mail address, and whether the provider vouches for it: whether a source whose claim email is
