@@ -125,14 +125,35 @@ func (b *clientBody) passed() {
 	}
 }
 
-// breakOff stops whoever reads the client for a try.
+// aMoment is what a client gets that is sending: then reading it ends by itself, and its connection is not reset.
+const aMoment = 100 * time.Millisecond
+
+// breakOff stops whoever reads the client for a try, in a moment.
 func (b *clientBody) breakOff(s *sending) {
+	if b.readsFor(s) {
+		time.AfterFunc(aMoment, func() { b.breakOffNow(s) })
+	}
+}
+
+func (b *clientBody) readsFor(s *sending) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.latest != s || !b.reading || s.aside || b.connection.answerBy.Load() == answered {
+	return b.latest == s && b.reading && !s.aside
+}
+
+// breakOffNow does that, unless there is an answer after all or the client has gone. It says that it does before it asks for the answer: either
+// it sees that there is one, or mustClose sees that a deadline is on the client's connection.
+func (b *clientBody) breakOffNow(s *sending) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.latest != s || !b.reading || b.connection.in.Context().Err() != nil {
 		return
 	}
 	b.brokenOff.Store(true)
+	if b.connection.answerBy.Load() == answered {
+		b.brokenOff.Store(false)
+		return
+	}
 	if b.connection.in.ProtoMajor == 2 {
 		_ = b.ReadCloser.Close()
 	} else {
@@ -140,14 +161,17 @@ func (b *clientBody) breakOff(s *sending) {
 	}
 }
 
-// giveUp is for a body that the upstream did not wait for: whoever still reads it is stopped, and the client gets a moment to send the
-// rest, for which net/http would wait for ever. The connection ends with it.
-func (b *clientBody) giveUp(x *exchange, r *http.Request) {
+// giveUp is for a body that the upstream did not wait for: whoever still reads it is stopped, in a moment where that has failed, and the client
+// has a while to send the rest, for which net/http would wait for ever. The connection ends with it.
+func (b *clientBody) giveUp(x *exchange, r *http.Request, failed bool) {
 	if b.ended.Load() || r.ContentLength == 0 || r.ProtoMajor != 1 {
 		return
 	}
-	client := http.NewResponseController(x)
-	_ = client.SetReadDeadline(time.Unix(1, 0))
+	client, stops := http.NewResponseController(x), time.Unix(1, 0)
+	if failed {
+		stops = time.Now().Add(aMoment)
+	}
+	_ = client.SetReadDeadline(stops)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for b.reading { // net/http takes the deadline away again while somebody reads

@@ -53,7 +53,7 @@ func (p *Proxy) forward(x *exchange, r *http.Request, route *access.Route, who *
 	d.answer = answerFilter{d, x, p, r.ProtoAtLeast(1, 1)}
 	d.proxy.ServeHTTP(&d.answer, in)
 	x.dropCookieTrailers()
-	d.body.giveUp(x, r)
+	d.body.giveUp(x, r, d.failed != nil)
 	if d.failed == nil && x.connection.cut.Load() != nil && !x.upgraded() {
 		panic(http.ErrAbortHandler) // cut at its very end: force may have put deadlines on the client's connection, which is good for nothing then
 	}
@@ -168,7 +168,10 @@ func (p *Proxy) prepareAnswer(d *delivery, answer *http.Response) {
 // Content-Length instead, what follows is not a second request (golang/go#80942). The other is a body that was answered before its end: to keep
 // the connection, net/http would read the rest of it, which is the upstream's.
 func (d *delivery) mustClose() bool {
-	return d.in.ProtoMajor == 1 && (len(d.in.TransferEncoding) > 0 || d.in.ContentLength > 0 && !d.body.ended.Load())
+	if d.in.ProtoMajor != 1 {
+		return false
+	}
+	return len(d.in.TransferEncoding) > 0 || d.in.ContentLength > 0 && (!d.body.ended.Load() || d.body.brokenOff.Load())
 }
 
 // errBadStatus is an answer that net/http could not pass on (RFC 9110 15: from 100 to 599).
