@@ -72,6 +72,9 @@ func (p *Proxy) authorizeDestination(x *exchange, r *http.Request, from *access.
 	if len(destinations) != 1 {
 		return badRequest("COPY and MOVE need exactly one Destination header")
 	}
+	if p.front != nil && p.front.asksAsItIs() && strings.Contains(destinations[0], ",") {
+		return badRequest("there are two Destination headers, or one with a comma, which here is to be written as %2C")
+	}
 	path, ok := pathOf(destinations[0])
 	if !ok || !sameHost(destinations[0], x.host) {
 		return badRequest("the Destination header is no plain address of this host")

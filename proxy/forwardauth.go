@@ -39,10 +39,13 @@ func newFront(c *config.Config) *front {
 	return &front{f, f.Headers(), naming}
 }
 
+// asksAsItIs says whether the question is the client's request itself: Envoy's, which puts what came in several lines into one, with commas.
+func (f *front) asksAsItIs() bool { return len(f.asking) == 0 }
+
 // isQuestion says whether a path is that of the endpoint. Envoy puts the path of the request behind it.
 func (p *Proxy) isQuestion(path string) bool {
 	rest, ours := strings.CutPrefix(path, p.config.EndpointPrefix+"/auth")
-	return ours && (rest == "" || rest[0] == '/' && (p.front == nil || len(p.front.asking) == 0))
+	return ours && (rest == "" || rest[0] == '/' && (p.front == nil || p.front.asksAsItIs()))
 }
 
 // forwardAuth answers whether a request that the server in front has may pass.
@@ -96,7 +99,7 @@ func (p *Proxy) askedAbout(x *exchange, r *http.Request) (*http.Request, error) 
 
 // told is what the server in front tells of the request: its method, its host, and its path with the query.
 func (p *Proxy) told(x *exchange, r *http.Request) (method, host, address string, err error) {
-	if len(p.front.asking) == 0 {
+	if p.front.asksAsItIs() {
 		return r.Method, r.Host, strings.TrimPrefix(requested(x, r), p.config.EndpointPrefix+"/auth"), nil
 	}
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
