@@ -660,6 +660,14 @@ func TestForwardAuthAboutADestination(t *testing.T) {
 	s.question("traefik", "COPY", "/public/a", "Destination: /admin/b").wants(t, http.StatusUnauthorized)
 }
 
+// Envoy asks about two lines as about one, and passes two on.
+func TestForwardAuthAboutTwoDestinations(t *testing.T) {
+	s := behindFront(t, "envoy", func(c *config.Config) { c.Upstreams = "" })
+	s.question("envoy", "COPY", "/public/a", "Destination: /public/b").wants(t, http.StatusOK)
+	s.question("envoy", "COPY", "/public/a", "Destination: /public/b%2C/admin/x").wants(t, http.StatusOK)
+	s.question("envoy", "COPY", "/public/a", "Destination: /public/b,/admin/x").wants(t, http.StatusBadRequest)
+}
+
 // Most servers in front are asked by https, and some name a WebSocket's scheme.
 func TestForwardAuthSchemes(t *testing.T) {
 	s := behindFront(t, "traefik", nil)

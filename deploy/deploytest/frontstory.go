@@ -275,9 +275,13 @@ func (v *Visitor) awaitCookies(address string) *http.Response {
 	return nil
 }
 
-// Upgrades sees that no protocol but WebSockets takes a connection over, of which nobody would ask about what passes.
+// Upgrades sees that no protocol but WebSockets takes a connection over, of which nobody would ask about what passes, and that a client's
+// Connection does not name what whoever stands before the application would then drop.
 func (s FrontStory) Upgrades(t *testing.T) {
 	application := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if named := r.Header.Get("Connection"); strings.Contains(named, "X-") {
+			t.Errorf("the application is told: Connection: %s", named)
+		}
 		if protocol := r.Header.Get("Upgrade"); protocol != "" {
 			w.Header().Set("Connection", "Upgrade")
 			w.Header().Set("Upgrade", protocol)
@@ -288,7 +292,7 @@ func (s FrontStory) Upgrades(t *testing.T) {
 	f := s.Start(t, FrontOptions{Application: application.URL})
 	several := cmp.Or(s.SeveralProtocols, http.StatusOK)
 	for protocol, want := range map[string]int{"websocket": http.StatusSwitchingProtocols, "h2c": http.StatusOK, "websocket, h2c": several} {
-		answer := f.raw(t, "GET /status HTTP/1.1\r\nHost: localhost:"+f.Port+"\r\nConnection: Upgrade\r\nUpgrade: "+protocol+"\r\n\r\n")
+		answer := f.raw(t, "GET /status HTTP/1.1\r\nHost: localhost:"+f.Port+"\r\nConnection: Upgrade, X-Auth-Request-User, X-Forwarded-User\r\nUpgrade: "+protocol+"\r\n\r\n")
 		if answer.StatusCode != want {
 			t.Errorf("an upgrade to %s is answered %d", protocol, answer.StatusCode)
 		}
