@@ -249,6 +249,9 @@ func (f *refresher) shareLater(ctx context.Context, s, next *session.Session) {
 	defer ticker.Stop()
 	for {
 		err := f.sessions.Share(ctx, next)
+		if errors.Is(err, session.ErrRevoked) {
+			f.drop(next)
+		}
 		if !errors.Is(err, session.ErrUnavailable) {
 			return
 		}
