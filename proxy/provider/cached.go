@@ -25,6 +25,7 @@ type cached[T any] struct {
 
 	mu         sync.Mutex
 	value      T
+	begunAt    time.Time // when the fetch of value began
 	fetchedAt  time.Time // of value; zero: there is none yet
 	freshUntil time.Time
 	err        error                // of the latest fetch, nil when it was good
@@ -80,14 +81,6 @@ func (c *cached[T]) demand(reason string, interval time.Duration) bool {
 	return true
 }
 
-// exhausted says whether renew would fetch nothing for a reason, because others have used up what it may.
-func (c *cached[T]) exhausted(reason string) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	_, lately := c.demanded[reason]
-	return !lately && len(c.demanded) >= maxDemands
-}
-
 // maxDemands bounds the fetches that different reasons can cause in one interval.
 const maxDemands = 3
 
@@ -108,7 +101,7 @@ func (c *cached[T]) run(ctx context.Context, running chan struct{}) {
 	news := fmt.Sprint(err) != fmt.Sprint(c.err)
 	c.running, c.err = nil, err
 	if err == nil {
-		c.value, c.fetchedAt, c.freshUntil = value, time.Now(), time.Now().Add(fresh)
+		c.value, c.begunAt, c.fetchedAt, c.freshUntil = value, begun, time.Now(), time.Now().Add(fresh)
 	} else {
 		c.failedAt = begun
 	}
@@ -152,6 +145,13 @@ func (c *cached[T]) errUnlessGood() error {
 		return c.err
 	}
 	return nil
+}
+
+// isFrom says whether the fetch of the value began at that time or later.
+func (c *cached[T]) isFrom(then time.Time) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return !c.begunAt.Before(then)
 }
 
 // state tells when the value was fetched (zero: never) and how the latest fetch failed (nil: it did not).

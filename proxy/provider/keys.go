@@ -35,7 +35,8 @@ import (
 //   - A kid that is not in the set makes us fetch the set anew, but for the same kid not more often than renewPause, counted from
 //     the last fetch that it caused, and for all of them together three times. The ordinary fetch does not count: a rotation right
 //     after the start works. Nor does one that another kid or a wrong signature caused: a forged token alone cannot use up what
-//     a rotation needs. Three can, for as long; until then it is not known whose an unknown key is.
+//     a rotation needs. Some can, until the pause is over: till then a refresh and a sign-out, of which a session ends or does not, are told that
+//     the keys are too old to say (errOldKeys).
 //   - A fetch that fails or finds no good key leaves the old keys in place.
 //   - Keys are fetched anew when the answer that brought them says so (OIDC Core 10.1.1: Cache-Control), but at most once a minute,
 //     since many servers say no-store of everything, and at least every quarter of an hour, since many say a day of everything.
@@ -305,11 +306,15 @@ func (p *Provider) fetchKeys(ctx context.Context) (set keySet, fresh time.Durati
 	return set, got.freshFor(keysMinAge, keysMaxAge), nil
 }
 
+// errOldKeys comes with the verdict that no key made a signature, where the keys were fetched before the token came, and not since: others have had
+// them fetched lately.
+var errOldKeys = errors.New("the keys were fetched just before, for another token")
+
 // verify checks the token's signature and gives its payload. An *Error means that the keys cannot be had; every
 // other error that no key of the provider made the signature.
 func (k *keyring) verify(ctx context.Context, t *token) ([]byte, error) {
+	came := time.Now()
 	set, err := k.cached.get(ctx)
-	before, _ := k.cached.state()
 	for renewed := 0; ; renewed++ {
 		if err != nil {
 			return nil, asError(err)
@@ -320,33 +325,25 @@ func (k *keyring) verify(ctx context.Context, t *token) ([]byte, error) {
 		}
 		// Twice: a fetch that was under way already may have begun before the provider changed its keys.
 		if renewed == 2 {
-			return nil, k.unverified(set, t, known, before)
+			return nil, k.unverified(set, t, known, came)
 		}
-		set, err = k.cached.renew(ctx, t.reasonToRenew(known), renewPause)
+		reason := "unknown key " + t.header.keyID
+		if known {
+			reason = "wrong signature" // a provider that starts anew may give a new key the name of an old one
+		}
+		set, err = k.cached.renew(ctx, reason, renewPause)
 	}
 }
 
-// reasonToRenew is why to fetch the keys anew. A provider that starts anew may give a new key the name of an old one.
-func (t *token) reasonToRenew(known bool) string {
-	if known {
-		return "wrong signature"
-	}
-	return "unknown key " + t.header.keyID
-}
-
-// unverified says why no key has verified the token. Of a key that is not known nothing is said while the set cannot be had anew, be it that
-// other tokens have used up all fetches since it was fetched before: the provider may have changed its keys, and a session whose tokens they sign
-// is not to end for that.
-func (k *keyring) unverified(set keySet, t *token, known bool, before time.Time) error {
+// unverified says why no key has verified a token that came then. Of a key that is not known nothing is said while the set cannot be had anew: the
+// provider may have changed its keys, and a session whose tokens they sign is not to end for that.
+func (k *keyring) unverified(set keySet, t *token, known bool, came time.Time) error {
 	why := set.unverified(t, known)
-	fetchedAt, err := k.cached.state()
-	switch {
-	case known:
-		return why
-	case err != nil:
+	if _, err := k.cached.state(); err != nil && !known {
 		return fail(KindUnavailable, "%w, and its keys cannot be had anew: %w", why, err)
-	case fetchedAt.Equal(before) && k.cached.exhausted(t.reasonToRenew(known)):
-		return fail(KindUnavailable, "%w, and its keys were fetched anew for others just before", why)
+	}
+	if !k.cached.isFrom(came) {
+		return fmt.Errorf("%w; %w", why, errOldKeys)
 	}
 	return why
 }

@@ -221,26 +221,47 @@ func TestUnknownKeysCauseFewFetches(t *testing.T) {
 	})
 }
 
-// Forged tokens can use up what may be fetched. Until that is over, nobody knows whose an unknown key is, and no session is to end for it.
+// Forged tokens can use up what may be fetched. Until that is over, no session is to end because its new tokens' key is not known.
 func TestRotationAmidForgedTokens(t *testing.T) {
-	o := newLocalOP()
-	p := o.client(t, nil)
-	synctest.Test(t, func(t *testing.T) {
-		known := o.refreshable(t, p)
-		forger := newSigner("ES256", "forged")
-		for i := range maxDemands {
-			_, err := p.VerifyLogoutToken(t.Context(), forger.signRaw(fmt.Appendf(nil, `{"alg":"ES256","kid":"forged-%d"}`, i), []byte(`{}`)))
-			o.wantKind(t, err, KindInvalidLogoutToken)
-		}
-		o.rotate("ES256", "key-2")
-		if _, err := p.Refresh(t.Context(), known); OutcomeOf(err) != Unavailable {
-			t.Errorf("the refresh is %v: %v", OutcomeOf(err), err)
-		}
-		time.Sleep(renewPause)
-		if _, err := p.Refresh(t.Context(), known); err != nil {
-			t.Errorf("after the pause: %v", err)
-		}
-	})
+	const new = "key-2"
+	for name, test := range map[string]struct {
+		kids  []string // of forged tokens
+		kid   string   // of the new key
+		under bool     // way, when the key is changed
+	}{
+		"three of other names":  {kids: []string{"a", "b", "c"}, kid: new},
+		"one of the same name":  {kids: []string{new}, kid: new},
+		"one of the old name":   {kids: []string{"key"}, kid: "key"},
+		"the last is under way": {kids: []string{"a", "b", "c"}, kid: new, under: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := newLocalOP()
+			o.rotate("ES256", "key")
+			p := o.client(t, nil)
+			slow := &delayed{inProcess: inProcess{o}}
+			p.client.transport = slow
+			synctest.Test(t, func(t *testing.T) {
+				known := o.refreshable(t, p)
+				slow.by = time.Second
+				for i, kid := range test.kids {
+					go p.VerifyLogoutToken(t.Context(), newSigner("ES256", kid).signRaw(fmt.Appendf(nil, `{"alg":"ES256","kid":%q}`, kid), []byte(`{}`)))
+					if !test.under || i < len(test.kids)-1 {
+						time.Sleep(1100 * time.Millisecond)
+					}
+				}
+				synctest.Wait()
+				time.Sleep(100 * time.Millisecond)
+				o.rotate("ES256", test.kid)
+				if _, err := p.Refresh(t.Context(), known); OutcomeOf(err) != Unavailable {
+					t.Errorf("the refresh is %v: %v", OutcomeOf(err), err)
+				}
+				time.Sleep(renewPause)
+				if _, err := p.Refresh(t.Context(), known); err != nil {
+					t.Errorf("after the pause: %v", err)
+				}
+			})
+		})
+	}
 }
 
 // A wrong signature under a known kid may be a new key under an old name, but is asked about once in a while alone.

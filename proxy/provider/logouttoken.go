@@ -72,6 +72,9 @@ func (p *Provider) VerifyLogoutToken(ctx context.Context, raw string) (*LogoutTo
 		}},
 		{"OIDC Back-Channel Logout 2.4", func() (string, error) { return "", t.checkTokenID() }},
 	})
+	if errors.Is(err, errOldKeys) {
+		return nil, fail(KindUnavailable, "%w", err)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -77,7 +77,7 @@ func OutcomeOf(err error) Outcome {
 	switch {
 	case err == nil:
 		return Refreshed
-	case !ok || isOutage(err) || known.Kind == KindUnavailable || known.Kind == KindInvalidMetadata:
+	case !ok || isOutage(err) || errors.Is(err, errOldKeys) || known.Kind == KindUnavailable || known.Kind == KindInvalidMetadata:
 		return Unavailable
 	case known.Kind == KindTokenRequestFailed && known.Code == "invalid_grant":
 		return Ended
