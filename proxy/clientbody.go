@@ -161,6 +161,14 @@ func (b *clientBody) breakOffNow(s *sending) {
 	}
 }
 
+// abandon is for a body whose connection is to be closed at once.
+func (b *clientBody) abandon(x *exchange, r *http.Request) {
+	b.giveUp(x, r, false)
+	if r.ContentLength != 0 && r.ProtoMajor == 1 {
+		_ = http.NewResponseController(x).SetReadDeadline(time.Unix(1, 0))
+	}
+}
+
 // giveUp is for a body that the upstream did not wait for: whoever still reads it is stopped, in a moment where that has failed, and the client
 // has a while to send the rest, for which net/http would wait for ever. The connection ends with it.
 func (b *clientBody) giveUp(x *exchange, r *http.Request, failed bool) {

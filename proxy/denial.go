@@ -69,8 +69,10 @@ func (f *failure) aboutGroups(known knownGroups, who *identity) {
 		f.text = append(f.text, "The provider has a group whose own name is one that doorward's settings give to another group, and you are in it. "+
 			"It counts as neither.")
 		f.notes = append(f.notes, "Choose other names: see DOORWARD_GROUP_ALIASES.")
-	case who.bearer:
-		f.cause = fmt.Errorf("%w, and the access token names no groups: let the provider put them (DOORWARD_GROUPS_CLAIM) into those of this API", f.cause)
+	case who.bearer && who.session.GroupsUnknown:
+		f.reason = "groups_left_out"
+		f.cause = fmt.Errorf("%w, and the access token names no groups: let the provider put them (DOORWARD_GROUPS_CLAIM) into those of this API; if they are too many, %s",
+			f.cause, mendForTooMany)
 	case who.session.GroupsUnknown:
 		f.reason = "groups_left_out"
 		f.cause = fmt.Errorf("%w, and the provider left the groups out; %s", f.cause, mendForTooMany)

@@ -51,9 +51,9 @@ func (p *Proxy) forward(x *exchange, r *http.Request, route *access.Route, who *
 	in.Header = decisive(r)
 	d.proxy = p.reverseProxy(d)
 	d.answer = answerFilter{d, x, p, r.ProtoAtLeast(1, 1)}
-	d.proxy.ServeHTTP(&d.answer, in)
+	d.serve(in)
 	x.dropCookieTrailers()
-	d.body.giveUp(x, r, d.failed != nil)
+	d.body.giveUp(x, r, d.failed != nil && x.connection.cut.Load() == nil)
 	if d.failed == nil && x.connection.cut.Load() != nil && !x.upgraded() {
 		panic(http.ErrAbortHandler) // cut at its very end: force may have put deadlines on the client's connection, which is good for nothing then
 	}
@@ -80,6 +80,19 @@ type delivery struct {
 	assertion string
 
 	length int64 // of the answer's body as the upstream says; -1 where it does not
+}
+
+// serve passes a request on. Where ReverseProxy panics, because an answer breaks off, net/http closes the client's connection, but would read the rest
+// of its body before, however long that takes.
+func (d *delivery) serve(in *http.Request) {
+	whole := false
+	defer func() {
+		if !whole {
+			d.body.abandon(d.x, d.in)
+		}
+	}()
+	d.proxy.ServeHTTP(&d.answer, in)
+	whole = true
 }
 
 // endBody ends a body with its request. The connection to the upstream may be another's by now.

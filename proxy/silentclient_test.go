@@ -2,6 +2,7 @@ package proxy_test
 
 import (
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -47,6 +48,26 @@ func TestUpstreamIsLostWhileItsClientIsSilent(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// An answer that breaks off ends the connection of a client that is silent amid its body, which net/http would wait for.
+func TestAnswerBreaksOffAmidASilentBody(t *testing.T) {
+	for _, framing := range []string{"Content-Length: 11", "Transfer-Encoding: chunked"} {
+		t.Run(framing, func(t *testing.T) {
+			t.Parallel()
+			upstream := httptest.NewServer(hangUp("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf of it"))
+			t.Cleanup(upstream.Close)
+			s := public(t, func(c *config.Config) { c.Upstreams = upstream.URL })
+			_, answers := s.begin(t, framing)
+			answer, err := http.ReadResponse(answers, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if text, err := io.ReadAll(answer.Body); string(text) != "half of it" || !errors.Is(err, io.ErrUnexpectedEOF) {
+				t.Errorf("the answer is %q, and ends with %v", text, err)
+			}
+		})
 	}
 }
 

@@ -95,18 +95,21 @@ func (c hasClaim) holds(s *Subject, b bindings) bool {
 }
 
 // claimTexts returns what a claim may be compared as: itself, or each element of an array; and whether that is all of it. An object, null and
-// an array within an array are equal to nothing, and nobody knows what they would be unequal to.
+// an array within an array are equal to nothing, and but for null nobody knows what they would be unequal to.
 func claimTexts(claim any) (texts []string, all bool) {
 	switch claim := claim.(type) {
 	case []string:
 		return claim, true
 	case []any:
+		all = true
 		for _, element := range claim {
-			if text, ok := scalarText(element); ok {
+			text, ok := scalarText(element)
+			if ok {
 				texts = append(texts, text)
 			}
+			all = all && (ok || element == nil)
 		}
-		return texts, len(texts) == len(claim)
+		return texts, all
 	}
 	text, ok := scalarText(claim)
 	return []string{text}, ok

@@ -141,13 +141,14 @@ func TestRequirementsOfNobody(t *testing.T) {
 
 // What the provider left out, a person is known neither to have nor not to have.
 func TestRequirementsOfSomebodyOfWhomNotAllIsKnown(t *testing.T) {
-	s := &Subject{GroupsUnknown: true, Claims: map[string]any{"team": nil}}
+	s := &Subject{GroupsUnknown: true, Claims: map[string]any{"team": nil, "with_null": []any{"blue", nil}}}
 	for _, c := range []struct{ requirement, reason string }{
 		{"group:Admin", "group"},
 		{"!group:Admin", "negated"},
 		{"claim:team=red", "claim"},
 		{"!claim:team=red", "negated"},
 		{"!claim:other=red", ""},
+		{"!claim:with_null=red", ""},
 	} {
 		t.Run(c.requirement, func(t *testing.T) { checkReason(t, "/x/", c.requirement, "/x/", s, c.reason) })
 	}
@@ -156,7 +157,7 @@ func TestRequirementsOfSomebodyOfWhomNotAllIsKnown(t *testing.T) {
 // What a claim of another shape says cannot be compared: it is neither the value nor known to be another.
 func TestClaimsOfOtherShapes(t *testing.T) {
 	for _, value := range []any{
-		map[string]any{"name": "blue"}, []any{[]any{"blue"}}, []any{map[string]any{"name": "blue"}}, []any{"red", nil},
+		map[string]any{"name": "blue"}, []any{[]any{"blue"}}, []any{map[string]any{"name": "blue"}}, []any{"red", []any{}},
 	} {
 		s := &Subject{Claims: map[string]any{"team": value}}
 		for _, c := range []struct{ requirement, reason string }{{"claim:team=blue", "claim"}, {"!claim:team=blue", "negated"}} {
