@@ -13,8 +13,8 @@ import (
 
 // start stands in for ingress-nginx: auth-url asks by GET with all headers of the client, and sets X-Original-Method, X-Original-URL
 // and what auth-proxy-set-headers names anew. 2xx is a yes, 401 leads to auth-signin, anything else to a page of its own. The headers that are named
-// are taken from a yes, and the client's go; and it adds the first Set-Cookie to the application's answer. Header names with underscores or dots
-// it drops.
+// are taken from a yes, and the client's go; and it adds the first Set-Cookie to the application's answer. Of header names, nginx
+// drops all with other characters than letters, digits and hyphens.
 func start(t *testing.T, o deploytest.FrontOptions) *deploytest.Front {
 	f := deploytest.NewFront(t, "ingress-nginx", o)
 	text := f.Configuration("ingress.yaml", "https://$host/", f.Origin+"/")
@@ -36,7 +36,7 @@ func start(t *testing.T, o deploytest.FrontOptions) *deploytest.Front {
 			return q
 		},
 		Yes:           func(status int) bool { return status/100 == 2 },
-		Drops:         func(name string) bool { return strings.ContainsAny(name, "_.") || named(name) || setsItself(name) },
+		Drops:         func(name string) bool { return strings.ContainsAny(name, "_.~`") || named(name) || setsItself(name) },
 		ToApplication: named,
 		ToBrowser:     func(cookies []string) []string { return cookies[:min(1, len(cookies))] },
 		Refuse: func(w http.ResponseWriter, r *http.Request, status int) {
