@@ -128,25 +128,15 @@ func (b *clientBody) passed() {
 // aMoment is what a client gets that is sending: then reading it ends by itself, and its connection is not reset.
 const aMoment = 100 * time.Millisecond
 
-// breakOff stops whoever reads the client for a try, in a moment.
-func (b *clientBody) breakOff(s *sending) {
-	if b.readsFor(s) {
-		time.AfterFunc(aMoment, func() { b.breakOffNow(s) })
-	}
-}
-
-func (b *clientBody) readsFor(s *sending) bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.latest == s && b.reading && !s.aside
-}
+// breakOff stops whoever reads the client for a try that is over, in a moment.
+func (b *clientBody) breakOff(s *sending) { time.AfterFunc(aMoment, func() { b.breakOffNow(s) }) }
 
 // breakOffNow does that, unless there is an answer after all or the client has gone. It says that it does before it asks for the answer: either
 // it sees that there is one, or mustClose sees that a deadline is on the client's connection.
 func (b *clientBody) breakOffNow(s *sending) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.latest != s || !b.reading || b.connection.in.Context().Err() != nil {
+	if b.latest != s || !s.over || !b.reading || b.connection.in.Context().Err() != nil {
 		return
 	}
 	b.brokenOff.Store(true)

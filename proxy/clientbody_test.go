@@ -68,6 +68,18 @@ func TestBodyThatIsSentAgain(t *testing.T) {
 	}
 }
 
+// takesOver sees that the second try at "a few words" gets all of it, when the client sends the last.
+func takesOver(t *testing.T, second io.Reader, client *io.PipeWriter) {
+	t.Helper()
+	go func() {
+		client.Write([]byte("words"))
+		client.Close()
+	}()
+	if got, err := io.ReadAll(second); string(got) != "a few words" || err != nil {
+		t.Errorf("the second reads %q: %v", got, err)
+	}
+}
+
 // The Transport that gave a connection up may be reading still, from a client that takes its time.
 func TestBodyThatIsSentAgainWhileItIsRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -78,13 +90,7 @@ func TestBodyThatIsSentAgainWhileItIsRead(t *testing.T) {
 		client.Write([]byte("a few "))
 		synctest.Wait() // for the rest
 		second := b.send()
-		go func() {
-			client.Write([]byte("words"))
-			client.Close()
-		}()
-		if got, err := io.ReadAll(second); string(got) != "a few words" || err != nil {
-			t.Errorf("the second reads %q: %v", got, err)
-		}
+		takesOver(t, second, client)
 	})
 }
 
@@ -161,13 +167,7 @@ func TestBodyThatIsGivenUpWhileItIsRead(t *testing.T) {
 			t.Errorf("the first ends with %v", err)
 		}
 		second := b.sendAside()
-		go func() {
-			client.Write([]byte("words"))
-			client.Close()
-		}()
-		if got, err := io.ReadAll(second); string(got) != "a few words" || err != nil {
-			t.Errorf("the second reads %q: %v", got, err)
-		}
+		takesOver(t, second, client)
 	})
 }
 
