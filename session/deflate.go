@@ -60,7 +60,7 @@ func newInflater() *inflater {
 
 // inflate undoes deflate, and lets use look at what comes of it, which is not to be kept. More than limit bytes are an error, and are never
 // held.
-func (d *deflater) inflate(body []byte, limit int64, use func(plain []byte) error) error {
+func (d *deflater) inflate(body []byte, limit int, use func(plain []byte) error) error {
 	i, ok := d.inflaters.Get().(*inflater)
 	if !ok {
 		i = newInflater()
@@ -68,11 +68,11 @@ func (d *deflater) inflate(body []byte, limit int64, use func(plain []byte) erro
 	defer d.inflaters.Put(i)
 	i.in.Reset(body)
 	i.out.Reset()
-	i.limited.N = limit + 1
+	i.limited.N = int64(limit) + 1
 	i.limited.R.(flate.Resetter).Reset(&i.in, i.dictionary) // which does not fail
 	n, err := i.out.ReadFrom(&i.limited)
 	i.in.Reset(nil)
-	if err == nil && n > limit {
+	if err == nil && n > int64(limit) {
 		err = fmt.Errorf("inflating cookie: more than %d bytes", limit)
 	}
 	if err != nil {

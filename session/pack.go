@@ -13,21 +13,26 @@ import (
 )
 
 // What is sealed begins with the version of its format and with how it is stored, goes on with the signatures of tokens and with how much
-// memory the texts take, and then with fields in a fixed order, each preceded by its length. The fields of sessions are deflated where that
-// makes them smaller: browsers and proxies bound cookies, and the two tokens say much the same. Signatures do not deflate, and the rest
-// deflates worse beside them, and inflates more slowly. All of a session comes from the provider, nothing from a request, so that nobody
-// learns of its secrets by trying what compresses well beside them.
+// memory the texts take, and then with fields in a fixed order, each preceded by its length. The fields of sessions are compressed where that
+// makes them smaller, since browsers and proxies bound cookies, and the two tokens say much the same: by S2, which is quick, as long as one
+// cookie has room for the session, and else by deflate. Signatures do not deflate, and the rest deflates worse beside them, and inflates more
+// slowly. All of a session comes from the provider, nothing from a request, so that nobody learns of its secrets by trying what compresses well
+// beside them.
 
 const (
 	// format is the version of the layouts below. What has another one does not open.
 	format = 3
 
-	stored   = 0
-	deflated = 1
+	stored    = 0
+	deflated  = 1
+	s2Encoded = 2
 
-	// maxPacked bounds a session before it is deflated, and so what inflating may yield, which happens after the MAC was
+	// maxPacked bounds a session before it is compressed, and so what may come of that again, which is looked at after the MAC was
 	// found right. A larger one is stored as it is, and is then too large for its cookies.
 	maxPacked = 64 << 10
+
+	// maxQuick bounds what is compressed by S2. Sealed it has room in one cookie.
+	maxQuick = 2 << 10
 )
 
 // errFormat says that something was sealed in a form that this version does not know.
@@ -82,7 +87,10 @@ func (s *Session) Size() int {
 }
 
 // packing packs and unpacks sessions.
-type packing struct{ deflater deflater }
+type packing struct {
+	deflater deflater
+	s2       *s2Coder
+}
 
 func (c *packing) pack(s *Session) ([]byte, error) {
 	p := &packer{}
@@ -93,6 +101,9 @@ func (c *packing) pack(s *Session) ([]byte, error) {
 	plain := p.plain()
 	if len(p.buf) > maxPacked {
 		return plain, nil
+	}
+	if quick := c.s2.encode(p.head(s2Encoded), p.buf); len(quick) < min(len(plain), maxQuick) {
+		return quick, nil
 	}
 	if small := c.deflater.deflate(p.head(deflated), p.buf); len(small) < len(plain) {
 		return small, nil
@@ -108,6 +119,8 @@ func (c *packing) unpack(plain []byte) (*Session, error) {
 		return s, u.read(u.rest, s.layout)
 	case deflated:
 		return s, c.deflater.inflate(u.rest, maxPacked, func(body []byte) error { return u.read(body, s.layout) })
+	case s2Encoded:
+		return s, c.s2.decode(u.rest, maxPacked, func(body []byte) error { return u.read(body, s.layout) })
 	}
 	return nil, errFormat
 }

@@ -2,7 +2,10 @@ package session
 
 import (
 	"bytes"
+	"crypto/rand"
+	"crypto/sha256"
 	"encoding/base64"
+	"fmt"
 	"net/http"
 	"reflect"
 	"slices"
@@ -67,6 +70,8 @@ func TestOtherFormatsDoNotOpen(t *testing.T) {
 		"one byte more":   append(bytes.Clone(plain), 0),
 		"one byte less":   plain[:len(plain)-1],
 		"bad deflate":     append([]byte{format, deflated, 0, 0}, "garbage"...),
+		"bad S2":          append([]byte{format, s2Encoded, 0, 0}, "garbage"...),
+		"nothing by S2":   {format, s2Encoded, 0, 0},
 		"a signature":     append([]byte{format, stored, 1, 0}, plain[3:]...),
 		"signatures cut":  {format, stored, 200},
 		"a login":         packLogin(typicalLogin("s")),
@@ -75,38 +80,62 @@ func TestOtherFormatsDoNotOpen(t *testing.T) {
 	}
 }
 
-// inflated is what comes of a body.
-func inflated(m *Manager, body []byte) (out []byte, err error) {
-	err = m.packing.deflater.inflate(body, maxPacked, func(plain []byte) error {
-		out = bytes.Clone(plain)
-		return nil
-	})
-	return out, err
+// A session is compressed in the quick way as long as it has room in one cookie.
+func TestHowASessionIsCompressed(t *testing.T) {
+	short, long := keycloakSession(), keycloakSession()
+	for i := range 100 {
+		long.Groups = append(long.Groups, fmt.Sprintf("%x", sha256.Sum256([]byte{byte(i)})))
+	}
+	random := newSession("alice", 0)
+	noise := make([]byte, 3000)
+	rand.Read(noise)
+	random.RefreshToken = string(noise)
+	for name, c := range map[string]struct {
+		session *Session
+		want    byte
+	}{"short": {short, s2Encoded}, "long": {long, deflated}, "random": {random, stored}} {
+		plain, err := newManager(t).packing.pack(c.session)
+		if err != nil || plain[1] != c.want {
+			t.Errorf("%s: stored in way %d, %v", name, plain[1], err)
+		}
+	}
 }
 
 // Bombs can be made only by somebody who has the secret.
-func TestInflatingIsBounded(t *testing.T) {
+func TestWhatComesOfACookieIsBounded(t *testing.T) {
 	m := newManager(t)
-	bomb := m.packing.deflater.deflate([]byte{format, deflated, 0, 0}, make([]byte, 1<<20))
-	none(t, m, "a bomb", sealed(t, m, bomb))
-	small := m.packing.deflater.deflate(nil, make([]byte, maxPacked+1))
-	if out, err := inflated(m, small); err == nil {
-		t.Errorf("%d bytes were inflated", len(out))
-	}
-	if _, err := inflated(m, m.packing.deflater.deflate(nil, make([]byte, maxPacked))); err != nil {
-		t.Errorf("exactly the limit: %v", err)
+	for name, c := range map[string]struct {
+		how    byte
+		shrink func(head, body []byte) []byte
+		expand func(body []byte, limit int, use func([]byte) error) error
+	}{
+		"deflate": {deflated, m.packing.deflater.deflate, m.packing.deflater.inflate},
+		"S2":      {s2Encoded, m.packing.s2.encode, m.packing.s2.decode},
+	} {
+		none(t, m, name, sealed(t, m, c.shrink([]byte{format, c.how, 0, 0}, make([]byte, 1<<20))))
+		for size, fits := range map[int]bool{maxPacked: true, maxPacked + 1: false} {
+			used := 0
+			err := c.expand(c.shrink(nil, make([]byte, size)), maxPacked, func(plain []byte) error {
+				used = len(plain)
+				return nil
+			})
+			if (err == nil) != fits || fits != (used == size) {
+				t.Errorf("%s: of %d bytes came %d, %v", name, size, used, err)
+			}
+		}
 	}
 }
 
-func TestSessionsShareNothingThroughTheDeflater(t *testing.T) {
+func TestSessionsShareNothingThroughCompressors(t *testing.T) {
 	m := newManager(t)
-	var sizes []int
-	for range 3 {
-		body := m.packing.deflater.deflate(nil, []byte(strings.Repeat("one and the same text", 9)))
-		sizes = append(sizes, len(body))
-	}
-	if sizes[0] != sizes[1] || sizes[1] != sizes[2] {
-		t.Errorf("sizes %v: one text is shorter after another", sizes)
+	for name, compress := range map[string]func(head, body []byte) []byte{"deflate": m.packing.deflater.deflate, "S2": m.packing.s2.encode} {
+		var sizes []int
+		for range 3 {
+			sizes = append(sizes, len(compress(nil, []byte(strings.Repeat("one and the same text", 9)))))
+		}
+		if sizes[0] != sizes[1] || sizes[1] != sizes[2] {
+			t.Errorf("%s: sizes %v: one text is shorter after another", name, sizes)
+		}
 	}
 }
 
@@ -130,6 +159,7 @@ func FuzzUnpack(f *testing.F) {
 	s.layout(p)
 	f.Add(plain)
 	f.Add(p.plain())
+	f.Add(m.packing.deflater.deflate(p.head(deflated), p.buf))
 	f.Add(packLogin(&Login{State: "s", StartedAt: time.Now()}))
 	f.Fuzz(func(t *testing.T, plain []byte) {
 		if l, err := unpackLogin(plain); err == nil {

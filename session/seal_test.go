@@ -119,11 +119,12 @@ func TestWhatAnOlderVersionSealedOpens(t *testing.T) {
 	const (
 		stored   = "1.hZXO4Fln.AAAAADhtQ4C3PTBsJh2es-4UucUNFuUc8YH3Le8LeYlRA6STt541wQYALsarfM36QAeoUHERgKLYq0nnxwNBo5eKzLRsBY2hnqmdd1UBbHuSZApb00KKgSlX2wW74ip5VoQERKyWmyKh2NmnHapQrEcX8nJ7428cthfP2S7krsYVFVs0Vqvg"
 		deflated = "1.tE7fnYxO.AAAAADhtQ4AYhrWGTuwwU36bZGaOzruY8pXA9BbeC0-ODtfgb6WfUQhUeENGe18XBDcbxRInR3ayPEePle62-85sdbk6iarFYHIe8Oyt1E8DRpsfCzPVwJnTRt-vtFaRBQu-CWQhku3ywMltdfMpi8pgFHvk098J866aKZnfDNG-yNVacdPrMonMxo_9CSRiGPv05IC7GkNeHejt-BpX9zPnxf8WdeuUI9kLqxK_wWXMn1oxTDEx2yzUCwc_w"
+		quick    = "1.-KCbLkmR.AAAAADhtQ4CS2U7qW0Q_hXi5m-vRJQb4xF3moBzIXdf0S56aw0fcfQMiqK60HmvkvUTGf_BfiRe_hFOL2-yqENNgRHbE5DDx_CofMXyezU3E6XB9_bUA8ZZ02uIV90VSEyGqA6grZ0iozz-VV49j4l-cQL4mKMVYuYfAhKJlTrKJddxPE8YDVX09sR"
 		login    = "AAAAADhtQ4DvuS0h6R3r_2EWw88d7E9MF8SN6NUXnHggqRGbyJB0HgQqMxSTdgeG1UymKl-GQSOH-SO4nIymcqvnAQc-m3VpgSgDcG8-6T7SaGyM1OiQ"
 	)
 	synctest.Test(t, func(t *testing.T) { // in which it is the moment when they were sealed
 		m := newManager(t, func(o *Options) { o.Audience = "https://issuer.example client" })
-		for name, cookie := range map[string]string{"stored": stored, "deflated": deflated} {
+		for name, cookie := range map[string]string{"stored": stored, "deflated": deflated, "by S2": quick} {
 			s, err := m.Get(withCookies(base + "=" + cookie))
 			if err != nil || s.User != "alice" || s.RefreshToken != "refresh" {
 				t.Errorf("%s: got %v", name, err)

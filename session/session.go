@@ -11,7 +11,7 @@
 //
 // In cookies live sessions (cookies.go, chunks.go, seal.go), or their identifiers where sessions live in Redis, logins that are in flight
 // (login.go), and notes of logins that come round again (rounds.go). What they are called is in names.go, for which hosts they are in domain.go,
-// how their values are written in pack.go and deflate.go, and how long they hold in lifetimes.go.
+// how their values are written in pack.go, s2.go and deflate.go, and how long they hold in lifetimes.go.
 //
 // store.go has the choice between cookies and Redis; redis.go is the connection, shared.go what several instances do together, and unshared.go
 // what they could not tell each other yet. Redis, where there is one, has these kinds of keys:
@@ -163,7 +163,7 @@ func NewManager(o Options) (*Manager, error) {
 		return nil, err
 	}
 	m := &Manager{
-		options: o, names: newNames(o.CookieName, o.LoginName, o.Domain), packing: &packing{}, opened: newOpenedSessions(maxOpened),
+		options: o, names: newNames(o.CookieName, o.LoginName, o.Domain), packing: &packing{s2: newS2Coder()}, opened: newOpenedSessions(maxOpened),
 		active: newActivity(o.IdleTimeout), mark: rand.Text(), secrets: o.Secrets,
 	}
 	for _, open := range []func() error{m.openSealers, m.openStore, m.openRevocations} {
