@@ -26,8 +26,8 @@ import (
 //   - Bytes that pass, either way, are use of the session. Silence is not. Use that other instances see counts where sessions live in
 //     Redis; where they live in cookies, no other instance learns of it.
 //   - When Redis has been away for too long to know which sessions are good, none is. Nor is one that Redis has lost.
-//   - A client that sends nothing of the rest of its request for as long as IDLE_TIMEOUT is cut, and an upstream that takes nothing of it is
-//     given up. One that takes a little (2 KiB a second, over HTTP/1.1 on Linux) goes on (unsent_linux.go).
+//   - A client that sends nothing of the rest of its request for as long as IDLE_TIMEOUT, or takes nothing of its answer, is cut, and an upstream
+//     that takes nothing of the request is given up. One that takes a little (2 KiB a second, over HTTP/1.1 on Linux) goes on (unsent_linux.go).
 //   - Nothing else ends what somebody came for without a session, or with a token of their own.
 //   - What is cut never looks whole: net/http closes the connection, or resets the stream, when a handler gives up. Where no answer
 //     has begun, the client gets the one that it would get if it came now.
@@ -51,7 +51,7 @@ const (
 	cutLost     = "lost"              // Redis, where it lived, has it no more
 	cutDenied   = "denied"            // by a rule, after claims or rules have changed
 	cutUnknown  = "redis_unavailable" // for longer than REDIS_OUTAGE_GRACE
-	cutStalled  = "stalled"           // its client does not go on with its request
+	cutStalled  = "stalled"           // its client does not go on with its request, or does not read its answer
 	cutShutdown = "shutdown"          // doorward ends
 	cutBroken   = "internal_error"
 )
@@ -81,8 +81,9 @@ type connection struct {
 	moved   atomic.Bool // bytes have passed since the last look
 	cut     atomic.Pointer[verdict]
 
-	receiving spell // of its request's body
-	passing   spell // on of that to the upstream
+	receiving  spell // of its request's body
+	passing    spell // on of that to the upstream
+	delivering spell // of its answer, to the client
 
 	judging  sync.Mutex       // guards, after begin:
 	known    *session.Session // the newest generation that the rules were asked about, or what a token says
@@ -117,10 +118,11 @@ func (c *connection) move() {
 	}
 }
 
-// stalled says whether a client has sent nothing for too long of the rest of its request, before there is an answer. A stream of gRPC's, over
-// HTTP/2, may be silent.
+// stalled says whether a client has sent nothing for too long of the rest of its request, before there is an answer, or has not taken what
+// there is of its answer. A stream of gRPC's, over HTTP/2, may be silent.
 func (c *connection) stalled() bool {
-	return c.in.ProtoMajor == 1 && c.answerBy.Load() != answered && c.receiving.lasts(c.of.idle)
+	silent := c.in.ProtoMajor == 1 && c.answerBy.Load() != answered && c.receiving.lasts(c.of.idle)
+	return silent || c.delivering.lasts(c.of.idle)
 }
 
 // spell is something that happens again and again, and may take long.

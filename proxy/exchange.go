@@ -38,7 +38,7 @@ type exchange struct {
 	providerSession string // the hash of the provider's, at a login and a logout
 
 	strict bool              // the answer tells browsers to come by https
-	idle   time.Duration     // IDLE_TIMEOUT: how long an answer of ours may be left unread, or the rest of the request unsent or untaken; 0 for ever
+	idle   time.Duration     // IDLE_TIMEOUT: how long an answer may be left unread, or the rest of the request unsent or untaken
 	onHead func(http.Header) // is called once, when the final head is about to be written; may be nil
 
 	trace *trace // nil where there is none
@@ -77,18 +77,18 @@ func (x *exchange) WriteHeader(status int) {
 	if status >= 200 && x.status == 0 {
 		x.status = status
 		x.finishHead()
-		x.hurry()
+		if x.outcome != "forwarded" {
+			x.hurry()
+		}
 	}
 	x.ResponseWriter.WriteHeader(status)
 }
 
-// hurry bounds how long an answer of ours waits for its client to read it. Otherwise a client that is not even signed in could hold its
-// connection for ever: over HTTP/2 by granting no window, over HTTP/1.1 by asking on and on and reading nothing. net/http takes the deadline
-// back before the next request.
+// hurry bounds how long what is left of an answer waits for its client to read it: all of one of ours, the end of another's. Otherwise a client
+// that is not even signed in could hold its connection for ever: over HTTP/2 by granting no window, over HTTP/1.1 by asking on and on and
+// reading nothing. net/http takes the deadline back before the next request.
 func (x *exchange) hurry() {
-	if x.idle > 0 && x.outcome != "forwarded" {
-		_ = http.NewResponseController(x.ResponseWriter).SetWriteDeadline(time.Now().Add(x.idle))
-	}
+	_ = http.NewResponseController(x.ResponseWriter).SetWriteDeadline(time.Now().Add(x.idle))
 }
 
 // finishHead adds to the final head what is known only now.
@@ -106,10 +106,19 @@ func (x *exchange) Write(b []byte) (int, error) {
 	if x.status == 0 {
 		x.WriteHeader(http.StatusOK)
 	}
+	x.connection.delivering.begin()
 	n, err := x.ResponseWriter.Write(b)
+	x.connection.delivering.end()
 	x.bytes += int64(n)
 	x.connection.move()
 	return n, err
+}
+
+// FlushError sends what was written, for http.ResponseController.
+func (x *exchange) FlushError() error {
+	x.connection.delivering.begin()
+	defer x.connection.delivering.end()
+	return http.NewResponseController(x.ResponseWriter).Flush()
 }
 
 // Hijack hands the connection over after an upgrade; of what passes then, only that it does is noted. The head of the answer, with the
@@ -125,7 +134,7 @@ func (x *exchange) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	return upgraded{conn, &x.connection, rw.Reader}, rw, nil
 }
 
-// Unwrap lets http.ResponseController flush and set deadlines.
+// Unwrap lets http.ResponseController set deadlines.
 func (x *exchange) Unwrap() http.ResponseWriter { return x.ResponseWriter }
 
 func (x *exchange) answered() bool { return x.status != 0 }

@@ -52,6 +52,9 @@ func (p *Proxy) forward(x *exchange, r *http.Request, route *access.Route, who *
 	d.proxy = p.reverseProxy(d)
 	d.answer = answerFilter{d, x, p, r.ProtoAtLeast(1, 1)}
 	d.serve(in)
+	if p.config.MaxConnections > 0 && !x.upgraded() {
+		x.hurry() // it costs half a microsecond, and matters where connections are few
+	}
 	x.dropCookieTrailers()
 	d.body.giveUp(x, r, d.failed != nil && x.connection.cut.Load() == nil)
 	if d.failed == nil && x.connection.cut.Load() != nil && !x.upgraded() {
@@ -250,7 +253,7 @@ func (f *answerFilter) WriteHeader(status int) {
 	}
 	f.exchange.WriteHeader(status)
 	if status >= 200 && f.d.length > bufferSize {
-		_ = http.NewResponseController(f.ResponseWriter).Flush()
+		_ = f.FlushError()
 	}
 }
 
@@ -260,7 +263,7 @@ func (f *answerFilter) WriteHeader(status int) {
 func (f *answerFilter) Write(b []byte) (int, error) {
 	n, err := f.exchange.Write(b)
 	if err == nil && f.bytes < f.d.length {
-		_ = http.NewResponseController(f.ResponseWriter).Flush()
+		_ = f.FlushError()
 	}
 	return n, err
 }

@@ -25,7 +25,7 @@ const logoutByAdmin = "admin"
 // revokeSessions answers POST /sessions/revoke of the metrics listener.
 func (p *Proxy) revokeSessions(w http.ResponseWriter, r *http.Request) {
 	x := newExchange(w, r)
-	x.path = r.URL.EscapedPath()
+	x.path, x.idle = r.URL.EscapedPath(), p.config.IdleTimeout
 	if err := p.endNamed(x, r); err != nil {
 		p.tell(x, r, err)
 	}

@@ -136,23 +136,40 @@ func TestClosingWhileSomebodyWaits(t *testing.T) {
 	closed(t, second)
 }
 
-// Somebody who asks on and on and reads no answer loses the seat, and the answers before have nothing to do with what follows them.
+// Somebody who asks on and on and reads no answer loses the seat, whoever answers, and the answers before have nothing to do with what follows them.
 func TestAnswersThatNobodyReadsMakeRoom(t *testing.T) {
-	t.Parallel()
-	s := newSite(t, func(c *config.Config) { c.IdleTimeout, c.MaxConnections = time.Second, 1 }) // in which the next one's answer is taken
-	greedy, asks := s.dial(20*time.Second), strings.Repeat("GET /oauth2/healthz HTTP/1.1\r\nHost: x\r\n\r\n", 1000)
-	for stalled := 0; stalled < 10; stalled++ { // until nobody reads what it asks any more
-		_ = greedy.SetWriteDeadline(time.Now().Add(20 * time.Millisecond))
-		n, err := io.WriteString(greedy, asks)
+	for name, path := range map[string]string{"ours": "/oauth2/healthz", "an upstream's": "/public/"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t, func(c *config.Config) { c.IdleTimeout, c.MaxConnections = time.Second, 1 })             // in which the next one's answer is taken
+			s.Upstream.Answer = func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(make([]byte, 1<<10)) } // which goes out with the answer's end
+			s.greedy(path)
+			if got := s.askOn(s.dial(20 * time.Second)); got != http.StatusUnauthorized {
+				t.Errorf("the next one is answered %d", got)
+			}
+		})
+	}
+}
+
+// greedy asks on one connection until nobody reads any more what it asks.
+func (s *site) greedy(path string) {
+	conn := s.dial(20 * time.Second)
+	_ = conn.(*net.TCPConn).SetReadBuffer(4 << 10)
+	padding := strings.Repeat("x", 4<<10) // which fills what holds requests soon
+	asks := strings.Repeat("GET "+path+" HTTP/1.1\r\nHost: "+strings.TrimPrefix(s.URL, "http://")+"\r\nX-Padding: "+padding+"\r\n\r\n", 100)
+	rest := asks
+	for stalled := 0; stalled < 10; stalled++ {
+		_ = conn.SetWriteDeadline(time.Now().Add(20 * time.Millisecond))
+		n, err := io.WriteString(conn, rest)
 		if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
-			break
+			s.t.Fatal(err)
+		}
+		if rest = rest[n:]; rest == "" {
+			rest = asks
 		}
 		if n > 0 {
 			stalled = 0
 		}
-	}
-	if got := s.askOn(s.dial(20 * time.Second)); got != http.StatusUnauthorized {
-		t.Errorf("the next one is answered %d", got)
 	}
 }
 
