@@ -126,7 +126,10 @@ func (s *site) amidAnswer(cookie string) (on <-chan asked, goOn chan struct{}) {
 	s.Upstream.Answer = func(_ http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/slow" {
 			close(at)
-			<-goOn
+			select {
+			case <-goOn:
+			case <-s.t.Context().Done(): // a test that has failed before
+			}
 		}
 	}
 	on = s.asking(cookie, "/slow")

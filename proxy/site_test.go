@@ -455,8 +455,10 @@ func (s *site) metrics() map[string]float64 {
 
 // logBuffer is a log that can be read while it is written.
 type logBuffer struct {
-	mu   sync.Mutex
-	text bytes.Buffer
+	mu     sync.Mutex
+	text   bytes.Buffer
+	parsed []map[string]any // its first lines
+	end    int              // of these
 }
 
 func (l *logBuffer) Write(b []byte) (int, error) {
@@ -469,6 +471,7 @@ func (l *logBuffer) reset() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.text.Reset()
+	l.parsed, l.end = nil, 0
 }
 
 func (l *logBuffer) String() string {
@@ -477,17 +480,22 @@ func (l *logBuffer) String() string {
 	return l.text.String()
 }
 
-// events are the log's lines with that event.
+// events are the log's lines with that event. Each line is parsed once, since some tests look at the log after each of a thousand requests.
 func (l *logBuffer) events(t *testing.T, name string) []map[string]any {
 	t.Helper()
-	var events []map[string]any
-	for line := range strings.Lines(l.String()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for line := range bytes.Lines(l.text.Bytes()[l.end:]) {
 		var e map[string]any
-		if err := json.Unmarshal([]byte(line), &e); err != nil {
+		if err := json.Unmarshal(line, &e); err != nil {
 			t.Fatalf("a line of the log is no JSON object: %q", line)
 		}
+		l.parsed, l.end = append(l.parsed, e), l.end+len(line)
+	}
+	var events []map[string]any
+	for _, e := range l.parsed {
 		if e["event"] == name {
-			events = append(events, e)
+			events = append(events, maps.Clone(e))
 		}
 	}
 	return events
