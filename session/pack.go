@@ -31,7 +31,7 @@ const (
 	// found right. A larger one is stored as it is, and is then too large for its cookies.
 	maxPacked = 64 << 10
 
-	// maxQuick bounds what is compressed by S2. Sealed it has room in one cookie.
+	// maxQuick bounds what is compressed by S2. One cookie has room for it.
 	maxQuick = 2 << 10
 )
 
@@ -92,7 +92,8 @@ type packing struct {
 	s2       *s2Coder
 }
 
-func (c *packing) pack(s *Session) ([]byte, error) {
+// pack asks whether there is room for what S2 makes of a session, before it makes it smaller.
+func (c *packing) pack(s *Session, hasRoom func(size int) bool) ([]byte, error) {
 	p := &packer{}
 	s.layout(p)
 	if p.err != nil {
@@ -102,7 +103,7 @@ func (c *packing) pack(s *Session) ([]byte, error) {
 	if len(p.buf) > maxPacked {
 		return plain, nil
 	}
-	if quick := c.s2.encode(p.head(s2Encoded), p.buf); len(quick) < min(len(plain), maxQuick) {
+	if quick := c.s2.encode(p.head(s2Encoded), p.buf); len(quick) < min(len(plain), maxQuick) && hasRoom(len(quick)) {
 		return quick, nil
 	}
 	if small := c.deflater.deflate(p.head(deflated), p.buf); len(small) < len(plain) {

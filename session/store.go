@@ -27,11 +27,11 @@ type cookieStore struct {
 }
 
 func (c cookieStore) keep(_ context.Context, s *Session, _ bool) ([]byte, error) {
-	plain, err := c.packing.pack(s)
+	plain, err := c.packing.pack(s, func(size int) bool { return c.room(size) == nil })
 	if err != nil {
 		return nil, err
 	}
-	return plain, c.room(plain)
+	return plain, c.room(len(plain))
 }
 
 func (c cookieStore) told(plain []byte) (*Session, error) {
@@ -51,9 +51,9 @@ func (c cookieStore) fits(s *Session) error {
 	return err
 }
 
-// room tells whether there is room for what is to be sealed.
-func (c cookieStore) room(plain []byte) error {
-	sealed := sealedLen(len(plain))
+// room tells whether there is room for so many bytes, once they are sealed.
+func (c cookieStore) room(size int) error {
+	sealed := sealedLen(size)
 	if count, bytes := c.names.cookiesFor(sealed); count > maxChunks || bytes > c.most {
 		return &TooLargeError{Bytes: bytes, Max: c.most}
 	}
