@@ -14,10 +14,9 @@ import (
 
 // What is sealed begins with the version of its format and with how it is stored, goes on with the signatures of tokens and with how much
 // memory the texts take, and then with fields in a fixed order, each preceded by its length. The fields of sessions are compressed where that
-// makes them smaller, since browsers and proxies bound cookies, and the two tokens say much the same: by S2, which is quick, as long as one
-// cookie has room for the session, and else by deflate. Signatures do not deflate, and the rest deflates worse beside them, and inflates more
-// slowly. All of a session comes from the provider, nothing from a request, so that nobody learns of its secrets by trying what compresses well
-// beside them.
+// makes them smaller, since browsers and proxies bound cookies, and the two tokens say much the same: by S2, which is quick, up to
+// maxQuick, and above by deflate. Signatures do not deflate, and the rest deflates worse beside them, and inflates more slowly. All of a session
+// comes from the provider, nothing from a request, so that nobody learns of its secrets by trying what compresses well beside them.
 
 const (
 	// format is the version of the layouts below. What has another one does not open.
@@ -31,7 +30,7 @@ const (
 	// found right. A larger one is stored as it is, and is then too large for its cookies.
 	maxPacked = 64 << 10
 
-	// maxQuick bounds what is compressed by S2. One cookie has room for it.
+	// maxQuick bounds what is compressed by S2, to what is well within one cookie.
 	maxQuick = 2 << 10
 )
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
 	"fmt"
 	"net/http"
 	"reflect"
@@ -81,23 +82,32 @@ func TestOtherFormatsDoNotOpen(t *testing.T) {
 
 func anyRoom(int) bool { return true }
 
-// A session is compressed in the quick way as long as it has room in one cookie.
+// A session is compressed in the quick way as long as it is well within one cookie.
 func TestHowASessionIsCompressed(t *testing.T) {
-	short, long := keycloakSession(), keycloakSession()
-	for i := range 100 {
-		long.Groups = append(long.Groups, fmt.Sprintf("%x", sha256.Sum256([]byte{byte(i)})))
-	}
 	random := newSession("alice", 0)
 	random.RefreshToken = noise(3000)
 	for name, c := range map[string]struct {
 		session *Session
 		want    byte
-	}{"short": {short, s2Encoded}, "long": {long, deflated}, "random": {random, stored}} {
+	}{
+		"of tokens alone": {keycloakSession(), s2Encoded}, "a bit shorter": {inGroups(20), s2Encoded}, "a bit longer": {inGroups(30), deflated},
+		"long": {inGroups(200), deflated}, "random": {random, stored},
+	} {
 		plain, err := newManager(t).packing.pack(c.session, anyRoom)
 		if err != nil || plain[1] != c.want {
 			t.Errorf("%s: stored in way %d, %v", name, plain[1], err)
 		}
 	}
+}
+
+// inGroups is a session of somebody in so many groups, whose names are as long as those of Entra ID.
+func inGroups(n int) *Session {
+	s := keycloakSession()
+	for i := range n {
+		digest := sha256.Sum256([]byte{byte(i)})
+		s.Groups = append(s.Groups, hex.EncodeToString(digest[:18]))
+	}
+	return s
 }
 
 // Where the cookies may not be that large, it is made smaller.
@@ -110,18 +120,40 @@ func TestASessionThatDeflateAloneMakesFit(t *testing.T) {
 	}
 }
 
+// compressors are the ways to compress, and back.
+func (c *packing) compressors() map[byte]compressor {
+	return map[byte]compressor{deflated: {c.deflater.deflate, c.deflater.inflate}, s2Encoded: {c.s2.encode, c.s2.decode}}
+}
+
+type compressor struct {
+	shrink func(head, body []byte) []byte
+	expand func(body []byte, limit int, use func(plain []byte) error) error
+}
+
+// While somebody's session is looked at, another is opened.
+func TestWhatIsLookedAtIsNobodyElses(t *testing.T) {
+	alice, bob := bytes.Repeat([]byte("alice "), 99), bytes.Repeat([]byte("bob "), 99)
+	for how, c := range newManager(t).packing.compressors() {
+		for range 20 { // a pool forgets now and then
+			err := c.expand(c.shrink(nil, alice), maxPacked, func(plain []byte) error {
+				err := c.expand(c.shrink(nil, bob), maxPacked, func([]byte) error { return nil })
+				if !bytes.Equal(plain, alice) {
+					t.Fatalf("in way %d %.20q becomes %.20q", how, alice, plain)
+				}
+				return err
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
 // Bombs can be made only by somebody who has the secret.
 func TestWhatComesOfACookieIsBounded(t *testing.T) {
 	m := newManager(t)
-	for name, c := range map[string]struct {
-		how    byte
-		shrink func(head, body []byte) []byte
-		expand func(body []byte, limit int, use func([]byte) error) error
-	}{
-		"deflate": {deflated, m.packing.deflater.deflate, m.packing.deflater.inflate},
-		"S2":      {s2Encoded, m.packing.s2.encode, m.packing.s2.decode},
-	} {
-		none(t, m, name, sealed(t, m, c.shrink([]byte{format, c.how, 0, 0}, make([]byte, 1<<20))))
+	for how, c := range m.packing.compressors() {
+		none(t, m, fmt.Sprintf("a bomb in way %d", how), sealed(t, m, c.shrink([]byte{format, how, 0, 0}, make([]byte, 1<<20))))
 		for size, fits := range map[int]bool{maxPacked: true, maxPacked + 1: false} {
 			used := 0
 			err := c.expand(c.shrink(nil, make([]byte, size)), maxPacked, func(plain []byte) error {
@@ -129,7 +161,7 @@ func TestWhatComesOfACookieIsBounded(t *testing.T) {
 				return nil
 			})
 			if (err == nil) != fits || fits != (used == size) {
-				t.Errorf("%s: of %d bytes came %d, %v", name, size, used, err)
+				t.Errorf("in way %d, of %d bytes came %d, %v", how, size, used, err)
 			}
 		}
 	}
@@ -137,13 +169,13 @@ func TestWhatComesOfACookieIsBounded(t *testing.T) {
 
 func TestSessionsShareNothingThroughCompressors(t *testing.T) {
 	m := newManager(t)
-	for name, compress := range map[string]func(head, body []byte) []byte{"deflate": m.packing.deflater.deflate, "S2": m.packing.s2.encode} {
+	for how, c := range m.packing.compressors() {
 		var sizes []int
 		for range 3 {
-			sizes = append(sizes, len(compress(nil, []byte(strings.Repeat("one and the same text", 9)))))
+			sizes = append(sizes, len(c.shrink(nil, []byte(strings.Repeat("one and the same text", 9)))))
 		}
 		if sizes[0] != sizes[1] || sizes[1] != sizes[2] {
-			t.Errorf("%s: sizes %v: one text is shorter after another", name, sizes)
+			t.Errorf("in way %d the sizes are %v: one text is shorter after another", how, sizes)
 		}
 	}
 }
