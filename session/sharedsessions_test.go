@@ -205,3 +205,22 @@ func TestALateWriteBringsNoLostSessionBack(t *testing.T) {
 	}
 	eventually(t, "it is no session", func() bool { return errors.Is(b.status(m), ErrNone) })
 }
+
+// What a refresh brings is kept, though another instance has noted a use meanwhile: the refresh token before it is spent.
+func TestUseDuringARefreshDoesNotOutlastIt(t *testing.T) {
+	server := redistest.New(t)
+	m, other := beside(t, server, inRedis), beside(t, server, inRedis)
+	s := newSession("alice", 0)
+	newBrowser(t).login(m, s)
+	next := *s
+	next.Generation = 1
+	if err := other.Touch(t.Context(), s); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.Share(t.Context(), &next); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := other.shared.get(t.Context(), s.ID); err != nil || got.Generation != 1 {
+		t.Errorf("got %+v, %v", got, err)
+	}
+}
