@@ -224,3 +224,16 @@ func TestUseDuringARefreshDoesNotOutlastIt(t *testing.T) {
 		t.Errorf("got %+v, %v", got, err)
 	}
 }
+
+// What Redis has lost, or was made to forget by a sign-out, is not known again when Redis goes away.
+func TestWhatRedisLostStaysSoWhileRedisIsAway(t *testing.T) {
+	server := redistest.New(t)
+	m, b, s := beside(t, server, inRedis), newBrowser(t), newSession("alice", 0)
+	b.login(m, s)
+	tell(t, server, "DEL", m.shared.key(s.ID))
+	eventually(t, "it is no session", func() bool { return errors.Is(b.status(m), ErrNone) })
+	m.redis.lost()
+	if err := b.status(m); err == nil {
+		t.Error("it is a session again")
+	}
+}
