@@ -237,3 +237,18 @@ func TestWhatRedisLostStaysSoWhileRedisIsAway(t *testing.T) {
 		t.Error("it is a session again")
 	}
 }
+
+// While Redis is away a session counts where it was only read, too: whichever instance somebody comes to, they stay signed in.
+func TestWhatWasReadIsKnownWhileRedisIsAway(t *testing.T) {
+	server := redistest.New(t)
+	m, other := beside(t, server, inRedis), beside(t, server, inRedis)
+	b := newBrowser(t)
+	b.login(m, newSession("alice", 0))
+	if err := b.status(other); err != nil {
+		t.Fatal(err)
+	}
+	other.redis.lost()
+	if err := b.status(other); err != nil {
+		t.Error(err)
+	}
+}
