@@ -252,3 +252,18 @@ func TestWhatWasReadIsKnownWhileRedisIsAway(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// Whoever is told that a session has ended leaves no lock behind: the next one is told the same, and does not wait.
+func TestASessionThatHasEndedIsNotLocked(t *testing.T) {
+	m := beside(t, redistest.New(t), inRedis)
+	s := newSession("alice", 0)
+	newBrowser(t).login(m, s)
+	if err := m.Revoke(s); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if _, _, err := m.BeginRefresh(contextFor(t, 3*redisPatience), s); !errors.Is(err, ErrRevoked) {
+			t.Errorf("got %v", err)
+		}
+	}
+}
