@@ -340,6 +340,33 @@ func TestReadsWaitForAMoment(t *testing.T) {
 	}
 }
 
+// Once it is known that Redis does not answer, nobody waits for it any more.
+func TestNobodyWaitsForARedisThatIsAway(t *testing.T) {
+	at := redistest.New(t)
+	m, b, s := overRedis(t, at, true), newBrowser(t), keycloakSession()
+	b.login(overRedis(t, at, true), s)
+	at.Freeze()
+	t.Cleanup(at.Thaw)
+	eventually(t, "it is noticed", func() bool { return !m.Reachable() })
+	for what, ask := range map[string]func() error{
+		"a session":                   func() error { return b.status(m) },
+		"its use":                     func() error { return m.Touch(t.Context(), s) },
+		"writing it":                  func() error { return m.Create(http.Header{}, b.request(), s) },
+		"the time":                    func() error { _, err := m.Now(t.Context()); return err },
+		"a refresh":                   func() error { _, _, err := m.BeginRefresh(t.Context(), s); return err },
+		"what it brought":             func() error { return m.Share(t.Context(), s) },
+		"a token":                     func() error { _, err := m.Spend(t.Context(), "a", s.ExpiresAt); return err },
+		"a session of the provider's": func() error { return m.NoteProviderSession(t.Context(), s) },
+		"the end of that":             func() error { _, err := m.TakeProviderSession(t.Context(), s.Issuer, s.ProviderSession); return err },
+		"a sign-out":                  func() error { return m.Revoke(s) },
+	} {
+		began := time.Now()
+		if err := ask(); !errors.Is(err, ErrUnavailable) || time.Since(began) >= redisPatience {
+			t.Errorf("%s: %v after %v", what, err, time.Since(began))
+		}
+	}
+}
+
 func TestPatienceRunsFromTheFirstQuestion(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := &patience{Context: t.Context()}
