@@ -199,3 +199,21 @@ func TestARevocationOutlivesTheSessionByClocksThatDiffer(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// Who is signed out a second time, while Redis is away, is so at every instance: what Redis knows of the first time is not enough.
+func TestASecondSignOutWhileRedisIsAway(t *testing.T) {
+	server := redistest.New(t)
+	m, other := beside(t, server), beside(t, server)
+	s := person("alice", "1")
+	if err := m.RevokeSubject(s.Issuer, s.Subject); err != nil {
+		t.Fatal(err)
+	}
+	s.CreatedAt = now(t, m)
+	server.Kill()
+	eventually(t, "redis is away", func() bool { return !m.Reachable() })
+	if err := m.RevokeSubject(s.Issuer, s.Subject); !errors.Is(err, ErrUnavailable) {
+		t.Fatalf("signing out: %v", err)
+	}
+	server.Restart()
+	eventually(t, "the other instance knows", func() bool { return other.Revoked(s) })
+}
