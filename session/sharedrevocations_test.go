@@ -217,3 +217,31 @@ func TestASecondSignOutWhileRedisIsAway(t *testing.T) {
 	server.Restart()
 	eventually(t, "the other instance knows", func() bool { return other.Revoked(s) })
 }
+
+// An instance whose clock is behind ends today's sessions, too, when Redis cannot tell it what time it is.
+func TestASignOutByAClockBehindRedis(t *testing.T) {
+	for name, fail := range map[string]func(*testing.T, *redistest.Redis, *Manager){
+		"redis is away": func(t *testing.T, server *redistest.Redis, m *Manager) {
+			server.Kill()
+			eventually(t, "it is noticed", func() bool { return !m.Reachable() })
+		},
+		"redis is full": func(t *testing.T, server *redistest.Redis, _ *Manager) {
+			tell(t, server, "CONFIG", "SET", "maxmemory", "1")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := redistest.New(t)
+			m := beside(t, server)
+			fail(t, server, m)
+			m.redis.ahead.Store(int64(10 * time.Minute))
+			s := person("alice", "1")
+			s.CreatedAt = time.Now().Add(5 * time.Minute)
+			if err := m.RevokeSubject(s.Issuer, s.Subject); !errors.Is(err, ErrUnavailable) {
+				t.Fatalf("signing out: %v", err)
+			}
+			if !m.Revoked(s) {
+				t.Error("the session has not ended")
+			}
+		})
+	}
+}
