@@ -126,6 +126,24 @@ func TestAFullStreamWithForeignEntriesTakesMore(t *testing.T) {
 	}
 }
 
+// What a full stream drops may have been anybody's: sessions from before it have ended for instances too that come later.
+func TestAnUnreadableEntryCountsAfterAFullStreamDroppedIt(t *testing.T) {
+	server := redistest.New(t)
+	m := beside(t, server)
+	m.revoked.journal.(*sharedRevocations).most = 5
+	s := person("alice", "1")
+	s.CreatedAt = now(t, m)
+	tell(t, server, "XADD", "test:revocations", "*", "x", "y")
+	for i := range 5 {
+		if err := m.RevokeSubject(s.Issuer, fmt.Sprint(i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !beside(t, server).Revoked(s) {
+		t.Error("it has not ended")
+	}
+}
+
 // Where SESSION_MAX_AGE is lower for a while, a sign-out is not to be forgotten that a session outlives when it is raised again.
 func TestALifetimeThatGrowsAgainForgetsNoSignOutInRedis(t *testing.T) {
 	server := redistest.New(t)
