@@ -156,7 +156,9 @@ func TestALifetimeThatGrowsAgainForgetsNoSignOutInRedis(t *testing.T) {
 	s := person("alice", "1")
 	s.CreatedAt = now(t, before).Add(-time.Hour)
 	signedOut, key := s.CreatedAt.Add(30*time.Minute), keyOfSubject(s.Issuer, s.Subject)
-	tell(t, server, "XADD", "test:revocations", fmt.Sprintf("%d-0", signedOut.UnixMilli()), "k", string(key[:]), "t", microseconds(signedOut))
+	for i := range 3 {
+		tell(t, server, "XADD", "test:revocations", fmt.Sprintf("%d-%d", signedOut.UnixMilli(), i), "k", string(key[:]), "t", microseconds(signedOut))
+	}
 	before.Close()
 
 	lower := living(time.Minute)
