@@ -152,9 +152,11 @@ func TestAForeignFileIsLeftAlone(t *testing.T) {
 
 func TestFilesThatCanBeBegun(t *testing.T) {
 	for name, prepare := range map[string]func(path string) error{
-		"none":                        func(string) error { return nil },
-		"empty":                       func(path string) error { return os.WriteFile(path, nil, 0o600) },
-		"one that was never finished": func(path string) error { return os.WriteFile(path+".new", []byte(fileHead+"junk"), 0o600) },
+		"none":  func(string) error { return nil },
+		"empty": func(path string) error { return os.WriteFile(path, nil, 0o600) },
+		"one that was never finished": func(path string) error {
+			return os.WriteFile(path+".new", []byte(fileHead+strings.Repeat("junk", recordSize)), 0o600)
+		},
 		"a lock of a process that is gone": func(path string) error {
 			return os.WriteFile(path+".lock", nil, 0o600)
 		},
