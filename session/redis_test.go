@@ -193,6 +193,20 @@ func TestCertificatesNameTheServerThatIsAsked(t *testing.T) {
 	}
 }
 
+// A Sentinel is not told the servers' password: a function that gives one would be asked for each connection, and so for those to Sentinels.
+func TestSentinelsAreNotToldThePassword(t *testing.T) {
+	option, err := RedisOptions{URL: "redis://sentinel-1:26379?master_set=m", Password: func() string { return "secret" }}.client()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if option.AuthCredentialsFn != nil || option.Sentinel.Password != "" {
+		t.Errorf("they are told %q, or whatever a function gives", option.Sentinel.Password)
+	}
+	if option.Password != "secret" {
+		t.Errorf("the servers are told %q", option.Password)
+	}
+}
+
 // Close waits for nobody who does not answer, and leaves nothing running.
 func TestCloseIsBounded(t *testing.T) {
 	for name, state := range map[string]func(*testing.T) *Manager{
