@@ -846,6 +846,28 @@ func TestGroupsThatWereTakenAwayWithoutANewIDToken(t *testing.T) {
 	}
 }
 
+// Nor does another claim linger, by which a rule lets people in, however often the token is refreshed.
+func TestAClaimThatWasTakenAwayWithoutANewIDToken(t *testing.T) {
+	taken := false
+	tell := func(_ *providertest.Provider, j *providertest.JWT) {
+		if !taken {
+			j.Claims["team"] = "red"
+		}
+	}
+	s := newLivingSite(t, func(c *config.Config) { c.AccessRules += "\n/red/ claim:team=red" }, providertest.Mutation{
+		Name: "refresh-without-id-token", IDToken: tell, AccessToken: tell,
+		RefreshReply: func(_ *providertest.Provider, a *providertest.Answer) { delete(a.Members, "id_token") },
+	})
+	b := s.signedIn("alice")
+	b.open(s.URL+"/red/").wants(t, http.StatusOK)
+	taken = true
+	for range 2 {
+		b.age(s, untilDead)
+		b.api(s, "/x").wants(t, http.StatusOK)
+		b.open(s.URL+"/red/").wants(t, http.StatusForbidden)
+	}
+}
+
 // deeper tells groups as a member of another claim, which stays when they go.
 func deeper(_ *providertest.Provider, j *providertest.JWT) {
 	realm := map[string]any{"x": 1}
