@@ -16,6 +16,7 @@ func TestReadGroups(t *testing.T) {
 		"one string":        {"Admin", []string{"Admin"}, false},
 		"string with blank": {"Dev Admin", []string{"Dev Admin"}, false},
 		"string with comma": {"Dev,Admin", []string{"Dev,Admin"}, false},
+		"empty string":      {"", nil, false},
 		"empty names":       {[]any{"", " ", "Dev"}, []string{"Dev"}, false},
 		"number":            {7.0, nil, true},
 		"number in array":   {[]any{"Dev", 7.0}, nil, true},
