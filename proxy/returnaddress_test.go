@@ -58,7 +58,7 @@ func TestReturnAddressRefusesWhatLeadsElsewhere(t *testing.T) {
 		"//[::1]/", "https://other.example.com/x", "https://other.example.com:8443@evil.com/", "http://app.example.com/x", "HTTPS://app.example.com.evil.com",
 		"/oauth2/sign_out", "/oauth2/start?rd=/", "/oauth2", "/%6fauth2/sign_out", "/oauth2%2fsign_out", "/" + strings.Repeat("a", session.MaxReturnTo),
 		"https://wiki.example.com.evil.com/", "https://wiki.example.com@evil.com/", "https://wiki.example.com:8443/", "http://wiki.example.com/", "https://x.wiki.example.com/",
-		"https://other.example.com:8443//evil.com/%5c..", "/%2e//evil.com%", "/%252e//evil.com%25", "/x%zz%5c/evil.com", "/%2e/oauth2/sign_out/%",
+		"https://other.example.com:8443//evil.com/%5c..", "/%2e//evil.com%", "/%252e//evil.com%25", "/x%zz%5c/evil.com", "/%2e/oauth2/sign_out/%", "/x?\x7f", "/x?\u00e9",
 	} {
 		p, o := returner()
 		got := p.returnAddress(asked, o)
