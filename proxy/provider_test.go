@@ -962,6 +962,21 @@ func TestUnverifiedEmailInOtherForms(t *testing.T) {
 	}
 }
 
+// Whoever says that addresses are to be believed has them wherever one counts.
+func TestUnverifiedEmailThatIsBelieved(t *testing.T) {
+	s := newSite(t, func(c *config.Config) {
+		c.InsecureUnverifiedEmail, c.UserClaim, c.Headers = true, "email", []string{"X-Mail=email"}
+		c.AccessRules += "\n/by-email/ email:eve@example.com\n/by-user/ user:eve@example.com\n/by-claim/ claim:email=eve@example.com"
+	})
+	s.Provider.AddUser(providertest.User{Subject: "eve", Claims: map[string]any{"email": "eve@example.com", "email_verified": false}})
+	s.signedIn("eve").answered(t, s, map[string]int{"/by-email/": 200, "/by-user/": 200, "/by-claim/": 200})
+	for _, name := range []string{"X-Forwarded-User", "X-Forwarded-Email", "X-Mail"} {
+		if got := s.Upstream.last(t).Header.Get(name); got != "eve@example.com" {
+			t.Errorf("the upstream is told %s: %q", name, got)
+		}
+	}
+}
+
 // withoutEmailVerified leaves email_verified out of ID tokens for as long as that is to be.
 func withoutEmailVerified(when *bool) providertest.Mutation {
 	return providertest.Mutation{Name: "no-email-verified-in-id-token", IDToken: func(_ *providertest.Provider, j *providertest.JWT) {
