@@ -977,6 +977,20 @@ func TestUnverifiedEmailThatIsBelieved(t *testing.T) {
 	}
 }
 
+// Addresses that were believed for a while are not taken for verified ones afterwards, though sessions have them.
+func TestUnverifiedEmailThatIsBelievedNoMore(t *testing.T) {
+	silent := true
+	s := newLivingSite(t, func(c *config.Config) { c.InsecureUnverifiedEmail, c.UserClaim = true, "email" }, nowhereEmailVerified(&silent))
+	b := s.signedIn("alice")
+	b.api(s, "/x").wants(t, http.StatusOK)
+	strict := *s.settings
+	strict.InsecureUnverifiedEmail = false
+	s.Proxy = s.another(&strict)
+	s.serving.Store(s.Proxy)
+	b.age(s, untilDead)
+	b.api(s, "/x").wants(t, http.StatusUnauthorized)
+}
+
 // withoutEmailVerified leaves email_verified out of ID tokens for as long as that is to be.
 func withoutEmailVerified(when *bool) providertest.Mutation {
 	return providertest.Mutation{Name: "no-email-verified-in-id-token", IDToken: func(_ *providertest.Provider, j *providertest.JWT) {
