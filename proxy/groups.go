@@ -100,7 +100,7 @@ func readGroups(name string, claim any) ([]string, error) {
 // zitadelRoles are the names of an object's members, each of which is an object in turn: of the organisations that grant the role.
 func zitadelRoles(claim map[string]any) ([]string, error) {
 	for _, organisations := range claim {
-		if granted, ok := organisations.(map[string]any); !ok || len(granted) == 0 {
+		if granted, _ := organisations.(map[string]any); len(granted) == 0 {
 			return nil, errors.New("a role is granted by no organisation")
 		}
 	}

@@ -157,7 +157,6 @@ func (f *revocationFile) save(one revocation) error {
 
 // rewrite puts a new file in the place of the old one. The caller holds mu, or is the only one.
 func (f *revocationFile) rewrite(all []revocation) error {
-	f.broken = true
 	fresh, err := os.OpenFile(f.path+".new", os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
 	if err != nil {
 		return fmt.Errorf("writing the file of revocations: %w", err)
