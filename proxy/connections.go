@@ -26,8 +26,9 @@ import (
 //   - Bytes that pass, either way, are use of the session. Silence is not. Use that other instances see counts where sessions live in
 //     Redis; where they live in cookies, no other instance learns of it.
 //   - When Redis has been away for too long to know which sessions are good, none is. Nor is one that Redis has lost.
-//   - A client that sends nothing of the rest of its request for as long as IDLE_TIMEOUT, or takes nothing of its answer, is cut, and an upstream
-//     that takes nothing of the request is given up. One that takes a little (2 KiB a second, over HTTP/1.1 on Linux) goes on (unsent_linux.go).
+//   - A client that sends nothing of the rest of its request for as long as IDLE_TIMEOUT, or takes next to nothing of its answer, is cut, and an
+//     upstream that takes nothing of the request is given up. Over HTTP/1.1 on Linux a client that takes half a kilobyte a second goes on, and an
+//     upstream that takes two, whatever the kernel holds of it (unsent_linux.go). Over HTTP/2 one that grants a new window by then does.
 //   - Nothing else ends what somebody came for without a session, or with a token of their own.
 //   - What is cut never looks whole: net/http closes the connection, or resets the stream, when a handler gives up. Where no answer
 //     has begun, the client gets the one that it would get if it came now.
@@ -84,6 +85,7 @@ type connection struct {
 	receiving  spell // of its request's body
 	passing    spell // on of that to the upstream
 	delivering spell // of its answer, to the client
+	behind     int   // bytes of that in the kernel, when the client was last seen to take some
 
 	judging  sync.Mutex       // guards, after begin:
 	known    *session.Session // the newest generation that the rules were asked about, or what a token says
@@ -122,7 +124,27 @@ func (c *connection) move() {
 // there is of its answer. A stream of gRPC's, over HTTP/2, may be silent.
 func (c *connection) stalled() bool {
 	silent := c.in.ProtoMajor == 1 && c.answerBy.Load() != answered && c.receiving.lasts(c.of.idle)
-	return silent || c.delivering.lasts(c.of.idle)
+	return silent || c.unread()
+}
+
+// aLittle is how much a client takes of its answer within IDLE_TIMEOUT, at least: half a kilobyte a second by default.
+const aLittle = 64 << 10
+
+// unread says whether a client has not taken what there is of its answer for too long. Over HTTP/1.1 one write may wait until the kernel has
+// room again, which has megabytes: what the client takes meanwhile counts.
+func (c *connection) unread() bool {
+	long := c.delivering.lasts(c.of.idle)
+	if c.in.ProtoMajor != 1 || !c.delivering.goesOn() {
+		return long
+	}
+	behind := unsent(connOf(c.in))
+	if c.behind-behind >= aLittle {
+		c.delivering.since, long = time.Now(), false
+	} else {
+		behind = max(behind, c.behind)
+	}
+	c.behind = behind
+	return long
 }
 
 // spell is something that happens again and again, and may take long.
@@ -132,8 +154,9 @@ type spell struct {
 	since time.Time     // when that was first seen
 }
 
-func (s *spell) begin() { s.turns.Add(1) }
-func (s *spell) end()   { s.turns.Add(1) }
+func (s *spell) begin()       { s.turns.Add(1) }
+func (s *spell) end()         { s.turns.Add(1) }
+func (s *spell) goesOn() bool { return s.turns.Load()%2 == 1 }
 
 // lasts says whether one and the same has gone on for so long.
 func (s *spell) lasts(patience time.Duration) bool {

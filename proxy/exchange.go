@@ -81,12 +81,15 @@ func (x *exchange) WriteHeader(status int) {
 			x.hurry()
 		}
 	}
+	x.connection.delivering.begin() // a head that is not final is sent at once
 	x.ResponseWriter.WriteHeader(status)
+	x.connection.delivering.end()
 }
 
 // hurry bounds how long what is left of an answer waits for its client to read it: all of one of ours, the end of another's. Otherwise a client
 // that is not even signed in could hold its connection for ever: over HTTP/2 by granting no window, over HTTP/1.1 by asking on and on and
-// reading nothing. net/http takes the deadline back before the next request.
+// reading nothing. net/http takes the deadline back before the next request. Over HTTP/2 it is the stream's, and ends nothing where the client does
+// not read its connection: newServer bounds that.
 func (x *exchange) hurry() {
 	_ = http.NewResponseController(x.ResponseWriter).SetWriteDeadline(time.Now().Add(x.idle))
 }

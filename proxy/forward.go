@@ -52,7 +52,7 @@ func (p *Proxy) forward(x *exchange, r *http.Request, route *access.Route, who *
 	d.proxy = p.reverseProxy(d)
 	d.answer = answerFilter{d, x, p, r.ProtoAtLeast(1, 1)}
 	d.serve(in)
-	if p.config.MaxConnections > 0 && !x.upgraded() {
+	if p.config.MaxConnections > 0 {
 		x.hurry() // it costs half a microsecond, and matters where connections are few
 	}
 	x.dropCookieTrailers()

@@ -29,7 +29,7 @@
 //	connections.go   what goes on for long, and does not outlive its session
 //	judge.go         why it is to end
 //	patience.go      how long to wait for the upstream
-//	unsent_linux.go  how far the kernel may be ahead of a slow one
+//	unsent_linux.go  how far the kernel is ahead of a slow one
 //	caches.go        who may keep the answer
 //	strict.go        that browsers come by https
 //

@@ -154,7 +154,6 @@ func TestAnswersThatNobodyReadsMakeRoom(t *testing.T) {
 // greedy asks on one connection until nobody reads any more what it asks.
 func (s *site) greedy(path string) {
 	conn := s.dial(20 * time.Second)
-	_ = conn.(*net.TCPConn).SetReadBuffer(4 << 10)
 	padding := strings.Repeat("x", 4<<10) // which fills what holds requests soon
 	asks := strings.Repeat("GET "+path+" HTTP/1.1\r\nHost: "+strings.TrimPrefix(s.URL, "http://")+"\r\nX-Padding: "+padding+"\r\n\r\n", 100)
 	rest := asks
@@ -162,7 +161,7 @@ func (s *site) greedy(path string) {
 		_ = conn.SetWriteDeadline(time.Now().Add(20 * time.Millisecond))
 		n, err := io.WriteString(conn, rest)
 		if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
-			s.t.Fatal(err)
+			return // what it asked for is over
 		}
 		if rest = rest[n:]; rest == "" {
 			rest = asks

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"context"
 	"crypto/tls"
 	"net"
 	"net/http"
@@ -38,10 +39,29 @@ func (p *Proxy) newServer(h http.Handler) *http.Server {
 		IdleTimeout:       p.config.IdleTimeout,
 		MaxHeaderBytes:    p.config.MaxHeaderBytes,
 		Protocols:         protocols(),
-		ErrorLog:          p.serverLog,
+		HTTP2:             &http.HTTP2Config{WriteByteTimeout: p.config.IdleTimeout}, // or a client that reads nothing keeps its connection
+		ConnContext: func(ctx context.Context, conn net.Conn) context.Context {
+			return context.WithValue(ctx, connKey{}, conn)
+		},
+		ErrorLog: p.serverLog,
 		// `OPTIONS *` is ours to answer, like everything else.
 		DisableGeneralOptionsHandler: true,
 	}
+}
+
+// connKey is what a request's connection is found by in its context.
+type connKey struct{}
+
+// connOf is the connection that a request came on, below TLS and MAX_CONNECTIONS; nil where it came by another server than newServer's.
+func connOf(r *http.Request) net.Conn {
+	conn, _ := r.Context().Value(connKey{}).(net.Conn)
+	if s := seatOf(conn); s != nil {
+		return s.Conn
+	}
+	if secure, ok := conn.(*tls.Conn); ok {
+		return secure.NetConn()
+	}
+	return conn
 }
 
 // protocols are what is spoken: HTTP/1.1 and HTTP/2, the latter without TLS too, for gRPC behind a server that ends

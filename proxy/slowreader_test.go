@@ -1,56 +1,75 @@
 package proxy_test
 
 import (
+	"bufio"
 	"io"
+	"net"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/net/http2"
 
 	"doorward/config"
 )
 
-// pouring is a site whose upstream answers for as long as it is listened to, and says when that is over.
-func pouring(t *testing.T) (s *site, over <-chan struct{}) {
+// pouring is a site with one seat, whose upstream answers for as long as it is listened to, and says when that is over.
+func pouring(t *testing.T, idle time.Duration) (s *site, over <-chan struct{}) {
 	t.Parallel()
-	s = public(t, func(c *config.Config) { c.IdleTimeout = time.Second })
+	s = public(t, func(c *config.Config) { c.IdleTimeout, c.MaxConnections = idle, 1 })
 	left := make(chan struct{}, 1)
 	s.Upstream.Answer = func(w http.ResponseWriter, r *http.Request) {
-		piece := make([]byte, 32<<10)
-		for err := error(nil); err == nil && r.Context().Err() == nil; {
-			_, err = w.Write(piece)
+		switch r.URL.Path {
+		case "/event":
+			_, _ = io.WriteString(w, "data: 1\n\n")
+			_ = http.NewResponseController(w).Flush()
+			<-r.Context().Done()
+		case "/hints":
+			w.Header().Set("Link", "</style.css>; rel=preload; x="+strings.Repeat("x", 16<<10))
+			for r.Context().Err() == nil {
+				w.WriteHeader(http.StatusEarlyHints)
+			}
+		case "/":
+			piece := make([]byte, 32<<10)
+			for err := error(nil); err == nil && r.Context().Err() == nil; {
+				_, err = w.Write(piece)
+			}
+		default:
+			return
 		}
 		left <- struct{}{}
 	}
 	return s, left
 }
 
-// listen asks, and has read nothing but the head of the answer.
-func (s *site) listen(t *testing.T, second bool) *http.Response {
-	r, err := http.NewRequest(http.MethodGet, s.URL, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	answer, err := speaking(t, second).RoundTrip(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return answer
-}
-
-// A client that reads nothing of its answer holds no upstream for ever.
+// A client that reads nothing of its answer holds no upstream for ever, and no seat.
 func TestClientsThatReadNothing(t *testing.T) {
-	for name, second := range map[string]bool{"HTTP/1.1": false, "HTTP/2": true} {
+	window := func(size uint32) http2.Setting { return http2.Setting{ID: http2.SettingInitialWindowSize, Val: size} }
+	for name, ask := range map[string]func(s *site){
+		"HTTP/1.1":            func(s *site) { s.write("GET / HTTP/1.1") },
+		"HTTP/1.1, its hints": func(s *site) { s.write("GET /hints HTTP/1.1") },
+		"HTTP/2, no window": func(s *site) {
+			c := s.client2(window(0))
+			c.ask(t, c.get("/event")...)
+			go func() { _ = c.end() }() // it reads its connection
+		},
+		"HTTP/2, its connection": func(s *site) {
+			c := s.client2(window(1<<31 - 1))
+			_ = c.WriteWindowUpdate(0, 1<<30)
+			c.ask(t, c.get("/")...)
+		},
+	} {
 		t.Run(name, func(t *testing.T) {
-			s, over := pouring(t)
-			answer := s.listen(t, second)
-			defer answer.Body.Close()
+			s, over := pouring(t, time.Second)
+			ask(s)
 			select {
 			case <-over:
 			case <-time.After(20 * time.Second):
 				t.Fatal("after twenty times IDLE_TIMEOUT the upstream is still at it")
 			}
-			if _, err := io.Copy(io.Discard, answer.Body); err == nil {
-				t.Error("the answer looks whole")
+			if _, err := http.ReadResponse(bufio.NewReader(s.write("GET /else HTTP/1.1")), nil); err != nil {
+				t.Errorf("nobody else is served: %v", err)
 			}
 			if got := s.metric(`doorward_connections_cut_total{reason="stalled"}`); got != 1 {
 				t.Errorf("%v were cut", got)
@@ -59,21 +78,26 @@ func TestClientsThatReadNothing(t *testing.T) {
 	}
 }
 
-// One that reads now and then goes on.
+// write sends a request line, and reads nothing.
+func (s *site) write(line string) net.Conn {
+	conn := s.dial(20 * time.Second)
+	_, _ = io.WriteString(conn, line+"\r\nHost: "+strings.TrimPrefix(s.URL, "http://")+"\r\n\r\n")
+	return conn
+}
+
+// One that reads slowly goes on, though the kernel holds so much that a single write may take longer than IDLE_TIMEOUT.
 func TestClientsThatReadSlowly(t *testing.T) {
-	for name, second := range map[string]bool{"HTTP/1.1": false, "HTTP/2": true} {
-		t.Run(name, func(t *testing.T) {
-			s, _ := pouring(t)
-			answer := s.listen(t, second)
-			defer answer.Body.Close()
-			often := time.NewTicker(100 * time.Millisecond)
-			defer often.Stop()
-			for range 30 {
-				<-often.C
-				if _, err := io.CopyN(io.Discard, answer.Body, 1<<20); err != nil {
-					t.Fatal(err)
-				}
-			}
-		})
+	s, _ := pouring(t, 2*time.Second)
+	conn := bufio.NewReader(s.write("GET / HTTP/1.1"))
+	often := time.NewTicker(100 * time.Millisecond)
+	defer often.Stop()
+	for range 100 {
+		<-often.C
+		if _, err := io.CopyN(io.Discard, conn, 30<<10); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := s.metric(`doorward_connections_cut_total{reason="stalled"}`); got != 0 { // it has not read all that came before a cut
+		t.Error("it is cut")
 	}
 }

@@ -1,6 +1,11 @@
 package proxy
 
-import "syscall"
+import (
+	"net"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
 
 // tcpNotsentLowat is TCP_NOTSENT_LOWAT of linux/tcp.h, which package syscall does not name.
 const tcpNotsentLowat = 0x19
@@ -14,4 +19,24 @@ func boundUnsent(_, _ string, socket syscall.RawConn) error {
 	return socket.Control(func(fd uintptr) {
 		_ = syscall.SetsockoptInt(int(fd), syscall.IPPROTO_TCP, tcpNotsentLowat, maxUnsent)
 	})
+}
+
+// unsent is how many bytes the kernel still has of what was written to a connection, or the peer has not acknowledged (SIOCOUTQ, tcp(7)); -1 where
+// that is not known.
+func unsent(conn net.Conn) (bytes int) {
+	raw, ok := conn.(syscall.Conn)
+	if !ok {
+		return -1
+	}
+	socket, err := raw.SyscallConn()
+	if err != nil {
+		return -1
+	}
+	bytes = -1
+	_ = socket.Control(func(fd uintptr) {
+		if n, err := unix.IoctlGetInt(int(fd), unix.TIOCOUTQ); err == nil {
+			bytes = n
+		}
+	})
+	return bytes
 }
