@@ -28,7 +28,8 @@ import (
 //   - When Redis has been away for too long to know which sessions are good, none is. Nor is one that Redis has lost.
 //   - A client that sends nothing of the rest of its request for as long as IDLE_TIMEOUT, or takes next to nothing of its answer, is cut, and an
 //     upstream that takes nothing of the request is given up. Over HTTP/1.1 on Linux a client that takes half a kilobyte a second goes on, and an
-//     upstream that takes two, whatever the kernel holds of it (unsent_linux.go). Over HTTP/2 one that grants a new window by then does.
+//     upstream that takes two, whatever the kernel holds of it (unsent_linux.go). Over HTTP/2 each stream has to take a piece (bufferSize) by then:
+//     what other streams of its connection take does not count, or one of them would keep all the others.
 //   - Nothing else ends what somebody came for without a session, or with a token of their own.
 //   - What is cut never looks whole: net/http closes the connection, or resets the stream, when a handler gives up. Where no answer
 //     has begun, the client gets the one that it would get if it came now.
@@ -127,11 +128,12 @@ func (c *connection) stalled() bool {
 	return silent || c.unread()
 }
 
-// aLittle is how much a client takes of its answer within IDLE_TIMEOUT, at least: half a kilobyte a second by default.
-const aLittle = 64 << 10
+// aLittle is how much a client takes of its answer within IDLE_TIMEOUT, at least. One whose buffer is full may take it in steps of up to 64 KiB, and so
+// it is half a kilobyte a second by default.
+const aLittle = 32 << 10
 
-// unread says whether a client has not taken what there is of its answer for too long. Over HTTP/1.1 one write may wait until the kernel has
-// room again, which has megabytes: what the client takes meanwhile counts.
+// unread says whether a client has not taken what there is of its answer for too long. One write may wait until the kernel has room again, which
+// has megabytes: over HTTP/1.1, where they are this answer's, what the client takes meanwhile counts.
 func (c *connection) unread() bool {
 	long := c.delivering.lasts(c.of.idle)
 	if c.in.ProtoMajor != 1 || !c.delivering.goesOn() {

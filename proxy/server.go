@@ -39,7 +39,7 @@ func (p *Proxy) newServer(h http.Handler) *http.Server {
 		IdleTimeout:       p.config.IdleTimeout,
 		MaxHeaderBytes:    p.config.MaxHeaderBytes,
 		Protocols:         protocols(),
-		HTTP2:             &http.HTTP2Config{WriteByteTimeout: p.config.IdleTimeout}, // or a client that reads nothing keeps its connection
+		HTTP2:             &http.HTTP2Config{WriteByteTimeout: 2 * p.config.IdleTimeout}, // once its streams are cut, a client that reads nothing keeps no connection
 		ConnContext: func(ctx context.Context, conn net.Conn) context.Context {
 			return context.WithValue(ctx, connKey{}, conn)
 		},
