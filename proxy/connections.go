@@ -135,18 +135,20 @@ const aLittle = 32 << 10
 // unread says whether a client has not taken what there is of its answer for too long. One write may wait until the kernel has room again, which
 // has megabytes: over HTTP/1.1, where they are this answer's, what the client takes meanwhile counts.
 func (c *connection) unread() bool {
-	long := c.delivering.lasts(c.of.idle)
-	if c.in.ProtoMajor != 1 || !c.delivering.goesOn() {
-		return long
+	if c.in.ProtoMajor == 1 && c.delivering.goesOn() && c.tookSome() {
+		c.delivering.since = time.Now()
 	}
+	return c.delivering.lasts(c.of.idle)
+}
+
+// tookSome says whether the client has taken a little since it was last seen to.
+func (c *connection) tookSome() bool {
 	behind := unsent(connOf(c.in))
-	if c.behind-behind >= aLittle {
-		c.delivering.since, long = time.Now(), false
-	} else {
-		behind = max(behind, c.behind)
+	some := c.behind-behind >= aLittle
+	if some || behind > c.behind {
+		c.behind = behind
 	}
-	c.behind = behind
-	return long
+	return some
 }
 
 // spell is something that happens again and again, and may take long.

@@ -79,11 +79,16 @@ type seat struct {
 
 // seatOf is the seat of a connection of the server's; nil where there is no limit.
 func seatOf(conn net.Conn) *seat {
-	if secure, ok := conn.(*tls.Conn); ok {
-		conn = secure.NetConn()
-	}
-	s, _ := conn.(*seat)
+	s, _ := belowTLS(conn).(*seat)
 	return s
+}
+
+// belowTLS is what TLS goes over; the connection itself where it has none.
+func belowTLS(conn net.Conn) net.Conn {
+	if secure, ok := conn.(*tls.Conn); ok {
+		return secure.NetConn()
+	}
+	return conn
 }
 
 // becomes notes what the server says of the connection.

@@ -58,10 +58,7 @@ func connOf(r *http.Request) net.Conn {
 	if s := seatOf(conn); s != nil {
 		return s.Conn
 	}
-	if secure, ok := conn.(*tls.Conn); ok {
-		return secure.NetConn()
-	}
-	return conn
+	return belowTLS(conn)
 }
 
 // protocols are what is spoken: HTTP/1.1 and HTTP/2, the latter without TLS too, for gRPC behind a server that ends

@@ -111,20 +111,16 @@ func kindsOfClients() map[string]protocol {
 	return map[string]protocol{"HTTP/1.1": {length: 11}, "HTTP/1.1 in chunks": {length: -1}, "HTTP/2": {true, 11}, "HTTP/2 without a length": {true, -1}}
 }
 
-// speaking is a Transport for HTTP/1.1, or for HTTP/2 without TLS.
-func speaking(t *testing.T, second bool) *http.Transport {
-	transport := &http.Transport{Protocols: new(http.Protocols)}
-	transport.Protocols.SetHTTP1(!second)
-	transport.Protocols.SetUnencryptedHTTP2(second)
-	t.Cleanup(transport.CloseIdleConnections)
-	return transport
-}
-
 func (s *site) beginToSend(t *testing.T, p protocol) *silentClient {
 	t.Helper()
-	transport := speaking(t, p.second)
+	transport := &http.Transport{Protocols: new(http.Protocols)}
+	transport.Protocols.SetHTTP1(!p.second)
+	transport.Protocols.SetUnencryptedHTTP2(p.second)
 	body, rest := io.Pipe()
-	t.Cleanup(func() { rest.Close() })
+	t.Cleanup(func() {
+		rest.Close()
+		transport.CloseIdleConnections()
+	})
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL, body)
 	if err != nil {
 		t.Fatal(err)
