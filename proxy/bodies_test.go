@@ -20,7 +20,7 @@ import (
 
 // Bodies pass in constant memory, both ways, whether their length is known or not. TRANSPARENCY_MIB=1024 sends 1 GiB.
 func TestLargeBodies(t *testing.T) {
-	size := int64(numberFromEnvironment(t, "TRANSPARENCY_MIB", 16)) << 20
+	size := int64(numberFromEnvironment(t, "TRANSPARENCY_MIB", 64)) << 20
 	want := fmt.Sprintf("%08x", checksum(t, &stuff{left: size}))
 	upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodPut {
