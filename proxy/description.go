@@ -24,8 +24,8 @@ type description struct {
 }
 
 type header struct {
-	name   string // canonical
-	values []string
+	name  string    // canonical
+	value [1]string // as http.Header wants it
 }
 
 // description is what is told of a session's person. FORWARD_GROUPS=matched makes it depend on the rules.
@@ -36,6 +36,7 @@ func (p *Proxy) description(s *session.Session, r *rules) (*description, error) 
 
 func (p *Proxy) describe(s *session.Session, r *rules) *description {
 	d := &description{groups: p.aliases.known(s.Groups), token: []string{s.AccessToken}, bearer: []string{"Bearer " + s.AccessToken}}
+	d.headers = make([]header, 0, 4+len(p.headers))
 	groups, err := p.groupsHeader(d.groups.names, r)
 	d.err = err
 	d.tell("X-Forwarded-User", s.User)
@@ -50,14 +51,15 @@ func (p *Proxy) describe(s *session.Session, r *rules) *description {
 
 func (d *description) tell(name, value string) {
 	if value != "" {
-		d.headers = append(d.headers, header{http.CanonicalHeaderKey(name), []string{value}})
+		d.headers = append(d.headers, header{http.CanonicalHeaderKey(name), [1]string{value}})
 	}
 }
 
 // set sets the headers that name the person.
 func (d *description) set(h http.Header) {
-	for _, header := range d.headers {
-		h[header.name] = header.values
+	for i := range d.headers {
+		header := &d.headers[i]
+		h[header.name] = header.value[:]
 	}
 }
 
@@ -71,8 +73,9 @@ func (p *Proxy) groupsToForward(groups []string, r *rules) []string {
 
 // groupsHeader joins groups with commas. Its error is that they are too many.
 func (p *Proxy) groupsHeader(groups []string, r *rules) (string, error) {
-	var out []string
-	for _, g := range p.groupsToForward(groups, r) {
+	told := p.groupsToForward(groups, r)
+	out := make([]string, 0, len(told))
+	for _, g := range told {
 		out = append(out, encodeGroup(g))
 	}
 	header := strings.Join(out, ",")
@@ -85,6 +88,9 @@ func (p *Proxy) groupsHeader(groups []string, r *rules) (string, error) {
 // encodeGroup percent-encodes what would make the joined value ambiguous: the separator, the percent sign, control
 // characters and outer blanks.
 func encodeGroup(group string) string {
+	if isPlainGroup(group) { // as most are
+		return group
+	}
 	var b strings.Builder
 	inner := strings.TrimSpace(group)
 	from := strings.Index(group, inner)
@@ -97,6 +103,12 @@ func encodeGroup(group string) string {
 		b.WriteRune(r)
 	}
 	return b.String()
+}
+
+// isPlainGroup says whether encodeGroup has nothing to do.
+func isPlainGroup(group string) bool {
+	odd := func(r rune) bool { return r < ' ' || r > '~' || r == ',' || r == '%' }
+	return !strings.ContainsFunc(group, odd) && strings.TrimSpace(group) == group
 }
 
 func percentEncoded(text string) string {

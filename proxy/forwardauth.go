@@ -215,7 +215,7 @@ func (d *description) values(name string, who *identity) []string {
 		name = "X-Forwarded-" + rest
 	}
 	if i := slices.IndexFunc(d.headers, func(h header) bool { return h.name == name }); i >= 0 {
-		return d.headers[i].values
+		return d.headers[i].value[:]
 	}
 	return nil
 }
