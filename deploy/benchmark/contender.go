@@ -39,6 +39,7 @@ const (
 	doorwardCookies = "doorward"
 	doorwardLarge   = "doorward, 1 MiB"
 	doorwardRedis   = "doorward, sessions in Redis"
+	doorwardFast    = "doorward, FAST_TRANSPORT"
 )
 
 // contenders starts everybody who is wanted and can be had, and lets them prove that they do what they are measured at.

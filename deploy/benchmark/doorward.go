@@ -103,7 +103,7 @@ func (l *lab) fastTransport() ([]*contender, error) {
 	if !strings.Contains(string(known), "FAST_TRANSPORT") {
 		return nil, fmt.Errorf("%w: FAST_TRANSPORT, which this doorward does not have", errMissing)
 	}
-	c, err := l.signedIn("doorward, FAST_TRANSPORT", 1.00, "DOORWARD_FAST_TRANSPORT=true")
+	c, err := l.signedIn(doorwardFast, 1.00, "DOORWARD_FAST_TRANSPORT=true")
 	return []*contender{c}, err
 }
 

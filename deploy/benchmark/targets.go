@@ -24,7 +24,9 @@ func targets() []target {
 	mallocs := func(of, against sample) float64 { return of.mallocs - against.mallocs }
 	return []target{
 		{"requests/s, as a multiple of Apache's", doorwardCookies, apacheProxy, rate, 1.9, true},
+		{"the same with FAST_TRANSPORT", doorwardFast, apacheProxy, rate, 1.9, true},
 		{"p99, as a multiple of the bare proxy's", doorwardCookies, bareProxy, p99, 1.1, false},
+		{"the same with FAST_TRANSPORT", doorwardFast, bareProxy, p99, 1.1, false},
 		{"allocations for a request beyond the bare proxy's", doorwardCookies, bareProxy, mallocs, 25, false},
 		{"CPU of sessions in Redis, as a multiple of those in cookies", doorwardRedis, doorwardCookies, cpuRatio, 1.05, false},
 		{"requests/s with 1 MiB, as a multiple of the bare proxy's", doorwardLarge, bareLarge, rate, 0.95, true},
