@@ -340,8 +340,7 @@ func (u *unpacker) segment(segment []byte) {
 	var spelled [1024]byte
 	for len(segment) > 0 {
 		n := min(len(segment), base64.RawURLEncoding.DecodedLen(len(spelled)))
-		base64.RawURLEncoding.Encode(spelled[:], segment[:n])
-		u.memory.Write(spelled[:base64.RawURLEncoding.EncodedLen(n)])
+		u.memory.Write(spell(spelled[:0], base64.RawURLEncoding, segment[:n]))
 		segment = segment[n:]
 	}
 }

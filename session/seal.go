@@ -130,7 +130,7 @@ func (b *sealBuffers) restore(value string) (string, bool) {
 	outer = append(append(outer, '|'), ciphertext...)
 	outer = append(outer, "==="[:-len(ciphertext)&3]...)
 	b.outer = append(append(outer, '|'), head[sealTimeSize:]...)
-	b.whole = base64.URLEncoding.AppendEncode(b.whole[:0], b.outer)
+	b.whole = spell(b.whole[:0], base64.URLEncoding, b.outer)
 	return string(b.whole), true
 }
 
