@@ -26,10 +26,10 @@ import (
 //   - Bytes that pass, either way, are use of the session. Silence is not. Use that other instances see counts where sessions live in
 //     Redis; where they live in cookies, no other instance learns of it.
 //   - When Redis has been away for too long to know which sessions are good, none is. Nor is one that Redis has lost.
-//   - A client that sends nothing of the rest of its request for as long as IDLE_TIMEOUT, or takes next to nothing of its answer, is cut, and an
-//     upstream that takes nothing of the request is given up. Over HTTP/1.1 on Linux a client that takes half a kilobyte a second goes on, and an
-//     upstream that takes two, whatever the kernel holds of it (unsent_linux.go). Over HTTP/2 each stream has to take a piece (bufferSize) by then:
-//     what other streams of its connection take does not count, or one of them would keep all the others.
+//   - A client that sends nothing of the rest of its request for as long as IDLE_TIMEOUT, or takes next to nothing of its answer or its
+//     WebSocket, is cut, and an upstream that takes nothing of the request is given up. Over HTTP/1.1 on Linux a client that takes half a
+//     kilobyte a second goes on, and an upstream that takes two, whatever the kernel holds of it (unsent_linux.go). Over HTTP/2 each stream has to
+//     take a piece (bufferSize) by then: what other streams of its connection take does not count, or one of them would keep all the others.
 //   - Nothing else ends what somebody came for without a session, or with a token of their own.
 //   - What is cut never looks whole: net/http closes the connection, or resets the stream, when a handler gives up. Where no answer
 //     has begun, the client gets the one that it would get if it came now.
@@ -85,7 +85,7 @@ type connection struct {
 
 	receiving  spell // of its request's body
 	passing    spell // on of that to the upstream
-	delivering spell // of its answer, to the client
+	delivering spell // of its answer, or of what comes after an upgrade, to the client
 	behind     int   // bytes of that in the kernel, when the client was last seen to take some
 
 	judging  sync.Mutex       // guards, after begin:

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/coder/websocket"
 	"golang.org/x/net/http2"
 
 	"doorward/config"
@@ -30,6 +31,11 @@ func pouring(t *testing.T, idle time.Duration) (s *site, over <-chan struct{}) {
 			for r.Context().Err() == nil {
 				w.WriteHeader(http.StatusEarlyHints)
 			}
+		case "/socket":
+			conn, err := websocket.Accept(w, r, nil)
+			for err == nil {
+				err = conn.Write(t.Context(), websocket.MessageBinary, make([]byte, 32<<10))
+			}
 		case "/":
 			piece := make([]byte, 32<<10)
 			for err := error(nil); err == nil && r.Context().Err() == nil; {
@@ -49,6 +55,9 @@ func TestClientsThatReadNothing(t *testing.T) {
 	for name, ask := range map[string]func(s *site){
 		"HTTP/1.1":            func(s *site) { s.write("GET / HTTP/1.1") },
 		"HTTP/1.1, its hints": func(s *site) { s.write("GET /hints HTTP/1.1") },
+		"WebSocket": func(s *site) {
+			s.write("GET /socket HTTP/1.1\r\nConnection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==")
+		},
 		"HTTP/2, no window": func(s *site) {
 			c := s.client2(window(0))
 			c.ask(t, c.get("/event")...)

@@ -41,7 +41,9 @@ func (u upgraded) Read(b []byte) (n int, err error) {
 }
 
 func (u upgraded) Write(b []byte) (int, error) {
+	u.connection.delivering.begin()
 	n, err := u.Conn.Write(b)
+	u.connection.delivering.end()
 	if n > 0 {
 		u.connection.move()
 	}
