@@ -3,7 +3,9 @@
 //
 // A [Transport] takes GET and HEAD without a body, and with a head of some KiB, over HTTP/1.1 in the clear, and leaves everything else,
 // untouched, to an http.Transport. To the caller there is one difference: answers before the answer (1xx) and its own head have MaxResponseHeaderBytes
-// together, and not each, so that no upstream talks for ever. And to the upstream there is one: fewer connections are kept.
+// together, and not each, so that no upstream talks for ever. To the upstream there are two: connections are idle here and in the http.Transport,
+// where neither finds the other's, so that one that has a worker for each connection needs more of them; and one that it has closed is noticed only when
+// it would be used, or has been idle for too long.
 //
 // Rules that this package keeps. An answer that reaches another's request would be the worst that it could do, so:
 //
