@@ -105,6 +105,19 @@ func TestIdleSessionsEnd(t *testing.T) {
 	})
 }
 
+// While the answer is awaited for which a session was refreshed, other requests find it in Redis as one that is in use, and not idle.
+func TestARefreshedSessionIsNotIdleBeforeItsAnswer(t *testing.T) {
+	over := store{shared: true, inRedis: true}.open(t)
+	s := newLivingSite(t, over.with(func(c *config.Config) { c.SessionIdleTimeout = 2 * time.Hour }))
+	b := s.signedIn("alice")
+	id, cookie := b.carried(s).ID, b.age(s, untilDead)
+	slow, goOn := s.amidAnswer(cookie)
+	s.settle(id, cookie)
+	s.rawAs(cookie, "/x").wants(t, http.StatusOK)
+	close(goOn)
+	arrives(t, s, slow).wants(t, http.StatusOK)
+}
+
 // What userinfo says of a session's times, without touching any of them.
 func TestUserinfoExtendsNothing(t *testing.T) {
 	s := newLivingSite(t, func(c *config.Config) { c.SessionIdleTimeout = 2 * time.Hour })
