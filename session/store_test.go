@@ -533,3 +533,19 @@ func TestOtherInstancesLearnOfAGenerationAndOfUse(t *testing.T) {
 		})
 	}
 }
+
+// While Redis is away nobody knows what others have made of a session. That is no word of its end, or what goes on for long would be cut.
+func TestARedisThatIsAwayEndsNoSession(t *testing.T) {
+	for _, inRedis := range []bool{false, true} {
+		t.Run(fmt.Sprint("in redis: ", inRedis), func(t *testing.T) {
+			at := redistest.New(t)
+			m, s := overRedis(t, at, inRedis), newSession("alice", 0)
+			newBrowser(t).login(m, s)
+			at.Kill()
+			eventually(t, "redis is away", func() bool { return !m.Reachable() })
+			if newer, err := m.Newer(t.Context(), s); newer != nil || err != nil {
+				t.Errorf("got %+v, %v", newer, err)
+			}
+		})
+	}
+}
