@@ -341,6 +341,15 @@ func TestThePasswordChanges(t *testing.T) {
 	})
 }
 
+// A password of its own goes with the user that the URL names.
+func TestAPasswordBesideTheURLIsThatOfItsUser(t *testing.T) {
+	at := redistest.NewWithUser(t, "~test:* &* +@all")
+	_, err := PingRedis(t.Context(), RedisOptions{URL: "redis://doorward@" + at.Addr, Prefix: "test:", Password: func() string { return at.Password }})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
 // A Redis that is there and does not answer keeps nobody waiting for longer than redisPatience.
 func TestReadsWaitForAMoment(t *testing.T) {
 	at := redistest.New(t)
