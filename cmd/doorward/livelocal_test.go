@@ -1,6 +1,10 @@
 package main
 
 import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -112,5 +116,16 @@ func TestCookieSizeIsMeasured(t *testing.T) {
 	room := s.room()
 	if room < 20 || s.of(room-5) > 4000 || s.of(room+5) <= 4000 { // tokens are random, so that sizes differ by a few bytes
 		t.Errorf("room for %d: %d bytes below, %d above", room, s.of(room-5), s.of(room+5))
+	}
+}
+
+// Measuring leaves the file of revocations to the doorward that runs.
+func TestCookieSizeIsMeasuredWithoutTheFileOfRevocations(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "revocations")
+	if _, err := proxy.CookieMeasure(loaded(t, map[string]string{"REVOCATIONS_PATH": path})); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("there is one: %v", err)
 	}
 }
