@@ -303,6 +303,19 @@ func TestClaimsCannotBreakHeaders(t *testing.T) {
 	}
 }
 
+// A claim of HEADERS that would break its header is left out, and its person is served all the same.
+func TestAClaimThatBreaksItsHeaderIsLeftOut(t *testing.T) {
+	s := newSite(t, func(c *config.Config) { c.Headers = []string{"X-Corp-Role=role"} })
+	for subject, role := range map[string]string{"dave": "a\r\nX-Admin: 1", "erin": "a\x00b", "fay": "a\x7fb"} {
+		s.Provider.AddUser(providertest.User{Subject: subject, Claims: map[string]any{"role": role}})
+		s.signedIn(subject)
+		got := s.Upstream.last(t).Header
+		if values, there := got["X-Corp-Role"]; there || got.Get("X-Forwarded-User") != subject {
+			t.Errorf("%q: the upstream is told %q of %q", role, values, got.Get("X-Forwarded-User"))
+		}
+	}
+}
+
 // Our cookies stay with us; others pass byte for byte.
 func TestOurCookiesNeverArrive(t *testing.T) {
 	s := newSite(t, nil)
