@@ -64,6 +64,7 @@ func TestEncodeGroup(t *testing.T) {
 		"Büro":              "Büro",
 		"\u00a0Admin\u2003": "%C2%A0Admin%E2%80%83",
 		"a\u0085b":          "a%C2%85b",
+		"a\x7fb":            "a%7Fb",
 	} {
 		if got := encodeGroup(group); got != want {
 			t.Errorf("encodeGroup(%q) = %q, want %q", group, got, want)
