@@ -696,3 +696,14 @@ func TestTokensKnowNoIdleLimit(t *testing.T) {
 		t.Errorf("the answer is %d: %s", p.StatusCode, p.Text)
 	}
 }
+
+// Where the access token of an API client names no groups, the log says where they are to come from.
+func TestAPITokensWithoutGroups(t *testing.T) {
+	s := newSite(t, nil)
+	s.Provider.AddUser(providertest.User{Subject: "fay"})
+	s.bears("/admin/", s.Provider.APIToken("fay")).wants(t, http.StatusForbidden)
+	denied := s.Log.events(t, "denied")
+	if len(denied) != 1 || denied[0]["reason"] != "groups_left_out" || !strings.Contains(fmt.Sprint(denied[0]["error"]), "into those of this API") {
+		t.Errorf("the log says %v", denied)
+	}
+}
