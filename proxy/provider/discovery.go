@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/coreos/go-oidc/v3/oidc"
-	"golang.org/x/oauth2"
 )
 
 // The rules of discovery (OpenID Connect Discovery 1.0, RFC 8414):
@@ -214,22 +213,4 @@ func readAlgorithms(o object) ([]string, error) {
 		return nil, fmt.Errorf("%s contains no asymmetric algorithm that doorward knows", name)
 	}
 	return common, nil
-}
-
-// oauth is the x/oauth2 view of the token endpoint. It knows no secret: the client authenticates in ask. A style of client
-// authentication is named all the same: left to itself, x/oauth2 would try a second one after any failure, and so send the code twice.
-func (p *Provider) oauth(m *metadata, redirectURI string) *oauth2.Config {
-	return &oauth2.Config{
-		ClientID:    p.options.ClientID,
-		RedirectURL: redirectURI,
-		Endpoint:    oauth2.Endpoint{TokenURL: m.TokenURL, AuthStyle: oauth2.AuthStyleInHeader},
-	}
-}
-
-// asError makes sure that a failure to get metadata or keys has a Kind: a bare one is the asker's own end.
-func asError(err error) *Error {
-	if known, ok := errors.AsType[*Error](err); ok {
-		return known
-	}
-	return &Error{Kind: KindUnavailable, cause: err}
 }

@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"errors"
 	"fmt"
 )
 
@@ -123,4 +124,12 @@ func (e *Error) Unwrap() error { return e.cause }
 // fail makes an Error; format and args are those of fmt.Errorf.
 func fail(kind Kind, format string, args ...any) *Error {
 	return &Error{Kind: kind, cause: fmt.Errorf(format, args...)}
+}
+
+// asError makes sure that a failure to get metadata or keys has a Kind: a bare one is the asker's own end.
+func asError(err error) *Error {
+	if known, ok := errors.AsType[*Error](err); ok {
+		return known
+	}
+	return &Error{Kind: KindUnavailable, cause: err}
 }

@@ -21,7 +21,7 @@ import (
 //     both are answered alike, it cannot be told.
 //   - Each request is one that a login could make. Nobody is signed in by it, and no cookie is kept.
 //
-// The token request without a code is in inspectsecret.go.
+// The token request, with a code that never was, is in inspectclient.go.
 
 // tryTimeout bounds each step.
 const tryTimeout = 4 * time.Second

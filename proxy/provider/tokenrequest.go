@@ -48,6 +48,16 @@ func (p *Provider) requestTokens(ctx context.Context, m *metadata, r Request, co
 	return got, checks, err
 }
 
+// oauth is the x/oauth2 view of the token endpoint. It knows no secret: the client authenticates in ask. A style of client
+// authentication is named all the same: left to itself, x/oauth2 would try a second one after any failure, and so send the code twice.
+func (p *Provider) oauth(m *metadata, redirectURI string) *oauth2.Config {
+	return &oauth2.Config{
+		ClientID:    p.options.ClientID,
+		RedirectURL: redirectURI,
+		Endpoint:    oauth2.Endpoint{TokenURL: m.TokenURL, AuthStyle: oauth2.AuthStyleInHeader},
+	}
+}
+
 // tokens has x/oauth2 make the request and read the answer; the transport stands between it and the network.
 func (t *tokenTransport) tokens(ctx context.Context, request func(context.Context) (*oauth2.Token, error)) (*tokens, []Check, error) {
 	got, err := request(context.WithValue(ctx, oauth2.HTTPClient, &http.Client{Transport: t}))
