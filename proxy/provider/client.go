@@ -148,11 +148,10 @@ type reply struct {
 // get asks an endpoint for a document, metadata or keys, and insists on 200. The content type is not looked at: both are served
 // under several, and reading them is strict enough.
 func (c *client) get(ctx context.Context, endpoint, address string) (*reply, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	req, err := newRequest(ctx, http.MethodGet, address, nil, "application/json")
 	if err != nil {
-		return nil, errors.New("the endpoint's address is malformed")
+		return nil, err
 	}
-	req.Header.Set("Accept", "application/json")
 	got, err := c.send(req, endpoint, fetchTimeout)
 	if err != nil {
 		return nil, err
@@ -161,6 +160,16 @@ func (c *client) get(ctx context.Context, endpoint, address string) (*reply, err
 		return nil, fmt.Errorf("the %s endpoint: %w", endpoint, err)
 	}
 	return got, nil
+}
+
+// newRequest makes a request to an endpoint, for an answer of these types. Its error does not quote the address, which may hold anything.
+func newRequest(ctx context.Context, method, address string, body io.Reader, accept string) (*http.Request, error) {
+	req, err := http.NewRequestWithContext(ctx, method, address, body)
+	if err != nil {
+		return nil, errors.New("the endpoint's address is malformed")
+	}
+	req.Header.Set("Accept", accept)
+	return req, nil
 }
 
 // send sends one request, once, and reads the answer.

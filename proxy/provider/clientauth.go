@@ -56,12 +56,11 @@ func (p *Provider) ask(ctx context.Context, endpoint, address string, form url.V
 	if err != nil {
 		return nil, err
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, p.addresses.reach(address), strings.NewReader(form.Encode()))
+	req, err := newRequest(ctx, http.MethodPost, p.addresses.reach(address), strings.NewReader(form.Encode()), "application/json")
 	if err != nil {
-		return nil, errors.New("the endpoint's address is malformed")
+		return nil, err
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	req.Header.Set("Accept", "application/json")
 	if p.options.ClientAuth == clientSecretBasic { // both parts form-urlencoded (RFC 6749 2.3.1)
 		req.SetBasicAuth(url.QueryEscape(p.options.ClientID), url.QueryEscape(p.options.ClientSecret()))
 	}

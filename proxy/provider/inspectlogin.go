@@ -82,11 +82,10 @@ func (p *Provider) try(ctx context.Context, m *metadata, redirectURI string, sil
 	if err != nil {
 		return attempt{err: err}
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, withQuery(p.addresses.reach(m.AuthURL), query), nil)
+	req, err := newRequest(ctx, http.MethodGet, withQuery(p.addresses.reach(m.AuthURL), query), nil, "text/html")
 	if err != nil {
-		return attempt{err: errors.New("the endpoint's address is malformed")}
+		return attempt{err: err}
 	}
-	req.Header.Set("Accept", "text/html")
 	got, err := p.client.send(req, "authorization", tryTimeout)
 	if err != nil {
 		return attempt{err: err}

@@ -49,11 +49,10 @@ func (p *Provider) askUserinfo(ctx context.Context, m *metadata, accessToken str
 }
 
 func (p *Provider) fetchUserinfo(ctx context.Context, m *metadata, accessToken string) (*reply, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.addresses.reach(m.UserInfoURL), nil)
+	req, err := newRequest(ctx, http.MethodGet, p.addresses.reach(m.UserInfoURL), nil, "application/json, application/jwt")
 	if err != nil {
-		return nil, errors.New("the endpoint's address is malformed")
+		return nil, err
 	}
-	req.Header.Set("Accept", "application/json, application/jwt")
 	req.Header.Set("Authorization", "Bearer "+accessToken)
 	got, err := p.client.send(req, "userinfo", askTimeout)
 	if err != nil {
