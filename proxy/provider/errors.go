@@ -62,39 +62,27 @@ func (k Kind) String() string {
 
 // words are the kind's metric label and the gerund that opens its errors.
 func (k Kind) words() (label, doing string) {
-	switch k {
-	case KindUnavailable:
-		return "provider_unavailable", "asking the provider"
-	case KindInvalidMetadata:
-		return "invalid_metadata", "reading the provider's metadata"
-	case KindPARFailed:
-		return "par_failed", "pushing the authorization request"
-	case KindInvalidAnswer:
-		return "invalid_answer", "reading the provider's answer"
-	case KindIssuerMismatch:
-		return "issuer_mismatch", "comparing the answer's issuer"
-	case KindProviderError:
-		return "provider_error", "reading the provider's answer"
-	case KindTokenRequestFailed:
-		return "token_request_failed", "exchanging the code"
-	case KindCodeRefused:
-		return "code_refused", "exchanging the code"
-	case KindInvalidTokenResponse:
-		return "invalid_token_response", "reading the token response"
-	case KindInvalidIDToken:
-		return "invalid_id_token", "checking the ID token"
-	case KindNonceMismatch:
-		return "nonce_mismatch", "checking the ID token"
-	case KindUnmetAuthentication:
-		return "unmet_authentication", "checking how and when they signed in"
-	case KindInvalidAccessToken:
-		return "invalid_access_token", "checking the access token"
-	case KindInvalidUserinfo:
-		return "invalid_userinfo", "asking for userinfo"
-	case KindInvalidLogoutToken:
-		return "invalid_logout_token", "checking the logout token"
+	all := [...][2]string{
+		KindUnavailable:          {"provider_unavailable", "asking the provider"},
+		KindInvalidMetadata:      {"invalid_metadata", "reading the provider's metadata"},
+		KindPARFailed:            {"par_failed", "pushing the authorization request"},
+		KindInvalidAnswer:        {"invalid_answer", "reading the provider's answer"},
+		KindIssuerMismatch:       {"issuer_mismatch", "comparing the answer's issuer"},
+		KindProviderError:        {"provider_error", "reading the provider's answer"},
+		KindTokenRequestFailed:   {"token_request_failed", "exchanging the code"},
+		KindCodeRefused:          {"code_refused", "exchanging the code"},
+		KindInvalidTokenResponse: {"invalid_token_response", "reading the token response"},
+		KindInvalidIDToken:       {"invalid_id_token", "checking the ID token"},
+		KindNonceMismatch:        {"nonce_mismatch", "checking the ID token"},
+		KindUnmetAuthentication:  {"unmet_authentication", "checking how and when they signed in"},
+		KindInvalidAccessToken:   {"invalid_access_token", "checking the access token"},
+		KindInvalidUserinfo:      {"invalid_userinfo", "asking for userinfo"},
+		KindInvalidLogoutToken:   {"invalid_logout_token", "checking the logout token"},
 	}
-	return "unknown", "talking to the provider"
+	if k < 0 || int(k) >= len(all) {
+		return "unknown", "talking to the provider"
+	}
+	return all[k][0], all[k][1]
 }
 
 // Error is what goes wrong with a login, a refresh, or a check of a token. Error() is meant for the log: it says exactly what was wrong and
