@@ -101,13 +101,12 @@ func (p *Provider) readMetadata(o object) (*metadata, error) {
 	if err != nil {
 		return nil, err
 	}
+	for _, read := range []func(object) error{m.readPushing, m.readClientAuth, m.readPKCE} {
+		if err := read(o); err != nil {
+			return nil, err
+		}
+	}
 	if m.announcesIss, err = o.flag("authorization_response_iss_parameter_supported"); err != nil {
-		return nil, err
-	}
-	if err = m.readPushing(o); err != nil {
-		return nil, err
-	}
-	if err = m.readClientAuth(o); err != nil {
 		return nil, err
 	}
 	if m.scopes, err = o.texts("scopes_supported"); err != nil {
@@ -117,12 +116,6 @@ func (p *Provider) readMetadata(o object) (*metadata, error) {
 		if o[name] == true {
 			m.reports = append(m.reports, name)
 		}
-	}
-	if m.pkce, err = o.texts("code_challenge_methods_supported"); err != nil {
-		return nil, err
-	}
-	if m.pkce != nil && !slices.Contains(m.pkce, "S256") {
-		return nil, errors.New("code_challenge_methods_supported does not contain S256, and nothing weaker is used")
 	}
 	m.Algorithms, err = readAlgorithms(o)
 	return m, err
@@ -194,6 +187,15 @@ func (m *metadata) readClientAuth(o object) (err error) {
 	m.authMethods, err = o.texts("token_endpoint_auth_methods_supported")
 	if m.authMethods == nil {
 		m.authMethods = []string{clientSecretBasic}
+	}
+	return err
+}
+
+// readPKCE: a provider that says what it takes must take S256 (RFC 7636 7.2).
+func (m *metadata) readPKCE(o object) (err error) {
+	m.pkce, err = o.texts("code_challenge_methods_supported")
+	if err == nil && m.pkce != nil && !slices.Contains(m.pkce, "S256") {
+		return errors.New("code_challenge_methods_supported does not contain S256, and nothing weaker is used")
 	}
 	return err
 }
