@@ -29,8 +29,8 @@
 // A file is a step (provider.go, parameters.go, par.go, answer.go, tokenrequest.go, userinfo.go, person.go, refresh.go, revocation.go, logout.go,
 // stepup.go for those that are asked for more), a token (jwt.go for all of them, idtoken.go, accesstoken.go, bearer.go with introspection.go and
 // memory.go, logouttoken.go), or a part of what Inspect tries (inspect.go and the files named so). Below them are what the provider publishes
-// (discovery.go, keys.go and algorithms.go, kept by cached.go), how we prove who we are (clientauth.go, assertion.go), the way to it (client.go,
-// dialer.go, addresses.go), and how all of it is read and told (json.go, checks.go, errors.go, quote.go).
+// (discovery.go, keys.go, keyring.go and algorithms.go, kept by cached.go), how we prove who we are (clientauth.go, assertion.go), the way to it
+// (client.go, dialer.go, addresses.go), and how all of it is read and told (json.go, checks.go, errors.go, quote.go).
 //
 // Of doorward's packages, this one alone imports go-oidc and x/oauth2. Both do their part and are then checked: where they are more lenient than the
 // standards, the files here say so.
