@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"errors"
 	"net/http"
 	"net/http/httputil"
 	"time"
@@ -15,7 +14,6 @@ import (
 //     the query's own bytes.
 //   - httputil.ReverseProxy with Rewrite, never Director, which runs before hop-by-hop headers are removed and so
 //     lets a client's Connection header take ours away.
-//   - The upstream can neither set nor clear a cookie under one of our names.
 
 // forward hands a request to the upstream that its path leads to, on behalf of who, or of nobody where who is nil.
 func (p *Proxy) forward(x *exchange, r *http.Request, route *access.Route, who *identity) error {
@@ -41,7 +39,13 @@ func (p *Proxy) forward(x *exchange, r *http.Request, route *access.Route, who *
 	} else if !isASCII(r.Header.Get("Upgrade")) {
 		return badRequest("its Upgrade header is not ASCII")
 	}
-	x.connection.patience = u.Timeout
+	return p.deliver(d)
+}
+
+// deliver takes a request there and its answer back.
+func (p *Proxy) deliver(d *delivery) error {
+	x, r := d.x, d.in
+	x.connection.patience = d.upstream.Timeout
 	in := p.connections.begin(x, r)
 	if r.ContentLength != 0 {
 		d.body.begin(r.Body, &x.connection)
@@ -144,59 +148,6 @@ func (p *Proxy) reverseProxy(d *delivery) httputil.ReverseProxy {
 	}
 }
 
-// refuseAnswer says why an answer does not pass: it is none, or asks for a login, which is ours to begin.
-func (p *Proxy) refuseAnswer(d *delivery, answer *http.Response) error {
-	if answer.StatusCode < 100 {
-		return errBadStatus
-	}
-	if answer.StatusCode == http.StatusSwitchingProtocols && (d.mustClose() || !switches(d.in.Header) || !switches(answer.Header)) {
-		return errUninvited
-	}
-	if needed := p.challenged(d, answer); needed != nil {
-		return needed
-	}
-	return nil
-}
-
-// prepareAnswer makes an answer one that passes, and notes what follows from its having begun.
-func (p *Proxy) prepareAnswer(d *delivery, answer *http.Response) {
-	p.cleanAnswer(answer.Header)
-	d.length = answer.ContentLength
-	if answer.StatusCode != http.StatusSwitchingProtocols {
-		d.rest = upstreamBody{answer.Body, d, p}
-		answer.Body = &d.rest
-	}
-	if d.mustClose() {
-		answer.Header.Set("Connection", "close")
-	}
-	if d.who != nil && !d.who.bearer {
-		p.arrived(d.who, nil) // now, not when a long answer ends
-		if p.sessions.ForgetRounds(answer.Header, d.in) {
-			keepFromCaches(answer.Header)
-		}
-	}
-	if isEventStream(answer) {
-		d.x.connection.goesOn()
-	}
-}
-
-// mustClose says whether nothing may follow a request on its connection. One case is a body in chunks: where a front server went by
-// Content-Length instead, what follows is not a second request (golang/go#80942). The other is a body that was answered before its end: to keep
-// the connection, net/http would read the rest of it, which is the upstream's; or one of which reading was broken off, which leaves a deadline.
-func (d *delivery) mustClose() bool {
-	if d.in.ProtoMajor != 1 {
-		return false
-	}
-	return len(d.in.TransferEncoding) > 0 || d.in.ContentLength > 0 && (!d.body.ended.Load() || d.body.brokenOff.Load())
-}
-
-// errBadStatus is an answer that net/http could not pass on (RFC 9110 15: from 100 to 599).
-var errBadStatus = errors.New("the upstream's status is below 100")
-
-// errUninvited is a switch of protocols that no request asked for (RFC 9110 15.2.2), or one with a body. ReverseProxy compares it with what was
-// asked for, but leaves the upstream's connection open then.
-var errUninvited = errors.New("the upstream switches protocols without having been asked to, or to another one, or amid a request's body")
-
 // RoundTrip asks the upstream, and measures the time to its answer.
 func (d *delivery) RoundTrip(r *http.Request) (*http.Response, error) {
 	d.x.trace.ask(d, r)
@@ -223,47 +174,4 @@ func (d *delivery) ask(r *http.Request) (*http.Response, error) {
 		_ = answer.Body.Close()
 	}
 	return nil, errOverdue
-}
-
-// answerFilter cleans informational answers (103 Early Hints), which ReverseProxy passes on without asking
-// ModifyResponse, and keeps net/http from adding to the final one.
-type answerFilter struct {
-	d *delivery
-	*exchange
-	p             *Proxy
-	informational bool // HTTP/1.0 knows no such answers (RFC 9110 15.2)
-}
-
-func (f *answerFilter) WriteHeader(status int) {
-	h := f.Header()
-	switch {
-	case status >= 200:
-		f.p.keepPrivate(f.d, status, h)
-		if _, said := h["Content-Type"]; !said {
-			h["Content-Type"] = nil // or net/http guesses one from the body: text/html, for what the upstream kept from being guessed
-		}
-	case !f.informational, status == http.StatusContinue && f.d.in.Header.Get("Expect") != "":
-		return // net/http itself sends a 100 once the body is read, which it is from now on: two would be one too many
-	default:
-		removeHops(h)
-		f.p.cleanAnswer(h)
-	}
-	if status >= 200 {
-		f.p.partWith(f.exchange, f.d.in) // an informational answer before it took that away
-	}
-	f.exchange.WriteHeader(status)
-	if status >= 200 && f.d.length > bufferSize {
-		_ = f.FlushError()
-	}
-}
-
-// Write passes on at once what an upstream has written of a body. ReverseProxy does so by itself where the length is not known; where it is,
-// its FlushInterval would do it, and cost every answer a timer. The last piece goes out with the end of the answer, and a small body with its
-// head, which saves a trip through the kernel each time.
-func (f *answerFilter) Write(b []byte) (int, error) {
-	n, err := f.exchange.Write(b)
-	if err == nil && f.bytes < f.d.length {
-		_ = f.FlushError()
-	}
-	return n, err
 }

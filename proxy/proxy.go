@@ -23,7 +23,7 @@
 //	description.go   what it learns of the person
 //	assertion.go     the same, signed
 //	hops.go          what ends here, either way
-//	answerheaders.go what the upstream may not say
+//	answer.go        what of its answer passes, and what it may not say
 //	bodies.go        what passes, either way
 //	websocket.go     the one upgrade that does
 //	connections.go   what goes on for long, and does not outlive its session
