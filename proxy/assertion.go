@@ -160,11 +160,13 @@ func (p *Proxy) jwks(x *exchange, r *http.Request) error {
 	if len(set.Keys) == 0 {
 		return notFound()
 	}
-	x.outcome = "jwks"
-	x.onHead = func(h http.Header) {
-		h.Set("Cache-Control", "public, max-age="+strconv.Itoa(int(jwksMaxAge.Seconds())))
-		h.Set("Content-Type", "application/jwk-set+json") // RFC 7517 8.5.2
+	body, err := json.Marshal(set)
+	if err != nil {
+		return broken(err)
 	}
-	p.writeJSON(x, r, http.StatusOK, set)
+	x.outcome = "jwks"
+	noStore(x.Header())
+	x.Header().Set("Cache-Control", "public, max-age="+strconv.Itoa(int(jwksMaxAge.Seconds())))
+	x.send(r, http.StatusOK, "application/jwk-set+json", append(body, '\n')) // RFC 7517 8.5.2
 	return nil
 }

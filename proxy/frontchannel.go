@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"context"
-	"io"
 	"net/http"
 	"net/url"
 
@@ -46,7 +45,7 @@ func (p *Proxy) frontChannelLogout(x *exchange, r *http.Request) error {
 			return err
 		}
 	}
-	p.writeFrame(x)
+	p.writeFrame(x, r)
 	return nil
 }
 
@@ -131,14 +130,10 @@ func inFrame(r *http.Request) bool {
 	return dest == "iframe" || dest == "frame"
 }
 
-func (p *Proxy) writeFrame(x *exchange) {
-	h := x.Header()
-	noStore(h)
-	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Content-Security-Policy", "default-src 'none'; base-uri 'none'; frame-ancestors "+p.providerOrigin)
-	h.Set("X-Request-Id", x.id)
-	x.WriteHeader(http.StatusOK)
-	_, _ = io.WriteString(x, framePage)
+func (p *Proxy) writeFrame(x *exchange, r *http.Request) {
+	noStore(x.Header())
+	x.Header().Set("Content-Security-Policy", "default-src 'none'; base-uri 'none'; frame-ancestors "+p.providerOrigin)
+	x.send(r, http.StatusOK, htmlType, []byte(framePage))
 }
 
 // tellOthers lets other instances know a session's sid. They miss it only when a front-channel logout comes to one of them alone.

@@ -16,6 +16,9 @@ type (
 // detail is a line to quote.
 type detail struct{ Label, Value string }
 
+// htmlType is the type of all that people are shown.
+const htmlType = "text/html; charset=utf-8"
+
 // page writes a page.
 func (p *Proxy) page(x *exchange, r *http.Request, status int, shown page) error {
 	shown.RequestID = x.id
@@ -31,14 +34,9 @@ func (p *Proxy) page(x *exchange, r *http.Request, status int, shown page) error
 	if slices.ContainsFunc(shown.Actions, func(a action) bool { return a.Post }) {
 		h.Set("Referrer-Policy", "same-origin") // or browsers post the form as from nowhere, with the origin null (Fetch 3.2)
 	}
-	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Content-Security-Policy", rendered.Policy)
 	h.Set("X-Frame-Options", "DENY")
-	h.Set("X-Request-Id", x.id)
-	x.WriteHeader(status)
-	if r.Method != http.MethodHead {
-		_, _ = x.Write(rendered.Body)
-	}
+	x.send(r, status, htmlType, rendered.Body)
 	return nil
 }
 

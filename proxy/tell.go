@@ -111,13 +111,18 @@ func (p *Proxy) writeJSON(x *exchange, r *http.Request, status int, body any) {
 		x.cause = err
 		status, encoded = http.StatusInternalServerError, []byte(`{"error":"internal_error"}`)
 	}
+	noStore(x.Header())
+	x.send(r, status, "application/json", append(encoded, '\n'))
+}
+
+// send writes an answer of our own, but for its body where only the head was asked for.
+func (x *exchange) send(r *http.Request, status int, kind string, body []byte) {
 	h := x.Header()
-	noStore(h)
-	h.Set("Content-Type", "application/json")
+	h.Set("Content-Type", kind)
 	h.Set("X-Request-Id", x.id)
 	x.WriteHeader(status)
 	if r.Method != http.MethodHead {
-		_, _ = x.Write(append(encoded, '\n'))
+		_, _ = x.Write(body)
 	}
 }
 
