@@ -30,7 +30,7 @@ func (p *Proxy) brokeOff(d *delivery, err error) {
 }
 
 // A large body goes through larger buffers, and less often through the kernel: with 1 MiB that is about a twentieth of the time. Over HTTP/2, where
-// it is cut into frames and streams share a connection, its client is to be seen to take the smaller pieces (connections.go).
+// it is cut into frames and streams share a connection, its client is to be seen to take the smaller pieces (patience.go).
 const bufferSize, largeBufferSize = 32 << 10, 128 << 10
 
 // buffers is the memory that bodies are copied through.

@@ -26,11 +26,8 @@ import (
 //   - Bytes that pass, either way, are use of the session. Silence is not. Use that other instances see counts where sessions live in
 //     Redis; where they live in cookies, no other instance learns of it.
 //   - When Redis has been away for too long to know which sessions are good, none is. Nor is one that Redis has lost.
-//   - A client that sends nothing of the rest of its request for as long as IDLE_TIMEOUT, or takes next to nothing of its answer or its
-//     WebSocket, is cut, and an upstream that takes nothing of the request is given up. Over HTTP/1.1 on Linux a client that takes half a
-//     kilobyte a second goes on, and an upstream that takes two, whatever the kernel holds of it (unsent_linux.go). Over HTTP/2 each stream has to
-//     take a piece (bufferSize) by then: what other streams of its connection take does not count, or one of them would keep all the others.
-//   - Nothing else ends what somebody came for without a session, or with a token of their own.
+//   - Whoever does not go on, client or upstream, is not waited for without end (patience.go). Nothing else ends what somebody came for without a
+//     session, or with a token of their own.
 //   - What is cut never looks whole: net/http closes the connection, or resets the stream, when a handler gives up. Where no answer
 //     has begun, the client gets the one that it would get if it came now.
 //   - A request pays for a context and two short locks. One look serves all connections, and passes over those that are young. It also ends
@@ -44,23 +41,6 @@ const lookEvery = 250 * time.Millisecond
 
 // maxAsking is about how many connections Redis is asked at once.
 const maxAsking = 64
-
-// The reasons to cut a connection, for log and metric.
-const (
-	cutExpired  = "expired"           // the session's absolute end
-	cutIdle     = "idle"              // its idle limit
-	cutRevoked  = "revoked"           // a sign-out of whatever kind, or the provider's refusal to refresh
-	cutLost     = "lost"              // Redis, where it lived, has it no more
-	cutDenied   = "denied"            // by a rule, after claims or rules have changed
-	cutUnknown  = "redis_unavailable" // for longer than REDIS_OUTAGE_GRACE
-	cutStalled  = "stalled"           // its client does not go on with its request, or does not read its answer
-	cutShutdown = "shutdown"          // doorward ends
-	cutBroken   = "internal_error"
-)
-
-func cutReasons() []string {
-	return []string{cutExpired, cutIdle, cutRevoked, cutLost, cutDenied, cutUnknown, cutStalled, cutShutdown, cutBroken}
-}
 
 // connections are the exchanges with upstreams that are under way. They are safe for concurrent use.
 type connections struct {
@@ -119,59 +99,6 @@ func (c *connection) move() {
 	if !c.moved.Load() { // most of the time it is known already, and a look is cheaper than a write
 		c.moved.Store(true)
 	}
-}
-
-// stalled says whether a client has sent nothing for too long of the rest of its request, before there is an answer, or has not taken what
-// there is of its answer. A stream of gRPC's, over HTTP/2, may be silent.
-func (c *connection) stalled() bool {
-	silent := c.in.ProtoMajor == 1 && c.answerBy.Load() != answered && c.receiving.lasts(c.of.idle)
-	return silent || c.unread()
-}
-
-// aLittle is how much a client takes of its answer within IDLE_TIMEOUT, at least. One whose buffer is full may take it in steps of up to 64 KiB, and so
-// it is half a kilobyte a second by default.
-const aLittle = 32 << 10
-
-// unread says whether a client has not taken what there is of its answer for too long. One write may wait until the kernel has room again, which
-// has megabytes: over HTTP/1.1, where they are this answer's, what the client takes meanwhile counts.
-func (c *connection) unread() bool {
-	if c.in.ProtoMajor == 1 && c.delivering.goesOn() && c.tookSome() {
-		c.delivering.since = time.Now()
-	}
-	return c.delivering.lasts(c.of.idle)
-}
-
-// tookSome says whether the client has taken a little since it was last seen to.
-func (c *connection) tookSome() bool {
-	behind := unsent(connOf(c.in))
-	some := c.behind-behind >= aLittle
-	if some || behind > c.behind {
-		c.behind = behind
-	}
-	return some
-}
-
-// spell is something that happens again and again, and may take long.
-type spell struct {
-	turns atomic.Uint32 // odd while it goes on
-	seen  uint32        // of these, by the look, while it went on
-	since time.Time     // when that was first seen
-}
-
-func (s *spell) begin()       { s.turns.Add(1) }
-func (s *spell) end()         { s.turns.Add(1) }
-func (s *spell) goesOn() bool { return s.turns.Load()%2 == 1 }
-
-// lasts says whether one and the same has gone on for so long.
-func (s *spell) lasts(patience time.Duration) bool {
-	now := s.turns.Load()
-	switch {
-	case now%2 == 0:
-		return false
-	case now != s.seen:
-		s.seen, s.since = now, time.Now()
-	}
-	return time.Since(s.since) >= patience
 }
 
 // begin counts an exchange among those that are under way. The request that it gives ends when the connection is cut.

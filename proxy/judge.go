@@ -11,6 +11,23 @@ import (
 	"doorward/session"
 )
 
+// The reasons to cut a connection, for log and metric.
+const (
+	cutExpired  = "expired"           // the session's absolute end
+	cutIdle     = "idle"              // its idle limit
+	cutRevoked  = "revoked"           // a sign-out of whatever kind, or the provider's refusal to refresh
+	cutLost     = "lost"              // Redis, where it lived, has it no more
+	cutDenied   = "denied"            // by a rule, after claims or rules have changed
+	cutUnknown  = "redis_unavailable" // for longer than REDIS_OUTAGE_GRACE
+	cutStalled  = "stalled"           // its client does not go on with its request, or does not read its answer
+	cutShutdown = "shutdown"          // doorward ends
+	cutBroken   = "internal_error"
+)
+
+func cutReasons() []string {
+	return []string{cutExpired, cutIdle, cutRevoked, cutLost, cutDenied, cutUnknown, cutStalled, cutShutdown, cutBroken}
+}
+
 // verdict is why a connection is cut.
 type verdict struct {
 	reason  string

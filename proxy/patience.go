@@ -2,12 +2,18 @@ package proxy
 
 import (
 	"errors"
+	"sync/atomic"
 	"time"
 )
 
-// An exchange waits for the head of its upstream's answer for so long as timeout= of UPSTREAMS says, once the request has been read to its
-// end. The look at all connections watches over it, to half a second. A timer for each request, as http.Transport has it
-// (ResponseHeaderTimeout), costs about a microsecond, which is more than all rules do.
+// How long an exchange waits, for either side. The look at all connections (connections.go) watches over it, to half a second: a timer for each
+// request, as http.Transport has it (ResponseHeaderTimeout), costs about a microsecond, which is more than all rules do.
+//
+//   - For the head of its upstream's answer, for so long as timeout= of UPSTREAMS says, once the request has been read to its end.
+//   - A client that sends nothing of the rest of its request for as long as IDLE_TIMEOUT, or takes next to nothing of its answer or its
+//     WebSocket, is cut, and an upstream that takes nothing of the request is given up. Over HTTP/1.1 on Linux a client that takes half a
+//     kilobyte a second goes on, and an upstream that takes two, whatever the kernel holds of it (unsent_linux.go). Over HTTP/2 each stream has to
+//     take a piece (bufferSize) by then: what other streams of its connection take does not count, or one of them would keep all the others.
 
 // What answerBy may be, beside a time.
 const (
@@ -41,3 +47,56 @@ func (c *connection) answeredInTime() bool { return c.answerBy.Swap(answered) !=
 
 // errOverdue is an answer that did not begin in time.
 var errOverdue = errors.New("the upstream did not begin to answer within timeout= of DOORWARD_UPSTREAMS")
+
+// stalled says whether a client has sent nothing for too long of the rest of its request, before there is an answer, or has not taken what
+// there is of its answer. A stream of gRPC's, over HTTP/2, may be silent.
+func (c *connection) stalled() bool {
+	silent := c.in.ProtoMajor == 1 && c.answerBy.Load() != answered && c.receiving.lasts(c.of.idle)
+	return silent || c.unread()
+}
+
+// aLittle is how much a client takes of its answer within IDLE_TIMEOUT, at least. One whose buffer is full may take it in steps of up to 64 KiB, and so
+// it is half a kilobyte a second by default.
+const aLittle = 32 << 10
+
+// unread says whether a client has not taken what there is of its answer for too long. One write may wait until the kernel has room again, which
+// has megabytes: over HTTP/1.1, where they are this answer's, what the client takes meanwhile counts.
+func (c *connection) unread() bool {
+	if c.in.ProtoMajor == 1 && c.delivering.goesOn() && c.tookSome() {
+		c.delivering.since = time.Now()
+	}
+	return c.delivering.lasts(c.of.idle)
+}
+
+// tookSome says whether the client has taken a little since it was last seen to.
+func (c *connection) tookSome() bool {
+	behind := unsent(connOf(c.in))
+	some := c.behind-behind >= aLittle
+	if some || behind > c.behind {
+		c.behind = behind
+	}
+	return some
+}
+
+// spell is something that happens again and again, and may take long.
+type spell struct {
+	turns atomic.Uint32 // odd while it goes on
+	seen  uint32        // of these, by the look, while it went on
+	since time.Time     // when that was first seen
+}
+
+func (s *spell) begin()       { s.turns.Add(1) }
+func (s *spell) end()         { s.turns.Add(1) }
+func (s *spell) goesOn() bool { return s.turns.Load()%2 == 1 }
+
+// lasts says whether one and the same has gone on for so long.
+func (s *spell) lasts(patience time.Duration) bool {
+	now := s.turns.Load()
+	switch {
+	case now%2 == 0:
+		return false
+	case now != s.seen:
+		s.seen, s.since = now, time.Now()
+	}
+	return time.Since(s.since) >= patience
+}

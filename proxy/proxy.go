@@ -28,7 +28,7 @@
 //	websocket.go     the one upgrade that does
 //	connections.go   what goes on for long, and does not outlive its session
 //	judge.go         why it is to end
-//	patience.go      how long to wait for the upstream
+//	patience.go      how long to wait for the upstream, and for the client
 //	unsent_linux.go  how far the kernel is ahead of a slow one
 //	caches.go        who may keep the answer
 //	strict.go        that browsers come by https

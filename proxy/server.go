@@ -12,7 +12,7 @@ import (
 //
 //   - Every limit of a listener that is open to the world is a setting, and none but MAX_CONNECTIONS is off unless somebody says so. net/http
 //     has no time limits of its own.
-//   - Bodies and answers have no time limit: uploads, downloads and streams may be long. One that does not go on is given up (connections.go).
+//   - Bodies and answers have no time limit: uploads, downloads and streams may be long. One that does not go on is given up (patience.go).
 //   - What a peer sent is not quoted in the log.
 
 // Server is a server for the public listener. Where it has a TLSConfig, serve with its ServeTLS and empty file names.
