@@ -13,6 +13,7 @@
 //	authenticate.go  who is asking?
 //	bearer.go        an API client, by an access token
 //	refresh.go       is their access token still good?
+//	renewal.go       and what comes of asking for another
 //	crosssite.go     did a page of another site ask for this?
 //	forward.go       to the upstream and back
 //	sending.go       once more, where it cannot have been served
