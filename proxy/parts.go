@@ -12,7 +12,7 @@ import (
 )
 
 // What a Proxy is put together from, in the order in which New does it: each part is made of the settings, and of the
-// parts before it. Sessions come last, since they take a file, which a failing New would keep.
+// parts before it. Sessions come when nothing else can fail, since they take a file, which a failing New would keep.
 
 func (p *Proxy) readSettings() (err error) {
 	for _, u := range p.config.Origins() {
@@ -39,7 +39,8 @@ func (p *Proxy) readSettings() (err error) {
 	return err
 }
 
-func (p *Proxy) readCertificate() error {
+// guardListeners reads what guards them: the certificate of the public one, and the token of the other.
+func (p *Proxy) guardListeners() error {
 	p.certificate = p.config.FollowCertificate(p.reloaded)
 	p.follow(func() { p.certificate() })
 	p.adminToken = p.config.FollowAdminToken(p.reloaded)
@@ -63,6 +64,46 @@ func (p *Proxy) openUpstreams() error {
 		}
 	}
 	return err
+}
+
+func (p *Proxy) meetProvider() error {
+	o, err := ProviderOptions(p.config, p.reloaded)
+	if err != nil {
+		return err
+	}
+	issuer, err := url.Parse(p.config.IssuerURL)
+	if err != nil {
+		return err
+	}
+	p.providerOrigin = newOrigin(issuer).String()
+	p.follow(func() { o.ClientSecret(); o.ClientKey(); o.CA() })
+	o.NeededClaims, o.OnRequest, o.OnFetch = p.neededClaims, p.providerAsked, p.providerFetched
+	p.provider, err = provider.New(o)
+	return err
+}
+
+// ProviderOptions are what the settings say of the provider, for whoever wants to ask it something without a Proxy. notice is told
+// when the client's secret or key, which follow their files, change or cannot be used any more.
+func ProviderOptions(c *config.Config, notice func(variable string, err error)) (provider.Options, error) {
+	params, err := c.AuthParameters()
+	return provider.Options{
+		Issuer:       c.IssuerURL,
+		InternalURL:  c.ProviderInternalURL,
+		AllowHTTP:    c.InsecureProviderHTTP,
+		ClientID:     c.ClientID,
+		ClientAuth:   c.ClientAuth,
+		ClientSecret: c.FollowClientSecret(notice),
+		ClientKey:    c.FollowClientKey(notice),
+		Scopes:       strings.Fields(c.Scopes),
+		ResponseMode: c.ResponseMode,
+		AuthParams:   params,
+		AlwaysPush:   c.PAR == "always",
+		Audience:     c.Audience,
+		CA:           c.FollowProviderCA(notice),
+
+		IntrospectTokens: c.IntrospectTokens,
+		AlwaysUserinfo:   c.Userinfo == "always",
+	}, err
 }
 
 func (p *Proxy) openSessions() (err error) {
@@ -154,44 +195,4 @@ func sameSite(name string) http.SameSite {
 		return http.SameSiteNoneMode
 	}
 	return http.SameSiteLaxMode
-}
-
-func (p *Proxy) meetProvider() error {
-	o, err := ProviderOptions(p.config, p.reloaded)
-	if err != nil {
-		return err
-	}
-	issuer, err := url.Parse(p.config.IssuerURL)
-	if err != nil {
-		return err
-	}
-	p.providerOrigin = newOrigin(issuer).String()
-	p.follow(func() { o.ClientSecret(); o.ClientKey(); o.CA() })
-	o.NeededClaims, o.OnRequest, o.OnFetch = p.neededClaims, p.providerAsked, p.providerFetched
-	p.provider, err = provider.New(o)
-	return err
-}
-
-// ProviderOptions are what the settings say of the provider, for whoever wants to ask it something without a Proxy. notice is told
-// when the client's secret or key, which follow their files, change or cannot be used any more.
-func ProviderOptions(c *config.Config, notice func(variable string, err error)) (provider.Options, error) {
-	params, err := c.AuthParameters()
-	return provider.Options{
-		Issuer:       c.IssuerURL,
-		InternalURL:  c.ProviderInternalURL,
-		AllowHTTP:    c.InsecureProviderHTTP,
-		ClientID:     c.ClientID,
-		ClientAuth:   c.ClientAuth,
-		ClientSecret: c.FollowClientSecret(notice),
-		ClientKey:    c.FollowClientKey(notice),
-		Scopes:       strings.Fields(c.Scopes),
-		ResponseMode: c.ResponseMode,
-		AuthParams:   params,
-		AlwaysPush:   c.PAR == "always",
-		Audience:     c.Audience,
-		CA:           c.FollowProviderCA(notice),
-
-		IntrospectTokens: c.IntrospectTokens,
-		AlwaysUserinfo:   c.Userinfo == "always",
-	}, err
 }

@@ -187,7 +187,7 @@ func New(o Options) (*Proxy, error) {
 	}
 	p.serverLog, p.background, p.connections = ServerLog(p.log), newBackground(), newConnections()
 	p.traces = p.openTraces(o.Version)
-	for _, build := range []func() error{p.readSettings, p.readCertificate, p.readPages, p.openUpstreams, p.meetProvider, p.openSessions, p.keepFresh} {
+	for _, build := range []func() error{p.readSettings, p.guardListeners, p.readPages, p.openUpstreams, p.meetProvider, p.openSessions, p.keepFresh} {
 		if err := build(); err != nil {
 			return nil, err
 		}
