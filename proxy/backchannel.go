@@ -76,10 +76,3 @@ func (p *Proxy) revoke(token *provider.LogoutToken) error {
 	}
 	return err
 }
-
-// loggedOut tells log and metrics that somebody has left, and how.
-func (p *Proxy) loggedOut(x *exchange, r *http.Request, kind string) {
-	x.outcome, x.reason = "signed_out", kind
-	p.event(x, r, "logout")
-	p.metrics.logouts.WithLabelValues(kind).Inc()
-}

@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"context"
 	"net/http"
 	"net/url"
 
@@ -113,17 +112,6 @@ func (p *Proxy) leaveByFrame(x *exchange, r *http.Request, own *session.Session,
 	return nil
 }
 
-// takeSeen says whether somebody came with a session of the provider's, to this process or to another, and forgets it. Its error says
-// that nobody knows just now.
-func (p *Proxy) takeSeen(ctx context.Context, sid string) (bool, error) {
-	here := p.seen.take(sid)
-	anywhere, err := p.sessions.TakeProviderSession(ctx, p.config.IssuerURL, sid)
-	if err != nil && !here {
-		return false, sessionsUnavailable(err)
-	}
-	return here || anywhere, nil
-}
-
 // inFrame says whether the browser vouches that the answer goes into a frame.
 func inFrame(r *http.Request) bool {
 	dest := r.Header.Get("Sec-Fetch-Dest")
@@ -134,17 +122,4 @@ func (p *Proxy) writeFrame(x *exchange, r *http.Request) {
 	noStore(x.Header())
 	x.Header().Set("Content-Security-Policy", "default-src 'none'; base-uri 'none'; frame-ancestors "+p.providerOrigin)
 	x.send(r, http.StatusOK, htmlType, []byte(framePage))
-}
-
-// tellOthers lets other instances know a session's sid. They miss it only when a front-channel logout comes to one of them alone.
-func (p *Proxy) tellOthers(ctx context.Context, s *session.Session) {
-	if err := p.sessions.NoteProviderSession(ctx, s); err != nil {
-		p.log.Warn("provider_session_not_shared", "session", s.Hash(), "error", cut(err.Error()))
-	}
-}
-
-// remember notes of a session by what the provider's reports of logouts will be judged: its sid, and how ID tokens are signed.
-func (p *Proxy) remember(s *session.Session) {
-	p.provider.LearnAlgorithm(s.IDToken)
-	p.seen.note(s.ProviderSession)
 }

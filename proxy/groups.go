@@ -3,7 +3,6 @@ package proxy
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"maps"
 	"slices"
 	"strings"
@@ -136,14 +135,6 @@ func (p *Proxy) noteGroups(person *provider.Person, known knownGroups) {
 			"says", "the provider has groups of its own by these names, which DOORWARD_GROUP_ALIASES gives to others; whoever is in them counts as "+
 				"being in neither; name the others differently, or write what the provider sends now")
 	}
-}
-
-// firstWarns is the level for what is likely the same for many people: the first is a warning.
-func firstWarns(told *atomic.Bool) slog.Level {
-	if told.CompareAndSwap(false, true) {
-		return slog.LevelWarn
-	}
-	return slog.LevelDebug
 }
 
 func nonEmpty(groups []string) []string {

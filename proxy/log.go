@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"doorward/config"
@@ -190,4 +191,12 @@ func (s *seldom) due() bool {
 	}
 	s.last = now
 	return true
+}
+
+// firstWarns is the level for what is likely the same for many people: the first is a warning.
+func firstWarns(told *atomic.Bool) slog.Level {
+	if told.CompareAndSwap(false, true) {
+		return slog.LevelWarn
+	}
+	return slog.LevelDebug
 }

@@ -181,3 +181,10 @@ func (p *Proxy) afterSignOut(x *exchange, r *http.Request, s *session.Session) (
 	}
 	return logoutHere, p.config.LogoutURL()
 }
+
+// loggedOut tells log and metrics that somebody has left, and how.
+func (p *Proxy) loggedOut(x *exchange, r *http.Request, kind string) {
+	x.outcome, x.reason = "signed_out", kind
+	p.event(x, r, "logout")
+	p.metrics.logouts.WithLabelValues(kind).Inc()
+}

@@ -1,8 +1,11 @@
 package proxy
 
 import (
+	"context"
 	"hash/maphash"
 	"sync"
+
+	"doorward/session"
 )
 
 // maxSeenSessions bounds how many sessions of the provider are remembered; each takes some 50 bytes.
@@ -56,4 +59,28 @@ func (s *seenSessions) take(sid string) bool {
 	known := s.known[key]
 	delete(s.known, key)
 	return known
+}
+
+// takeSeen says whether somebody came with a session of the provider's, to this process or to another, and forgets it. Its error says
+// that nobody knows just now.
+func (p *Proxy) takeSeen(ctx context.Context, sid string) (bool, error) {
+	here := p.seen.take(sid)
+	anywhere, err := p.sessions.TakeProviderSession(ctx, p.config.IssuerURL, sid)
+	if err != nil && !here {
+		return false, sessionsUnavailable(err)
+	}
+	return here || anywhere, nil
+}
+
+// tellOthers lets other instances know a session's sid. They miss it only when a front-channel logout comes to one of them alone.
+func (p *Proxy) tellOthers(ctx context.Context, s *session.Session) {
+	if err := p.sessions.NoteProviderSession(ctx, s); err != nil {
+		p.log.Warn("provider_session_not_shared", "session", s.Hash(), "error", cut(err.Error()))
+	}
+}
+
+// remember notes of a session by what the provider's reports of logouts will be judged: its sid, and how ID tokens are signed.
+func (p *Proxy) remember(s *session.Session) {
+	p.provider.LearnAlgorithm(s.IDToken)
+	p.seen.note(s.ProviderSession)
 }
