@@ -272,33 +272,3 @@ func (c *sharedSessions) unseal(key, value string) (s *Session, secret int, err 
 	}
 	return s, secret, nil
 }
-
-// redisStore keeps sessions in Redis alone. Their cookie bears the identifier.
-type redisStore struct{ shared *sharedSessions }
-
-func (r redisStore) keep(ctx context.Context, s *Session, create bool) ([]byte, error) {
-	if err := r.shared.put(ctx, s, create); err != nil {
-		return nil, err
-	}
-	return append([]byte{format, stored}, s.ID...), nil
-}
-
-func (r redisStore) told(plain []byte) (*Session, error) {
-	if len(plain) < 3 || plain[0] != format || plain[1] != stored {
-		return nil, ErrNone
-	}
-	return &Session{ID: string(plain[2:])}, nil
-}
-
-func (r redisStore) find(ctx context.Context, told *Session) (*Session, int, error) {
-	opened, err := r.shared.recall(ctx, told)
-	if err != nil {
-		return nil, 0, err
-	}
-	return opened.session, opened.secret, nil
-}
-
-func (r redisStore) fits(s *Session) error {
-	_, err := r.shared.seal(s)
-	return err
-}
