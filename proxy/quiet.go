@@ -267,12 +267,8 @@ func (d *delivery) onlyWhenQuiet(r *http.Request) *http.Request {
 
 func (d *delivery) awaitQuiet(got httptrace.GotConnInfo) {
 	d.conn = nil
-	conn := got.Conn
-	secured, isTLS := conn.(*tls.Conn)
-	if isTLS {
-		conn = secured.NetConn()
-	}
-	c, ok := conn.(*quietConn)
+	c, ok := belowTLS(got.Conn).(*quietConn)
+	secured, isTLS := got.Conn.(*tls.Conn)
 	shared := !ok || isTLS && secured.ConnectionState().NegotiatedProtocol == "h2"
 	sending := d.body.given(shared)
 	if shared {

@@ -110,8 +110,10 @@ func (s *seat) Close() error {
 }
 
 // CloseWrite says that there is no more to come from here, which net/http and WebSockets do (TCP half-close).
-func (s *seat) CloseWrite() error {
-	half, ok := s.Conn.(interface{ CloseWrite() error })
+func (s *seat) CloseWrite() error { return closeWrite(s.Conn) }
+
+func closeWrite(conn net.Conn) error {
+	half, ok := conn.(interface{ CloseWrite() error })
 	if !ok {
 		return http.ErrNotSupported
 	}

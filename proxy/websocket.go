@@ -64,10 +64,4 @@ func (u upgraded) WriteTo(upstream io.Writer) (int64, error) {
 }
 
 // CloseWrite tells the client that the upstream will say no more. The client may still speak.
-func (u upgraded) CloseWrite() error {
-	half, ok := u.Conn.(interface{ CloseWrite() error })
-	if !ok {
-		return http.ErrNotSupported
-	}
-	return half.CloseWrite()
-}
+func (u upgraded) CloseWrite() error { return closeWrite(u.Conn) }
