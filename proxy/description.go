@@ -39,17 +39,17 @@ func (p *Proxy) describe(s *session.Session, r *rules) *description {
 	d.headers = make([]header, 0, 4+len(p.headers))
 	groups, err := p.groupsHeader(d.groups.names, r)
 	d.err = err
-	d.tell("X-Forwarded-User", s.User)
-	d.tell("X-Forwarded-Email", s.Email)
-	d.tell("X-Forwarded-Preferred-Username", s.PreferredUsername)
-	d.tell("X-Forwarded-Groups", groups)
+	d.add("X-Forwarded-User", s.User)
+	d.add("X-Forwarded-Email", s.Email)
+	d.add("X-Forwarded-Preferred-Username", s.PreferredUsername)
+	d.add("X-Forwarded-Groups", groups)
 	for _, header := range p.headers {
-		d.tell(header.Name, claimText(s.Claims[header.Claim]))
+		d.add(header.Name, claimText(s.Claims[header.Claim]))
 	}
 	return d
 }
 
-func (d *description) tell(name, value string) {
+func (d *description) add(name, value string) {
 	if value != "" {
 		d.headers = append(d.headers, header{http.CanonicalHeaderKey(name), [1]string{value}})
 	}

@@ -81,7 +81,7 @@ func (p *Proxy) readQuestion(x *exchange, r *http.Request) (asked *http.Request,
 
 // askedAbout is the request that the server in front asks about.
 func (p *Proxy) askedAbout(x *exchange, r *http.Request) (*http.Request, error) {
-	method, host, address, err := p.told(x, r)
+	method, host, address, err := p.question(x, r)
 	if err != nil {
 		return nil, err
 	}
@@ -97,8 +97,8 @@ func (p *Proxy) askedAbout(x *exchange, r *http.Request) (*http.Request, error) 
 	return &asked, nil
 }
 
-// told is what the server in front tells of the request: its method, its host, and its path with the query.
-func (p *Proxy) told(x *exchange, r *http.Request) (method, host, address string, err error) {
+// question is what the server in front tells of the request: its method, its host, and its path with the query.
+func (p *Proxy) question(x *exchange, r *http.Request) (method, host, address string, err error) {
 	if p.front.asksAsItIs() {
 		return r.Method, r.Host, strings.TrimPrefix(requested(x, r), p.config.EndpointPrefix+"/auth"), nil
 	}

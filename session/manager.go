@@ -176,11 +176,11 @@ func (m *Manager) carried(cookieHeaders []string) *openedSession {
 	if !ok {
 		return nil
 	}
-	told, err := m.store.told(plain)
+	s, err := m.store.read(plain)
 	if err != nil {
 		return nil
 	}
-	opened := &openedSession{name: j.session[0], value: strings.Join(j.session[1:c.count], ";"), keys: now, secret: secret, session: told}
+	opened := &openedSession{name: j.session[0], value: strings.Join(j.session[1:c.count], ";"), keys: now, secret: secret, session: s}
 	m.opened.offer(opened)
 	return opened
 }

@@ -108,8 +108,8 @@ func (c *sharedSessions) get(ctx context.Context, id string) (*Session, error) {
 }
 
 // recall gives the session that its cookies told of: as it is there or, while Redis is away, as it was last read. It must not be changed.
-func (c *sharedSessions) recall(ctx context.Context, told *Session) (*openedSession, error) {
-	id, key, now := told.ID, told.Derived(c, func() any { return c.key(told.ID) }).(string), c.values.keys.Load()
+func (c *sharedSessions) recall(ctx context.Context, carried *Session) (*openedSession, error) {
+	id, key, now := carried.ID, carried.Derived(c, func() any { return c.key(carried.ID) }).(string), c.values.keys.Load()
 	known := c.opened.of(id, now)
 	value, err := c.read(ctx, key)
 	switch {

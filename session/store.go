@@ -8,12 +8,12 @@ type store interface {
 	// error is a *TooLargeError, ErrRevoked when it has ended meanwhile, or ErrUnavailable.
 	keep(ctx context.Context, s *Session, create bool) (plain []byte, err error)
 
-	// told gives what the cookies say of the session, by what was sealed into them. Its error is ErrNone.
-	told(plain []byte) (*Session, error)
+	// read gives what the cookies say of the session, by what was sealed into them. Its error is ErrNone.
+	read(plain []byte) (*Session, error)
 
-	// find gives the session of which its cookies told so much, and the index of the secret that opened it where it lives. It is not to be
+	// find gives the session of which its cookies say so much, and the index of the secret that opened it where it lives. It is not to be
 	// changed. Its error is ErrNone, ErrRevoked or ErrUnavailable.
-	find(ctx context.Context, told *Session) (s *Session, secret int, err error)
+	find(ctx context.Context, carried *Session) (s *Session, secret int, err error)
 
 	// fits tells whether keep would take a session: nil, or a *TooLargeError.
 	fits(s *Session) error
@@ -34,7 +34,7 @@ func (c cookieStore) keep(_ context.Context, s *Session, _ bool) ([]byte, error)
 	return plain, c.room(len(plain))
 }
 
-func (c cookieStore) told(plain []byte) (*Session, error) {
+func (c cookieStore) read(plain []byte) (*Session, error) {
 	s, err := c.packing.unpack(plain)
 	if err != nil {
 		return nil, ErrNone
@@ -42,8 +42,8 @@ func (c cookieStore) told(plain []byte) (*Session, error) {
 	return s, nil
 }
 
-func (c cookieStore) find(_ context.Context, told *Session) (*Session, int, error) {
-	return told, 0, nil
+func (c cookieStore) find(_ context.Context, carried *Session) (*Session, int, error) {
+	return carried, 0, nil
 }
 
 func (c cookieStore) fits(s *Session) error {
@@ -70,15 +70,15 @@ func (r redisStore) keep(ctx context.Context, s *Session, create bool) ([]byte, 
 	return append([]byte{format, stored}, s.ID...), nil
 }
 
-func (r redisStore) told(plain []byte) (*Session, error) {
+func (r redisStore) read(plain []byte) (*Session, error) {
 	if len(plain) < 3 || plain[0] != format || plain[1] != stored {
 		return nil, ErrNone
 	}
 	return &Session{ID: string(plain[2:])}, nil
 }
 
-func (r redisStore) find(ctx context.Context, told *Session) (*Session, int, error) {
-	opened, err := r.shared.recall(ctx, told)
+func (r redisStore) find(ctx context.Context, carried *Session) (*Session, int, error) {
+	opened, err := r.shared.recall(ctx, carried)
 	if err != nil {
 		return nil, 0, err
 	}

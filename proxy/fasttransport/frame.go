@@ -21,7 +21,7 @@ type frame struct {
 	certain bool
 	status  int
 	length  int64 // of the body, or inChunks
-	told    int   // how often
+	lengths int   // how often it says so
 }
 
 const inChunks = -1
@@ -93,10 +93,10 @@ func (f *frame) note(line []byte) (ok bool) {
 	value = bytes.Trim(value, " \t")
 	switch {
 	case isNamed(name, "Content-Length"):
-		f.told++
+		f.lengths++
 		f.length, ok = number(value)
 	case isNamed(name, "Transfer-Encoding"):
-		f.told++
+		f.lengths++
 		f.length, ok = inChunks, isNamed(value, "chunked")
 	case isNamed(name, "Connection"):
 		ok = isNamed(value, "keep-alive")
@@ -112,7 +112,7 @@ func isNamed(name []byte, known string) bool {
 // addsUp says whether the head as a whole leaves no doubt.
 func (f *frame) addsUp(method string) bool {
 	if f.status < 200 || f.status == http.StatusNoContent || f.status == http.StatusNotModified {
-		return f.told <= 1 && f.length == 0
+		return f.lengths <= 1 && f.length == 0
 	}
-	return f.told == 1 && (method != http.MethodHead || f.length == 0)
+	return f.lengths == 1 && (method != http.MethodHead || f.length == 0)
 }
