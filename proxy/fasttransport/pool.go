@@ -53,6 +53,7 @@ func (p *pool) take() *connection {
 // sweep closes what has been idle for too long, and comes again when the next is.
 func (p *pool) sweep() {
 	p.mu.Lock()
+	defer p.mu.Unlock()
 	old := 0
 	for old < len(p.idle) && time.Since(p.idle[old].idleSince) >= p.patience {
 		p.idle[old].close()
@@ -62,7 +63,6 @@ func (p *pool) sweep() {
 	if p.sweeping = len(p.idle) > 0; p.sweeping {
 		time.AfterFunc(p.patience-time.Since(p.idle[0].idleSince), p.sweep)
 	}
-	p.mu.Unlock()
 }
 
 // close closes what is idle, and what becomes so before the next request.
