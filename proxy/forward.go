@@ -56,9 +56,7 @@ func (p *Proxy) deliver(d *delivery) error {
 	d.proxy = p.reverseProxy(d)
 	d.answer = answerFilter{d, x, p, r.ProtoAtLeast(1, 1)}
 	d.serve(in)
-	if p.config.MaxConnections > 0 {
-		x.hurry() // it costs half a microsecond, and matters where connections are few
-	}
+	x.hurry()
 	x.dropCookieTrailers()
 	d.body.giveUp(x, r, d.failed != nil && x.connection.cut.Load() == nil)
 	if d.failed == nil && x.connection.cut.Load() != nil && !x.upgraded() {

@@ -11,8 +11,8 @@ import (
 //
 //   - For the head of its upstream's answer, for so long as timeout= of UPSTREAMS says, once the request has been read to its end.
 //   - A client that sends nothing of the rest of its request for as long as IDLE_TIMEOUT, or takes next to nothing of its answer or its
-//     WebSocket, is cut, and an upstream that takes nothing of the request is given up. Over HTTP/1.1 on Linux a client that takes half a
-//     kilobyte a second goes on, and an upstream that takes two, whatever the kernel holds of it (unsent_linux.go). Over HTTP/2 each stream has to
+//     WebSocket, is cut, and an upstream that takes nothing of the request is given up. Over HTTP/1.1 on Linux a client that takes a
+//     kilobyte a second goes on, and an upstream that takes two, whatever the kernels hold of it (unsent_linux.go). Over HTTP/2 each stream has to
 //     take a piece (bufferSize) by then: what other streams of its connection take does not count, or one of them would keep all the others.
 
 // What answerBy may be, beside a time.
@@ -55,8 +55,8 @@ func (c *connection) stalled() bool {
 	return silent || c.unread()
 }
 
-// aLittle is how much a client takes of its answer within IDLE_TIMEOUT, at least. One whose buffer is full may take it in steps of up to 64 KiB, and so
-// it is half a kilobyte a second by default.
+// aLittle is how much a client takes of its answer within IDLE_TIMEOUT, at least. One whose buffer is full takes it in steps of some 100 KiB, and so it
+// is a kilobyte a second by default; in larger ones where its buffer is larger: with 4 MiB, six kilobytes a second.
 const aLittle = 32 << 10
 
 // unread says whether a client has not taken what there is of its answer for too long. One write may wait until the kernel has room again, which

@@ -41,7 +41,9 @@ func (p *Proxy) newServer(h http.Handler) *http.Server {
 		Protocols:         protocols(),
 		HTTP2:             &http.HTTP2Config{WriteByteTimeout: 2 * p.config.IdleTimeout}, // once its streams are cut, a client that reads nothing keeps no connection
 		ConnContext: func(ctx context.Context, conn net.Conn) context.Context {
-			return context.WithValue(ctx, connKey{}, conn)
+			client := below(conn)
+			boundUnsentTo(client)
+			return context.WithValue(ctx, connKey{}, client)
 		},
 		ErrorLog: p.serverLog,
 		// `OPTIONS *` is ours to answer, like everything else.
@@ -55,6 +57,11 @@ type connKey struct{}
 // connOf is the connection that a request came on, below TLS and MAX_CONNECTIONS; nil where it came by another server than newServer's.
 func connOf(r *http.Request) net.Conn {
 	conn, _ := r.Context().Value(connKey{}).(net.Conn)
+	return conn
+}
+
+// below is the connection below TLS and MAX_CONNECTIONS.
+func below(conn net.Conn) net.Conn {
 	if s := seatOf(conn); s != nil {
 		return s.Conn
 	}
