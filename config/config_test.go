@@ -454,6 +454,9 @@ var wrongValues = []struct {
 	{"HEADERS", "X-Doorward-Reason=sub", "not free", "another name"},
 	{"HEADERS", "X-Dept=a,x_dept=b", "twice", "once"},
 
+	{"SESSION_MAX_AGE", "0", "ends every session", "12h"},
+	{"SESSION_MAX_AGE", "9601h", "longer than browsers keep", "9600h"},
+
 	{"LISTEN_ADDR", "4180", "no host:port", ":4180"},
 	{"LISTEN_ADDR", ":http", "no host:port", ":4180"},
 	{"LISTEN_ADDR", ":70000", "no host:port", ":4180"},
