@@ -3,6 +3,7 @@ package proxy_test
 import (
 	"bytes"
 	"io"
+	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -29,7 +30,10 @@ type client2 struct {
 
 func (s *site) client2(settings ...http2.Setting) client2 {
 	s.t.Helper()
-	conn := s.dial(20 * time.Second)
+	return s.client2On(s.dial(20*time.Second), settings...)
+}
+
+func (s *site) client2On(conn net.Conn, settings ...http2.Setting) client2 {
 	_, _ = io.WriteString(conn, http2.ClientPreface)
 	c := client2{http2.NewFramer(conn, conn), strings.TrimPrefix(s.URL, "http://")}
 	c.ReadMetaHeaders = hpack.NewDecoder(4096, nil)
@@ -270,15 +274,17 @@ func TestNoUpgradeToHTTP2(t *testing.T) {
 	}
 }
 
-// An answer of ours that its client does not take, for it grants no window, is given up: nobody holds a connection without being signed
-// in. What an upstream says may take its time.
+// An answer that its client does not take, for it grants no window, is given up, ours or the end of an upstream's: nobody holds a connection
+// without being signed in. What an upstream has yet to say may take its time.
 func TestHTTP2AnswersThatNobodyTakes(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, func(c *config.Config) { c.IdleTimeout = time.Second }) // in which each connection says what it asks for
 	release := make(chan struct{})
 	s.Upstream.Answer = func(w http.ResponseWriter, r *http.Request) {
-		_ = http.NewResponseController(w).Flush()
-		<-release
+		if r.URL.Path == "/public/" {
+			_ = http.NewResponseController(w).Flush()
+			<-release
+		}
 		_, _ = io.WriteString(w, "done")
 	}
 	slow := s.client2()
@@ -287,7 +293,7 @@ func TestHTTP2AnswersThatNobodyTakes(t *testing.T) {
 		t.Fatalf("the upstream's answer is %s", status)
 	}
 	clients := map[string]client2{}
-	for _, path := range []string{"/", "/closed/", "/oauth2/none", "/oauth2/healthz"} {
+	for _, path := range []string{"/", "/closed/", "/oauth2/none", "/oauth2/healthz", "/public/small"} {
 		c := s.client2(http2.Setting{ID: http2.SettingInitialWindowSize, Val: 0})
 		c.ask(t, c.get(path)...)
 		clients[path] = c

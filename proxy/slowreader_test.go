@@ -92,19 +92,32 @@ func (s *site) write(line string) net.Conn {
 	return conn
 }
 
-// One that reads slowly goes on, though the kernel holds so much that a single write may take longer than IDLE_TIMEOUT.
+// One that reads slowly goes on, though the kernel would hold so much that a single write may take longer than IDLE_TIMEOUT.
 func TestClientsThatReadSlowly(t *testing.T) {
-	s, _ := pouring(t, 2*time.Second)
-	conn := bufio.NewReader(s.write("GET / HTTP/1.1"))
-	often := time.NewTicker(100 * time.Millisecond)
-	defer often.Stop()
-	for range 100 {
-		<-often.C
-		if _, err := io.CopyN(io.Discard, conn, 30<<10); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if got := s.metric(`doorward_connections_cut_total{reason="stalled"}`); got != 0 { // it has not read all that came before a cut
-		t.Error("it is cut")
+	for name, ask := range map[string]func(s *site) io.Reader{
+		"HTTP/1.1": func(s *site) io.Reader { return s.write("GET / HTTP/1.1") },
+		"HTTP/2": func(s *site) io.Reader {
+			conn := s.dial(20 * time.Second)
+			c := s.client2On(conn, http2.Setting{ID: http2.SettingInitialWindowSize, Val: 1<<31 - 1})
+			_ = c.WriteWindowUpdate(0, 1<<30)
+			c.ask(t, c.get("/")...)
+			return conn
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, _ := pouring(t, 2*time.Second)
+			conn := bufio.NewReader(ask(s))
+			often := time.NewTicker(100 * time.Millisecond)
+			defer often.Stop()
+			for range 100 {
+				<-often.C
+				if _, err := io.CopyN(io.Discard, conn, 30<<10); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if got := s.metric(`doorward_connections_cut_total{reason="stalled"}`); got != 0 { // it has not read all that came before a cut
+				t.Error("it is cut")
+			}
+		})
 	}
 }

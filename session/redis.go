@@ -48,7 +48,7 @@ type RedisOptions struct {
 	// URL is redis:// or rediss://, with ?master_set= for Sentinel and ?addr= for the further nodes of a Cluster.
 	URL string
 
-	// Password gives what is used where the URL has none, anew with each connection; nil for none.
+	// Password gives what is used in place of the URL's, anew with each connection; nil, or "" to begin with, for that one.
 	Password func() string
 
 	// CA are the certificates, in PEM, that are trusted beside the system's.
@@ -67,7 +67,7 @@ func (o RedisOptions) client() (rueidis.ClientOption, error) {
 	if err != nil {
 		return option, errors.New("DOORWARD_REDIS_URL is no address of Redis; write redis://host:6379, or rediss:// for TLS")
 	}
-	if option.Password == "" && o.Password != nil {
+	if o.Password != nil && (option.Password == "" || o.Password() != "") {
 		o.passwordInto(&option)
 	}
 	option.ClientName, option.CacheSizeEachConn = "doorward", cacheSize

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"runtime"
 	"strings"
 	"sync/atomic"
@@ -320,25 +321,33 @@ func entriesOf(t *testing.T, at *redistest.Redis, pattern string) int {
 	return len(keys)
 }
 
-// The password may change while doorward runs: each connection is made with the one of that moment.
+// The password may change while doorward runs: each connection is made with the one of that moment, though the URL has one, too.
 func TestThePasswordChanges(t *testing.T) {
-	at := redistest.NewWithPassword(t)
-	var password atomic.Pointer[string]
-	password.Store(&at.Password)
-	m := newManager(t, func(o *Options) {
-		o.Redis = RedisOptions{URL: "redis://" + at.Addr, Prefix: "test:", OutageGrace: time.Minute, Password: func() string { return *password.Load() }}
-	})
-	t.Cleanup(func() { m.Close() })
-	eventually(t, "redis is reached", m.Reachable)
-	next := "another-password"
-	run(t, at, "CONFIG", "SET", "requirepass", next)
-	password.Store(&next)
-	at.Password = next
-	run(t, at, "CLIENT", "KILL", "TYPE", "NORMAL")
-	eventually(t, "it is connected anew", func() bool {
-		list, err := at.Do("CLIENT", "LIST").ToString()
-		return err == nil && strings.Contains(list, "name=doorward") && m.Reachable()
-	})
+	for name, inURL := range map[string]bool{"it stands alone": false, "the URL has it, too": true} {
+		t.Run(name, func(t *testing.T) {
+			at := redistest.NewWithPassword(t)
+			address := url.URL{Scheme: "redis", Host: at.Addr}
+			if inURL {
+				address.User = url.UserPassword("", at.Password)
+			}
+			var password atomic.Pointer[string]
+			password.Store(&at.Password)
+			m := newManager(t, func(o *Options) {
+				o.Redis = RedisOptions{URL: address.String(), Prefix: "test:", OutageGrace: time.Minute, Password: func() string { return *password.Load() }}
+			})
+			t.Cleanup(func() { m.Close() })
+			eventually(t, "redis is reached", m.Reachable)
+			next := "another-password"
+			run(t, at, "CONFIG", "SET", "requirepass", next)
+			password.Store(&next)
+			at.Password = next
+			run(t, at, "CLIENT", "KILL", "TYPE", "NORMAL")
+			eventually(t, "it is connected anew", func() bool {
+				list, err := at.Do("CLIENT", "LIST").ToString()
+				return err == nil && strings.Contains(list, "name=doorward") && m.Reachable()
+			})
+		})
+	}
 }
 
 // A password of its own goes with the user that the URL names.
