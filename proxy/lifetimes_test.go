@@ -28,7 +28,6 @@ func TestAbsoluteLifetimeDoesNotMove(t *testing.T) {
 	b.api(s, "/x").wants(t, http.StatusUnauthorized)
 }
 
-// A session that was made under a shorter SESSION_MAX_AGE keeps its end when it is refreshed under a longer one.
 // A refresh is no login: what says when and how somebody signed in stays, and so does what a sign-out of everywhere goes by.
 func TestRefreshKeepsWhenAndHowSomebodySignedIn(t *testing.T) {
 	s := newLivingSite(t, nil, providertest.Mutation{Name: "acr-at-login",
@@ -50,6 +49,7 @@ func TestRefreshKeepsWhenAndHowSomebodySignedIn(t *testing.T) {
 	}
 }
 
+// A session that was made under a shorter SESSION_MAX_AGE keeps its end when it is refreshed under a longer one.
 func TestRefreshKeepsTheEndOfTheLogin(t *testing.T) {
 	var settings *config.Config
 	one := newLivingSite(t, func(c *config.Config) { c.SessionMaxAge, settings = 3*time.Hour, c })
