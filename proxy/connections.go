@@ -144,17 +144,22 @@ func (c *connections) watch(ctx context.Context, judge, ask func(*connection) *v
 	for {
 		select {
 		case <-ticker.C:
-			lasting := c.lasting()
-			c.cutIfTold(lasting, judge)
-			if asking.TryLock() {
-				go func() {
-					defer asking.Unlock()
-					c.askAbout(lasting, ask)
-				}()
-			}
+			c.look(&asking, judge, ask)
 		case <-ctx.Done():
 			return
 		}
+	}
+}
+
+// look is one of these.
+func (c *connections) look(asking *sync.Mutex, judge, ask func(*connection) *verdict) {
+	lasting := c.lasting()
+	c.cutIfTold(lasting, judge)
+	if asking.TryLock() {
+		go func() {
+			defer asking.Unlock()
+			c.askAbout(lasting, ask)
+		}()
 	}
 }
 

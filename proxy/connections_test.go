@@ -46,7 +46,7 @@ func newWatched(t testing.TB, idle time.Duration) *watched {
 // open begins an exchange that the session was let in with by these rules.
 func (w *watched) open(rules ...*access.Route) (*exchange, context.Context) {
 	r := httptest.NewRequest(http.MethodGet, "/", nil)
-	x := newExchange(httptest.NewRecorder(), r)
+	x := newExchange(httptest.NewRecorder(), r, 0)
 	x.rules = w.rules.Load()
 	x.connection.seals = w.sessions.Seals()
 	x.connection.cameWith(w.session, w.session)
@@ -114,7 +114,7 @@ func TestConnectionsAreAskedAboutTogether(t *testing.T) {
 		c := newConnections()
 		for range 10 * maxAsking {
 			r := httptest.NewRequest(http.MethodGet, "/", nil)
-			x := newExchange(httptest.NewRecorder(), r)
+			x := newExchange(httptest.NewRecorder(), r, 0)
 			x.connection.cameWith(&session.Session{}, &session.Session{})
 			c.begin(x, r)
 		}
@@ -295,7 +295,7 @@ func TestConnectionsThatCannotBeJudged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWatched(t, 0)
 		r := httptest.NewRequest(http.MethodGet, "/", nil)
-		x := newExchange(httptest.NewRecorder(), r)
+		x := newExchange(httptest.NewRecorder(), r, 0)
 		x.connection.seals = w.sessions.Seals()
 		x.connection.cameWith(w.session, nil)
 		ctx := w.connections.begin(x, r).Context()
@@ -308,7 +308,7 @@ func TestConnectionsOfNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWatched(t, time.Minute)
 		r := httptest.NewRequest(http.MethodGet, "/", nil)
-		x := newExchange(httptest.NewRecorder(), r)
+		x := newExchange(httptest.NewRecorder(), r, 0)
 		x.rules = w.rules.Load()
 		ctx := w.connections.begin(x, r).Context()
 		_ = w.sessions.RevokeSubject("", "")
@@ -394,10 +394,10 @@ func BenchmarkConnection(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			if name != "idle" {
 				for range 10_000 {
-					c.begin(newExchange(nil, r), r)
+					c.begin(newExchange(nil, r, 0), r)
 				}
 			}
-			x := newExchange(nil, r)
+			x := newExchange(nil, r, 0)
 			b.ReportAllocs()
 			for b.Loop() {
 				x.connection.cut.Store(nil)

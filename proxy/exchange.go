@@ -54,8 +54,8 @@ type exchange struct {
 	bytes  int64
 }
 
-func newExchange(w http.ResponseWriter, r *http.Request) *exchange {
-	x := &exchange{ResponseWriter: w, id: rand.Text(), start: time.Now(), rule: "none", path: "-", peer: [1]netip.Addr{peerOf(r)}}
+func newExchange(w http.ResponseWriter, r *http.Request, idle time.Duration) *exchange {
+	x := &exchange{ResponseWriter: w, id: rand.Text(), start: time.Now(), idle: idle, rule: "none", path: "-", peer: [1]netip.Addr{peerOf(r)}}
 	x.client.hops = x.peer[:]
 	return x
 }

@@ -142,7 +142,7 @@ func (p *Proxy) inUse(s *session.Session) {
 	}
 	p.background.run(func(ctx context.Context) {
 		if err := p.sessions.Touch(ctx, s); errors.Is(err, session.ErrUnavailable) {
-			p.log.Debug("session_not_saved", "session", s.Hash(), "error", cut(err.Error()))
+			p.log.Debug("session_not_saved", "session", s.Hash(), "error", shortened(err.Error()))
 		}
 	})
 }
@@ -191,8 +191,8 @@ func (c *connection) reroute(now *rules) error {
 	return nil
 }
 
-// cutShort tells log and metrics of an exchange that was cut.
-func (p *Proxy) cutShort(x *exchange, r *http.Request) {
+// recordCut tells log and metrics of an exchange that was cut.
+func (p *Proxy) recordCut(x *exchange, r *http.Request) {
 	v := x.connection.cut.Load()
 	if v == nil {
 		return

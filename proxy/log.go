@@ -66,7 +66,7 @@ func (p *Proxy) providerFetched(document string, err error) {
 		p.log.Info("provider_recovered", "document", document)
 		return
 	}
-	p.log.Warn("provider_failed", "document", document, "error", cut(err.Error()))
+	p.log.Warn("provider_failed", "document", document, "error", shortened(err.Error()))
 }
 
 // record tells the finished exchange to log and metrics.
@@ -112,9 +112,9 @@ func (x *exchange) request(all []slog.Attr, r *http.Request) []slog.Attr {
 		slog.String("request_id", x.id),
 		slog.String("client_ip", client),
 		slog.String("peer_ip", peer),
-		slog.String("host", cut(r.Host)),
-		slog.String("method", cut(r.Method)),
-		slog.String("path", cut(x.path)),
+		slog.String("host", shortened(r.Host)),
+		slog.String("method", shortened(r.Method)),
+		slog.String("path", shortened(x.path)),
 		slog.String("rule", x.rule))
 	if id := x.traceID(); id != "" {
 		all = append(all, slog.String("trace_id", id))
@@ -126,13 +126,13 @@ func (x *exchange) request(all []slog.Attr, r *http.Request) []slog.Attr {
 func (x *exchange) attributes(all []slog.Attr, r *http.Request) []slog.Attr {
 	all = x.request(all, r)
 	for _, optional := range [...][2]string{{"outcome", x.outcome}, {"reason", x.reason}, {"upstream", x.upstream},
-		{"user", cut(x.user)}, {"session", x.sessionHash()}, {"provider_session", x.providerSession}} {
+		{"user", shortened(x.user)}, {"session", x.sessionHash()}, {"provider_session", x.providerSession}} {
 		if optional[1] != "" {
 			all = append(all, slog.String(optional[0], optional[1]))
 		}
 	}
 	if x.cause != nil {
-		all = append(all, slog.String("error", cut(x.cause.Error())))
+		all = append(all, slog.String("error", shortened(x.cause.Error())))
 	}
 	return all
 }
@@ -147,7 +147,7 @@ func (x *exchange) ofProvider(issuer, sid string) {
 	x.providerSession = hex.EncodeToString(hash[:6])
 }
 
-func cut(s string) string {
+func shortened(s string) string {
 	if len(s) > maxLogged {
 		return s[:maxLogged] + "…"
 	}

@@ -27,7 +27,7 @@ func (p *Proxy) page(x *exchange, r *http.Request, status int, shown page) error
 		return err
 	}
 	if err != nil {
-		p.log.Error("page_failed", "page", string(shown.Kind), "request_id", x.id, "error", cut(err.Error()), "says", "doorward's own was shown")
+		p.log.Error("page_failed", "page", string(shown.Kind), "request_id", x.id, "error", shortened(err.Error()), "says", "doorward's own was shown")
 	}
 	h := x.Header()
 	noStore(h)

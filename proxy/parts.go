@@ -166,7 +166,7 @@ func (p *Proxy) redisNotice() func(up bool, err error) {
 			p.log.Info("redis_up")
 			return
 		}
-		p.log.Warn("redis_down", "error", cut(err.Error()))
+		p.log.Warn("redis_down", "error", shortened(err.Error()))
 	}
 }
 

@@ -100,7 +100,7 @@ func TestUpstreamIsGivenUpWhileRedisIsAsked(t *testing.T) {
 			return nil
 		})
 		time.Sleep(time.Minute)
-		x := newExchange(httptest.NewRecorder(), r)
+		x := newExchange(httptest.NewRecorder(), r, 0)
 		x.connection.patience = 2 * time.Second
 		ctx := c.begin(x, r).Context()
 		x.connection.awaitAnswer()

@@ -199,13 +199,13 @@ func New(o Options) (*Proxy, error) {
 
 // ServeHTTP takes a request through the package and records how it ended.
 func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	x := newExchange(w, r)
+	x := newExchange(w, r, p.config.IdleTimeout)
 	x.rules = p.rules.Load()
 	x.client.trusted = p.isTrusted(x.client.peer())
 	r = p.traces.begin(x, r)
 	p.meet(x, r)
 	p.partWith(x, r)
-	x.strict, x.idle = p.strictly(r), p.config.IdleTimeout
+	x.strict = p.strictly(r)
 	p.metrics.inFlight.Inc()
 	defer p.finish(x, r)
 	if err := p.serve(x, r); err != nil {
@@ -224,7 +224,7 @@ func (p *Proxy) finish(x *exchange, r *http.Request) {
 	if cause != nil && cause != http.ErrAbortHandler {
 		p.tell(x, r, broken(fmt.Errorf("recovering from a panic: %v", cause)))
 	}
-	p.cutShort(x, r)
+	p.recordCut(x, r)
 	p.record(x, r)
 	p.endTrace(x, r)
 	p.metrics.inFlight.Dec()

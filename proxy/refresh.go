@@ -262,7 +262,7 @@ func (p *Proxy) saveNewest(h http.Header, r *http.Request, carried *session.Sess
 	case errors.Is(err, session.ErrUnavailable): // which the log tells once, and not for each request
 		return
 	case err != nil:
-		p.log.Warn("session_not_saved", "session", carried.Hash(), "error", cut(err.Error()))
+		p.log.Warn("session_not_saved", "session", carried.Hash(), "error", shortened(err.Error()))
 		return
 	}
 	keepFromCaches(h)

@@ -93,9 +93,9 @@ func (p *Proxy) refreshed(s *session.Session, r renewal, tries int) {
 	case tries > 1:
 		level = slog.LevelDebug
 	}
-	attributes := append(r.request, slog.String("reason", r.result), slog.String("user", cut(s.User)), slog.String("session", s.Hash()))
+	attributes := append(r.request, slog.String("reason", r.result), slog.String("user", shortened(s.User)), slog.String("session", s.Hash()))
 	if r.err != nil {
-		attributes = append(attributes, slog.String("error", cut(r.err.Error())))
+		attributes = append(attributes, slog.String("error", shortened(r.err.Error())))
 	}
 	p.log.LogAttrs(context.Background(), level, event, attributes...)
 }
@@ -107,7 +107,7 @@ func (p *Proxy) revokeToken(refreshToken string) {
 	}
 	p.background.run(func(ctx context.Context) {
 		if err := p.provider.RevokeToken(ctx, refreshToken); err != nil {
-			p.log.Warn("revocation_failed", "error", cut(err.Error()))
+			p.log.Warn("revocation_failed", "error", shortened(err.Error()))
 		}
 	})
 }

@@ -24,8 +24,8 @@ const logoutByAdmin = "admin"
 
 // revokeSessions answers POST /sessions/revoke of the metrics listener.
 func (p *Proxy) revokeSessions(w http.ResponseWriter, r *http.Request) {
-	x := newExchange(w, r)
-	x.path, x.idle = r.URL.EscapedPath(), p.config.IdleTimeout
+	x := newExchange(w, r, p.config.IdleTimeout)
+	x.path = r.URL.EscapedPath()
 	if err := p.endNamed(x, r); err != nil {
 		p.tell(x, r, err)
 	}

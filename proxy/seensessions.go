@@ -75,7 +75,7 @@ func (p *Proxy) takeSeen(ctx context.Context, sid string) (bool, error) {
 // tellOthers lets other instances know a session's sid. They miss it only when a front-channel logout comes to one of them alone.
 func (p *Proxy) tellOthers(ctx context.Context, s *session.Session) {
 	if err := p.sessions.NoteProviderSession(ctx, s); err != nil {
-		p.log.Warn("provider_session_not_shared", "session", s.Hash(), "error", cut(err.Error()))
+		p.log.Warn("provider_session_not_shared", "session", s.Hash(), "error", shortened(err.Error()))
 	}
 }
 

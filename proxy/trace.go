@@ -88,7 +88,7 @@ func (p *Proxy) tracesNotice() func(spans int, err error) {
 		result := exportResult(err)
 		count.WithLabelValues(result).Add(float64(spans))
 		if err != nil && told.due() {
-			p.log.Warn("traces_failed", "reason", result, "error", cut(err.Error()))
+			p.log.Warn("traces_failed", "reason", result, "error", shortened(err.Error()))
 		}
 	}
 }
@@ -313,7 +313,7 @@ func fail(span oteltrace.Span, reason string) {
 }
 
 // said is what a client wrote, as a span can hold it: one string that is no UTF-8 would cost its whole batch the way to the collector.
-func said(text string) string { return strings.ToValidUTF8(cut(text), "\uFFFD") }
+func said(text string) string { return strings.ToValidUTF8(shortened(text), "\uFFFD") }
 
 // method is a request's method, where it is one that is known.
 func method(m string) attribute.KeyValue {
