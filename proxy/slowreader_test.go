@@ -105,7 +105,7 @@ func TestClientsThatReadSlowly(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s, _ := pouring(t, 2*time.Second)
+			s, _ := pouring(t, 3*time.Second)
 			conn := bufio.NewReader(ask(s))
 			often := time.NewTicker(100 * time.Millisecond)
 			defer often.Stop()
