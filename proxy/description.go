@@ -19,8 +19,8 @@ const maxGroupsHeader = 8 << 10
 type description struct {
 	groups        knownGroups
 	headers       []header
-	token, bearer []string // the access token, alone and as an Authorization
-	err           error    // there is too much to tell
+	token, bearer [1]string // the access token, alone and as an Authorization
+	err           error     // there is too much to tell
 }
 
 type header struct {
@@ -35,7 +35,7 @@ func (p *Proxy) description(s *session.Session, r *rules) (*description, error) 
 }
 
 func (p *Proxy) describe(s *session.Session, r *rules) *description {
-	d := &description{groups: p.aliases.known(s.Groups), token: []string{s.AccessToken}, bearer: []string{"Bearer " + s.AccessToken}}
+	d := &description{groups: p.aliases.known(s.Groups), token: [1]string{s.AccessToken}, bearer: [1]string{"Bearer " + s.AccessToken}}
 	d.headers = make([]header, 0, 4+len(p.headers))
 	groups, err := p.groupsHeader(d.groups.names, r)
 	d.err = err

@@ -226,9 +226,9 @@ func (d *description) tokenFor(name string, who *identity) []string {
 	case who == nil || who.token() == "":
 		return nil
 	case name == "Authorization":
-		return d.bearer
+		return d.bearer[:]
 	}
-	return d.token
+	return d.token[:]
 }
 
 // assertionFor signs who is asking for whoever serves the origin that browsers ask: which server that is, is not known here.

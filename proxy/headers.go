@@ -32,9 +32,9 @@ func (d *delivery) identify(h http.Header) {
 	switch {
 	case d.who.token() == "": // dead, and SESSION_WITHOUT_REFRESH keeps the session
 	case d.upstream.Token == "bearer":
-		h["Authorization"] = d.told.bearer
+		h["Authorization"] = d.told.bearer[:]
 	case d.upstream.Token == "x-forwarded-access-token":
-		h["X-Forwarded-Access-Token"] = d.told.token
+		h["X-Forwarded-Access-Token"] = d.told.token[:]
 	}
 }
 

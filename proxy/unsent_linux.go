@@ -7,9 +7,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// tcpNotsentLowat is TCP_NOTSENT_LOWAT of linux/tcp.h, which package syscall does not name.
-const tcpNotsentLowat = 0x19
-
 // maxUnsent is how much the kernel takes of what it cannot send yet.
 const maxUnsent = 128 << 10
 
@@ -17,7 +14,7 @@ const maxUnsent = 128 << 10
 // What is on its way is not bounded. It is for [net.Dialer.Control]; sockets that know no such bound have none.
 func boundUnsent(_, _ string, socket syscall.RawConn) error {
 	return socket.Control(func(fd uintptr) {
-		_ = syscall.SetsockoptInt(int(fd), syscall.IPPROTO_TCP, tcpNotsentLowat, maxUnsent)
+		_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, maxUnsent)
 	})
 }
 
