@@ -77,6 +77,7 @@ type delivery struct {
 	upstream *upstream
 	conn     *quietConn // to it, that it was given last; nil where it has none to itself
 	shared   int        // how often it was given one that it has not
+	held     *quietConn // as conn; guarded by the upstream's spareConns
 	path     string
 	failed   error
 

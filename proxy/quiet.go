@@ -53,6 +53,7 @@ type quietConn struct {
 	raw     syscall.RawConn
 	secured bool
 	given   bool                     // to a request, of which one at a time has it
+	spare   *spareConns              // of its upstream; nil where nobody asks for them
 	quiet   chan struct{}            // holds a token while the reader waits, and the socket was empty
 	taken   atomic.Pointer[delivery] // who has taken the token, and has not been written yet: whatever comes now is nobody's
 	sending atomic.Pointer[sending]  // the body that goes over it; nil for none
@@ -74,8 +75,9 @@ type quietConn struct {
 // dial is as in [http.Transport.DialContext].
 type dial func(ctx context.Context, network, address string) (net.Conn, error)
 
-// quietly makes a dialer's connections quietConns, where a socket can be asked what is in it. Those that are secured speak TLS.
-func quietly(secured bool, dial dial) dial {
+// quietly makes a dialer's connections quietConns, where a socket can be asked what is in it. Those that are secured speak TLS. Those that nobody has
+// count among the spare ones, unless these are nil.
+func quietly(secured bool, spare *spareConns, dial dial) dial {
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		conn, err := dial(ctx, network, address)
 		bare, ok := conn.(socket)
@@ -86,14 +88,12 @@ func quietly(secured bool, dial dial) dial {
 		if err != nil {
 			return nil, err
 		}
-		c := &quietConn{socket: bare, raw: raw, secured: secured, quiet: make(chan struct{}, 1)}
+		c := &quietConn{socket: bare, raw: raw, secured: secured, spare: spare, quiet: make(chan struct{}, 1)}
 		c.read, c.look = c.receive, c.lookInside
+		spare.add(c)
 		return c, nil
 	}
 }
-
-// NetConn gives the connection itself, for FAST_TRANSPORT.
-func (c *quietConn) NetConn() net.Conn { return c.socket }
 
 func (c *quietConn) Read(b []byte) (int, error) {
 	c.into, c.n, c.err = b, 0, nil
@@ -177,6 +177,7 @@ func (c *quietConn) lookInside(fd uintptr) { c.empty = fasttransport.Silent(fd) 
 func (c *quietConn) Close() error {
 	err := c.socket.Close()
 	c.put()
+	c.spare.remove(c)
 	c.closed.Store(true)
 	c.endSending()
 	return err
@@ -258,11 +259,14 @@ func (r *records) pass(b []byte) {
 
 // onlyWhenQuiet has a request wait until the connection that it was given is quiet. ReverseProxy has put a trace into its context already.
 func (d *delivery) onlyWhenQuiet(r *http.Request) *http.Request {
-	if trace := httptrace.ContextClientTrace(r.Context()); trace != nil {
-		trace.GotConn = d.awaitQuiet
-		return r
+	trace := httptrace.ContextClientTrace(r.Context())
+	if trace == nil {
+		trace = &httptrace.ClientTrace{}
+		r = r.WithContext(httptrace.WithClientTrace(r.Context(), trace))
 	}
-	return r.WithContext(httptrace.WithClientTrace(r.Context(), &httptrace.ClientTrace{GotConn: d.awaitQuiet}))
+	trace.GotConn = d.awaitQuiet
+	d.upstream.spare.watch(trace, d)
+	return r
 }
 
 func (d *delivery) awaitQuiet(got httptrace.GotConnInfo) {
@@ -278,6 +282,7 @@ func (d *delivery) awaitQuiet(got httptrace.GotConnInfo) {
 		return // many requests at a time
 	}
 	d.conn = c
+	c.spare.give(c, d)
 	c.sends(sending)
 	if c.given { // got.Reused also is a connection that was only kept, where tickets of TLS may yet arrive
 		c.take(d)

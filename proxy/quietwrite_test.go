@@ -84,7 +84,7 @@ func quietPair(t *testing.T) (upstream net.Conn, conn *quietConn) {
 		t.Fatal(err)
 	}
 	defer listener.Close()
-	dialed, err := quietly(false, (&net.Dialer{}).DialContext)(t.Context(), "tcp", listener.Addr().String())
+	dialed, err := quietly(false, nil, (&net.Dialer{}).DialContext)(t.Context(), "tcp", listener.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -57,7 +57,7 @@ func TestOverFastTransport(t *testing.T) {
 	}
 }
 
-// FAST_TRANSPORT chooses who asks: on the caller's goroutine there is one connection for GET, whatever a POST leaves behind.
+// FAST_TRANSPORT chooses who asks: on the caller's goroutine a GET leaves a connection that is of no use to a POST.
 func TestFastTransportIsUsed(t *testing.T) {
 	for _, fast := range []bool{false, true} {
 		conns := countingUpstream(t)
@@ -74,6 +74,64 @@ func TestFastTransportIsUsed(t *testing.T) {
 		s.Proxy.Close()
 		conns.serving.Wait() // idle connections are closed
 	}
+}
+
+// An upstream that serves one connection at a time, as some do in development, or whose other workers are busy, serves whatever comes one after the
+// other: neither transport waits for what the other keeps.
+func TestUpstreamWithOneWorker(t *testing.T) {
+	for _, fast := range []bool{false, true} {
+		upstream := accept(t, answerEach)
+		s := public(t, func(c *config.Config) {
+			c.Upstreams, c.FastTransport = "http://"+upstream.Addr().String()+" timeout=10s", fast
+		})
+		for _, method := range strings.Fields("GET POST GET GET POST POST GET OPTIONS HEAD POST") {
+			if p := s.browser().request(method, s.URL, nil, ""); p.StatusCode != http.StatusOK {
+				t.Fatalf("FAST_TRANSPORT=%v: %s gets %d", fast, method, p.StatusCode)
+			}
+		}
+		s.Proxy.Close()
+	}
+}
+
+// GETs find no connection of their own while POSTs have left one, and open one when that is closed.
+func TestFastTransportWhenTheOtherHasNone(t *testing.T) {
+	closing := make(chan struct{})
+	conns := &counting{}
+	conns.Listener = accept(t, func(conn net.Conn) {
+		conns.mu.Lock()
+		conns.n++
+		first := conns.n == 1
+		conns.mu.Unlock()
+		conns.serving.Go(func() {
+			if first {
+				go func() { <-closing; _ = conn.Close() }()
+			}
+			answerEach(conn)
+		})
+	})
+	s := public(t, func(c *config.Config) {
+		c.Upstreams, c.FastTransport = "http://"+conns.Addr().String(), true
+	})
+	for i, method := range []string{"POST", "GET", "POST", "GET"} {
+		s.browser().request(method, s.URL, nil, "")
+		if n := conns.accepted(); n != 1 {
+			t.Fatalf("request %d needs %d connections", i, n)
+		}
+	}
+	close(closing)
+	for conns.accepted() == 1 { // until its end is known
+		s.browser().request(http.MethodGet, s.URL, nil, "")
+	}
+	s.browser().request(http.MethodGet, s.URL, nil, "")
+	if n := conns.accepted(); n != 2 {
+		t.Errorf("then %d connections are needed", n)
+	}
+	s.browser().request(http.MethodPost, s.URL, nil, "")
+	if n := conns.accepted(); n != 3 {
+		t.Errorf("the second was not opened for a GET: a POST can use it, of %d", n)
+	}
+	s.Proxy.Close()
+	conns.serving.Wait()
 }
 
 // counting is an upstream that counts connections.

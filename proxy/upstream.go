@@ -27,6 +27,7 @@ type upstream struct {
 	name      string
 	target    *url.URL
 	transport transport
+	spare     *spareConns         // that FAST_TRANSPORT asks for; nil without that
 	duration  prometheus.Observer // of the time to its answers
 	look      func()              // at the files of its TLS; nil where it has none
 }
@@ -59,39 +60,44 @@ func (v byVersion) CloseIdleConnections() {
 func newUpstream(entry config.Upstream, fast bool, notice func(setting string, err error)) *upstream {
 	u := &upstream{Upstream: entry, name: entry.Name(), target: &url.URL{Scheme: "http", Host: entry.URL.Host}}
 	dialer := &net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second, Control: boundUnsent}
-	standard := newTransport(dialer)
+	dial := dialer.DialContext
+	if entry.URL.Scheme == "unix" {
+		u.target.Host = "localhost"
+		dial = func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return dialer.DialContext(ctx, "unix", entry.URL.Path)
+		}
+	}
+	standard := newTransport(dial)
 	standard.TLSClientConfig, u.look = entry.FollowTLS(notice)
 	u.transport = standard
 	switch entry.URL.Scheme {
 	case "https":
 		u.target.Scheme = "https"
-		standard.DialContext = quietly(true, dialer.DialContext)
+		standard.DialContext = quietly(true, nil, dial)
 		standard.Protocols.SetHTTP2(true)
 	case "h2c":
 		standard.Protocols.SetHTTP1(false)
 		standard.Protocols.SetUnencryptedHTTP2(true)
 		first := standard.Clone()
-		standard.DialContext = dialer.DialContext
+		first.DialContext = quietly(false, nil, dial)
 		first.Protocols = new(http.Protocols)
 		first.Protocols.SetHTTP1(true)
 		u.transport = byVersion{standard, first}
-	case "unix":
-		u.target.Host = "localhost"
-		standard.DialContext = quietly(false, func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return dialer.DialContext(ctx, "unix", entry.URL.Path)
-		})
-	}
-	if fast && (entry.URL.Scheme == "http" || entry.URL.Scheme == "unix") {
-		u.transport = fasttransport.New(u.target, standard)
+	default:
+		if fast {
+			u.spare = &spareConns{holder: make(map[*quietConn]*delivery)}
+			u.transport = fasttransport.New(u.target, standard, u.spare.any)
+		}
+		standard.DialContext = quietly(false, u.spare, standard.DialContext)
 	}
 	return u
 }
 
 // newTransport speaks HTTP/1.1. It passes answers on as they come (DisableCompression: or it would unpack them), and no environment variable
 // leads it through another proxy.
-func newTransport(dialer *net.Dialer) *http.Transport {
+func newTransport(dial dial) *http.Transport {
 	t := &http.Transport{
-		DialContext:            quietly(false, dialer.DialContext),
+		DialContext:            dial,
 		DisableCompression:     true,
 		TLSHandshakeTimeout:    5 * time.Second,
 		ExpectContinueTimeout:  time.Second,

@@ -69,7 +69,7 @@ func newFed(conns ...net.Conn) *Transport {
 		conns = conns[1:]
 		return conn, nil
 	}
-	return New(&url.URL{Scheme: "http", Host: "upstream.test"}, standard)
+	return New(&url.URL{Scheme: "http", Host: "upstream.test"}, standard, func() bool { return false })
 }
 
 func answerTo(t *testing.T, transport *Transport, method string) (string, error) {

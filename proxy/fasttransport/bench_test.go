@@ -30,7 +30,7 @@ func BenchmarkRoundTrip(b *testing.B) {
 	for _, transport := range []struct {
 		name string
 		http.RoundTripper
-	}{{"http.Transport", standard}, {"ours", fasttransport.New(target, newStandard())}} {
+	}{{"http.Transport", standard}, {"ours", fasttransport.New(target, newStandard(), none)}} {
 		b.Run(transport.name, func(b *testing.B) { benchmark(b, transport, target) })
 	}
 }

@@ -69,7 +69,7 @@ func TestUpstreamThatSpeaksFirst(t *testing.T) {
 		<-spoken
 		return conn, err
 	}
-	if got := u.get(fasttransport.New(u.URL, standard)); kind(got.err) != "bad answer" {
+	if got := u.get(fasttransport.New(u.URL, standard, none)); kind(got.err) != "bad answer" {
 		t.Errorf("the answer is %s", got)
 	}
 	<-u.visits()[0].gone // its client has left
@@ -407,7 +407,7 @@ func TestIdleConnectionsAreBounded(t *testing.T) {
 	})
 	standard := u.standard()
 	standard.MaxIdleConnsPerHost = 2
-	transport := fasttransport.New(u.URL, standard)
+	transport := fasttransport.New(u.URL, standard, none)
 	defer transport.CloseIdleConnections()
 	var askers sync.WaitGroup
 	for range 5 {
@@ -494,10 +494,58 @@ func TestNoSocket(t *testing.T) {
 	standard := u.standard()
 	here, there := net.Pipe()
 	standard.DialContext = func(context.Context, string, string) (net.Conn, error) { return here, nil }
-	if got := u.get(fasttransport.New(u.URL, standard)); kind(got.err) != "bad answer" {
+	if got := u.get(fasttransport.New(u.URL, standard, none)); kind(got.err) != "bad answer" {
 		t.Errorf("the answer is %s", got)
 	}
 	if _, err := there.Read(make([]byte, 1)); err != io.EOF {
 		t.Errorf("the connection is still open: %v", err)
+	}
+}
+
+// While one of two has a connection to spare, the other opens none.
+func TestSpareConnections(t *testing.T) {
+	u := answering(t, good("hello"), false)
+	standard, spare := u.standard(), false
+	transport := fasttransport.New(u.URL, standard, func() bool { return spare })
+	defer transport.CloseIdleConnections()
+	get := func(want string, conns int) {
+		t.Helper()
+		if got := u.get(transport); got.body != want || len(u.visits()) != conns {
+			t.Errorf("GET gets %s on one of %d connections", got, len(u.visits()))
+		}
+	}
+	get("hello", 1)
+	if got := ask(transport, u.request(t.Context(), http.MethodOptions, "/")); got.body != "again" || len(u.visits()) != 2 {
+		t.Errorf("OPTIONS gets %s on one of %d connections", got, len(u.visits()))
+	}
+	<-u.visits()[0].gone // to make way
+	spare = true
+	get("again", 2)
+	spare = false
+	get("again", 3)
+	get("again", 3)
+}
+
+// A request that was lost with its connection is not the http.Transport's, which might repeat it again.
+func TestLostConnectionsAreNotTriedElsewhere(t *testing.T) {
+	u := newUpstream(t, func(v *visit) {
+		for i := 0; ; i++ {
+			if _, ok := v.next(); !ok || v.number == 1 && i == 1 {
+				return
+			}
+			v.say(good("hello"))
+		}
+	})
+	spare := false
+	transport := fasttransport.New(u.URL, u.standard(), func() bool { return spare })
+	defer transport.CloseIdleConnections()
+	u.get(transport)
+	spare = true
+	if got := u.get(transport); got.body != "hello" {
+		t.Errorf("it gets %s", got)
+	}
+	ask(transport, u.request(t.Context(), http.MethodOptions, "/")) // over the http.Transport
+	if n := len(u.visits()); n != 3 {
+		t.Errorf("there is a connection of the http.Transport's already, of %d", n)
 	}
 }

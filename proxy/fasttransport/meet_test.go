@@ -88,7 +88,7 @@ func newMeeting(t *testing.T) *meeting {
 	}
 	standard := newStandard()
 	standard.DialContext = m.dial
-	m.transport = fasttransport.New(&url.URL{Scheme: "http", Host: "upstream.test"}, standard)
+	m.transport = fasttransport.New(&url.URL{Scheme: "http", Host: "upstream.test"}, standard, none)
 	return m
 }
 

@@ -1,12 +1,13 @@
 package fasttransport
 
 import (
+	"slices"
 	"sync"
 	"time"
 )
 
-// pool keeps idle connections. Nobody waits on them: whether one is still good is asked when it is taken, and a timer that runs while
-// there are any closes what has been idle for too long.
+// pool keeps idle connections. Nobody waits on them: whether one is still good is asked when it is taken, and each second while there are any, when
+// those are closed that the upstream has closed, or that have been idle for too long.
 type pool struct {
 	most     int
 	patience time.Duration
@@ -26,7 +27,7 @@ func (p *pool) put(c *connection) {
 		p.idle = append(p.idle, c)
 		if !p.sweeping {
 			p.sweeping = true
-			time.AfterFunc(p.patience, p.sweep)
+			time.AfterFunc(sweepEvery, p.sweep)
 		}
 	}
 	p.mu.Unlock()
@@ -50,18 +51,32 @@ func (p *pool) take() *connection {
 	return c
 }
 
-// sweep closes what has been idle for too long, and comes again when the next is.
+// giveWay closes the connection that has been idle for longest, of those that the upstream has not closed, so that it has room for another.
+func (p *pool) giveWay() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for open := false; !open && len(p.idle) > 0; {
+		open = p.idle[0].silent()
+		p.idle[0].close()
+		p.idle = slices.Delete(p.idle, 0, 1)
+	}
+}
+
+const sweepEvery = time.Second
+
+// sweep closes what is of no use, and comes again while anything is left.
 func (p *pool) sweep() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	old := 0
-	for old < len(p.idle) && time.Since(p.idle[old].idleSince) >= p.patience {
-		p.idle[old].close()
-		old++
-	}
-	p.drop(old)
+	p.idle = slices.DeleteFunc(p.idle, func(c *connection) bool {
+		useless := time.Since(c.idleSince) >= p.patience || !c.silent()
+		if useless {
+			c.close()
+		}
+		return useless
+	})
 	if p.sweeping = len(p.idle) > 0; p.sweeping {
-		time.AfterFunc(p.patience-time.Since(p.idle[0].idleSince), p.sweep)
+		time.AfterFunc(sweepEvery, p.sweep)
 	}
 }
 
@@ -73,12 +88,5 @@ func (p *pool) close() {
 	for _, c := range p.idle {
 		c.close()
 	}
-	p.drop(len(p.idle))
-}
-
-// drop forgets the oldest n. The caller holds mu.
-func (p *pool) drop(n int) {
-	kept := copy(p.idle, p.idle[n:])
-	clear(p.idle[kept:])
-	p.idle = p.idle[:kept]
+	p.idle = nil
 }

@@ -3,9 +3,11 @@
 //
 // A [Transport] takes GET and HEAD without a body, and with a head of some KiB, over HTTP/1.1 in the clear, and leaves everything else,
 // untouched, to an http.Transport. To the caller there is one difference: answers before the answer (1xx) and its own head have MaxResponseHeaderBytes
-// together, and not each, so that no upstream talks for ever. To the upstream there are two: connections are idle here and in the http.Transport,
-// where neither finds the other's, so that one that has a worker for each connection needs more of them; and one that it has closed is noticed only when
-// it would be used, or has been idle for too long.
+// together, and not each, so that no upstream talks for ever.
+//
+// Connections are idle here or there, and neither uses the other's. An upstream that has a worker for each connection may have none for one more, so
+// neither opens one while the other has one to spare: the http.Transport closes the one that is idle here for longest, and this leaves its request to
+// the http.Transport where that has one.
 //
 // Rules that this package keeps. An answer that reaches another's request would be the worst that it could do, so:
 //
@@ -40,6 +42,8 @@ import (
 // request's context's to bound.
 type Transport struct {
 	other         *http.Transport
+	dial          func(ctx context.Context, network, address string) (net.Conn, error)
+	spare         func() bool // says whether other has an idle connection
 	host, address string
 	maxHeader     int64
 	idle          pool
@@ -48,19 +52,27 @@ type Transport struct {
 
 // New makes a Transport for the upstream at target, an http URL. It dials as other does, has its limits (DialContext,
 // MaxResponseHeaderBytes, MaxIdleConnsPerHost and IdleConnTimeout must be set, and DisableCompression, since it never unpacks),
-// and leaves to it what it does not take.
-func New(target *url.URL, other *http.Transport) *Transport {
+// and leaves to it what it does not take, and what it can send without a new connection where this cannot: spare says whether other has an idle one.
+// Whenever other dials, an idle connection of this Transport's is closed.
+func New(target *url.URL, other *http.Transport, spare func() bool) *Transport {
 	port := target.Port()
 	if port == "" {
 		port = "80"
 	}
-	return &Transport{
+	t := &Transport{
 		other:     other,
+		dial:      other.DialContext,
+		spare:     spare,
 		host:      target.Host,
 		address:   net.JoinHostPort(target.Hostname(), port),
 		maxHeader: other.MaxResponseHeaderBytes,
 		idle:      pool{most: other.MaxIdleConnsPerHost, patience: other.IdleConnTimeout},
 	}
+	other.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+		t.idle.giveWay()
+		return t.dial(ctx, network, address)
+	}
+	return t
 }
 
 // CloseIdleConnections closes what is idle, here and in the http.Transport.
@@ -95,7 +107,8 @@ func (t *Transport) takes(r *http.Request) bool {
 // errNotSilent is a connection on which something arrived before the request was written.
 var errNotSilent = errors.New("the upstream closed the connection, or spoke, before it was asked")
 
-// ask sends a request on an idle connection, or on a new one where there is none, or where that one turns out to be lost.
+// ask sends a request on an idle connection, the http.Transport's where there is none here, or on a new one where there is none at all, or where the
+// idle one turns out to be lost.
 func (t *Transport) ask(r *http.Request, head []byte) (*http.Response, error) {
 	ctx := r.Context()
 	if ctx.Err() != nil {
@@ -103,28 +116,33 @@ func (t *Transport) ask(r *http.Request, head []byte) (*http.Response, error) {
 	}
 	for c := t.idle.take(); c != nil; c = t.idle.take() {
 		answer, err := t.askOn(c, r, head)
-		if err == errNotSilent {
+		switch {
+		case err == errNotSilent:
 			continue
-		}
-		if err == nil || ctx.Err() != nil || c.answered {
+		case err == nil || ctx.Err() != nil || c.answered:
 			return answer, err
 		}
-		break
+		return t.askAnew(r, head)
 	}
-	c, err := t.dial(ctx)
+	if t.spare() {
+		return t.other.RoundTrip(r)
+	}
+	return t.askAnew(r, head)
+}
+
+// askAnew sends a request on a new connection.
+func (t *Transport) askAnew(r *http.Request, head []byte) (*http.Response, error) {
+	c, err := t.connect(r.Context())
 	if err != nil {
-		return nil, causeOf(ctx, err)
+		return nil, causeOf(r.Context(), err)
 	}
 	return t.askOn(c, r, head)
 }
 
-func (t *Transport) dial(ctx context.Context) (*connection, error) {
-	conn, err := t.other.DialContext(ctx, "tcp", t.address)
+func (t *Transport) connect(ctx context.Context) (*connection, error) {
+	conn, err := t.dial(ctx, "tcp", t.address)
 	if err != nil {
 		return nil, err
-	}
-	if bare, ok := conn.(interface{ NetConn() net.Conn }); ok {
-		conn = bare.NetConn() // which this package watches over itself
 	}
 	return newConnection(conn)
 }

@@ -110,7 +110,7 @@ func (v *visit) reset() {
 
 // ours is the Transport under test, standard what it is to be like.
 func (u *upstream) ours() *fasttransport.Transport {
-	transport := fasttransport.New(u.URL, u.standard())
+	transport := fasttransport.New(u.URL, u.standard(), none)
 	u.t.Cleanup(transport.CloseIdleConnections)
 	return transport
 }
@@ -183,3 +183,6 @@ func kind(err error) string {
 func good(body string) string {
 	return fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
 }
+
+// none says that the http.Transport has no idle connection.
+func none() bool { return false }
