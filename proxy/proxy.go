@@ -20,6 +20,7 @@
 //	clientbody.go    what of it is still to come
 //	upstream.go      who serves it, by which connections, and how that fails
 //	quiet.go         and whose is what an upstream says beyond its answer
+//	spareconns.go    which connections nobody has
 //	headers.go       what the upstream is told, and what it must not believe
 //	description.go   what it learns of the person
 //	assertion.go     the same, signed
