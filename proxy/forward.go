@@ -33,10 +33,7 @@ func (p *Proxy) forward(x *exchange, r *http.Request, route *access.Route, who *
 	if err := p.prepareIdentity(d); err != nil {
 		return err
 	}
-	if isWebSocket(r) {
-		p.metrics.webSockets.Inc()
-		defer p.metrics.webSockets.Dec()
-	} else if !isASCII(r.Header.Get("Upgrade")) {
+	if !isASCII(r.Header.Get("Upgrade")) {
 		return badRequest("its Upgrade header is not ASCII")
 	}
 	return p.deliver(d)
@@ -93,6 +90,9 @@ type delivery struct {
 func (d *delivery) serve(in *http.Request) {
 	whole := false
 	defer func() {
+		if d.x.upgraded() {
+			d.answer.p.metrics.webSockets.Dec()
+		}
 		if !whole {
 			d.body.abandon(d.x, d.in)
 		}

@@ -21,6 +21,15 @@ func namesWebSocket(h http.Header) bool {
 	return len(upgrade) == len("websocket") && strings.EqualFold(upgrade, "websocket") // by length, since ſ folds to s
 }
 
+// Hijack counts a WebSocket from its upgrade on, until it is served.
+func (f *answerFilter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	conn, rw, err := f.exchange.Hijack()
+	if err == nil {
+		f.p.metrics.webSockets.Inc()
+	}
+	return conn, rw, err
+}
+
 // upgraded is a client's connection after an upgrade, on which use is noted.
 type upgraded struct {
 	net.Conn

@@ -130,3 +130,32 @@ func TestWebSocketEarlyData(t *testing.T) {
 		t.Errorf("the upstream hears %q", got)
 	}
 }
+
+// A WebSocket is one from its upgrade to its end; a request for one that is refused is none.
+func TestOpenWebSocketsAreCounted(t *testing.T) {
+	s := public(t, nil)
+	open := func() float64 { return s.metric(`doorward_open_connections{kind="websocket"}`) }
+	asked := make(chan float64, 2)
+	s.Upstream.Answer = func(w http.ResponseWriter, r *http.Request) {
+		asked <- open()
+		if r.URL.Path == "/refused" {
+			http.Error(w, "no", http.StatusForbidden)
+			return
+		}
+		if conn, err := websocket.Accept(w, r, nil); err == nil {
+			_, _, _ = conn.Read(r.Context())
+		}
+	}
+	if _, _, err := websocket.Dial(t.Context(), s.URL+"/refused", nil); err == nil || <-asked != 0 {
+		t.Error("a request for one that is refused counts, or is not refused")
+	}
+	conn, _, err := websocket.Dial(t.Context(), s.URL, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if before, during := <-asked, open(); before != 0 || during != 1 {
+		t.Errorf("before the upgrade there are %v, after it %v", before, during)
+	}
+	_ = conn.Close(websocket.StatusNormalClosure, "")
+	eventually(t, func() bool { return open() == 0 })
+}
