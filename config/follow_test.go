@@ -49,6 +49,8 @@ func TestFileThatHoldsWhatNoStartTakes(t *testing.T) {
 		"ADMIN_TOKEN":    {"the-token-of-before", "short", (*config.Config).FollowAdminToken},
 		"PROVIDER_CA":    {certtest.New(t).PEM, "no certificate", (*config.Config).FollowProviderCA},
 		"COOKIE_SECRETS": {secretA, secretB + ",c2hvcnQ=", secrets},
+		"CLIENT_SECRET":  {"the-secret-of-before", "<client secret>", (*config.Config).FollowClientSecret},
+		"REDIS_PASSWORD": {"the-password-of-before", "${REDIS_PASSWORD}", (*config.Config).FollowRedisPassword},
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "value")
@@ -56,7 +58,7 @@ func TestFileThatHoldsWhatNoStartTakes(t *testing.T) {
 				t.Fatal(err)
 			}
 			var told []error
-			c := load(t, map[string]string{"COOKIE_SECRETS": secretA, name: "", name + "_FILE": path})
+			c := load(t, map[string]string{"COOKIE_SECRETS": secretA, "REDIS_URL": "redis://redis:6379", name: "", name + "_FILE": path})
 			value := test.follow(c, func(_ string, err error) { told = append(told, err) })
 			before := value()
 			if err := os.WriteFile(path, []byte(test.bad), 0o600); err != nil {

@@ -78,5 +78,6 @@ func (c *Config) FollowProviderCA(notice func(variable string, err error)) func(
 
 // FollowRedisPassword returns a function that gives REDIS_PASSWORD as it is now: see follow. It is asked for with each connection to Redis.
 func (c *Config) FollowRedisPassword(notice func(variable string, err error)) func() string {
-	return follow(c, "REDIS_PASSWORD", c.RedisPassword, asWritten, notice)
+	read := func(text string) (string, Problems) { return text, checkRedisPassword(&Config{RedisPassword: text}) }
+	return follow(c, "REDIS_PASSWORD", c.RedisPassword, read, notice)
 }
