@@ -119,6 +119,24 @@ func TestCookieSizeIsMeasured(t *testing.T) {
 	}
 }
 
+// Cookies that would exceed SESSION_COOKIE_MAX_BYTES are measured as well: how far over it they are is what is asked.
+func TestCookieSizeIsMeasuredBeyondItsLimit(t *testing.T) {
+	narrow, wide := loaded(t, map[string]string{"SESSION_COOKIE_MAX_BYTES": "512"}), loaded(t, map[string]string{"SESSION_COOKIE_MAX_BYTES": "60KiB"})
+	bytes := map[*config.Config]int{}
+	for _, c := range []*config.Config{narrow, wide} {
+		measure, err := proxy.CookieMeasure(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if bytes[c], err = measure(usualSession(c, 10, groupName)); err != nil {
+			t.Errorf("with %d bytes: %v", c.SessionCookieMaxBytes, err)
+		}
+	}
+	if few, many := bytes[narrow], bytes[wide]; few < 1000 || many-few > 100 || few-many > 100 { // tokens are random, so that sizes differ by a few bytes
+		t.Errorf("the same session has %d bytes and %d", few, many)
+	}
+}
+
 // Measuring leaves the file of revocations to the doorward that runs.
 func TestCookieSizeIsMeasuredWithoutTheFileOfRevocations(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "revocations")
