@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/http/httptrace"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -23,12 +24,25 @@ func TestSurplusOfAnAnswerIsNobodysAnswer(t *testing.T) {
 	secured := httptest.NewTLSServer(http.HandlerFunc(answerTwice))
 	defer secured.Close()
 	ca := newFolder(t, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: secured.Certificate().Raw}))).file()
-	for scheme, entry := range map[string]string{"http": "", "https": secured.URL + " ca=" + ca} {
+	listener, err := net.Listen("unix", filepath.Join(t.TempDir(), "app.sock"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	local := &httptest.Server{Listener: listener, Config: &http.Server{Handler: http.HandlerFunc(answerTwice)}}
+	local.Start()
+	defer local.Close()
+	for scheme, test := range map[string]struct {
+		entry string
+		ask   func(s *site, name string)
+	}{
+		"http":  {"http://%s", (*site).postAs},
+		"https": {secured.URL + " ca=" + ca, (*site).postAs},
+		"unix":  {"unix:" + listener.Addr().String(), (*site).postAs},
+		"h2c":   {"h2c://%s", (*site).upgradeAs}, // which asks in HTTP/1.1 for WebSockets
+	} {
 		t.Run(scheme, func(t *testing.T) {
 			s := public(t, func(c *config.Config) {
-				if entry != "" {
-					c.Upstreams = entry
-				}
+				c.Upstreams = strings.Replace(test.entry, "%s", strings.TrimPrefix(c.Upstreams, "http://"), 1)
 			})
 			s.Upstream.Answer = answerTwice
 			offered, written := make(chan struct{}), make(chan struct{}, 2)
@@ -44,9 +58,9 @@ func TestSurplusOfAnAnswerIsNobodysAnswer(t *testing.T) {
 			})
 			var asking sync.WaitGroup
 			defer asking.Wait()
-			asking.Go(func() { s.postAs("first") })
+			asking.Go(func() { test.ask(s, "first") })
 			<-offered
-			s.postAs("second")
+			test.ask(s, "second")
 		})
 	}
 }
@@ -173,6 +187,17 @@ func (s *site) trace(traces map[string]*httptrace.ClientTrace) {
 // postAs asks under a name, and has to be answered by that.
 func (s *site) postAs(name string) {
 	r, _ := http.NewRequestWithContext(s.t.Context(), http.MethodPost, s.URL, nil)
+	s.askAs(name, r)
+}
+
+// upgradeAs does the same for a WebSocket, which the upstream refuses.
+func (s *site) upgradeAs(name string) {
+	r, _ := http.NewRequestWithContext(s.t.Context(), http.MethodGet, s.URL, nil)
+	upgrade(r.Header)
+	s.askAs(name, r)
+}
+
+func (s *site) askAs(name string, r *http.Request) {
 	r.Header.Set("Name", name)
 	got, err := http.DefaultClient.Do(r)
 	if err != nil {
