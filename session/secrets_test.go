@@ -5,6 +5,8 @@ package session
 import (
 	"errors"
 	"testing"
+
+	"doorward/deploy/redistest"
 )
 
 // use puts secrets into use, by their seeds.
@@ -42,6 +44,18 @@ func TestSecretsRotateWhileRunning(t *testing.T) {
 			t.Errorf("sealed by the new one: %v", err)
 		}
 	})
+}
+
+// What is written to Redis after a rotation is sealed with the new secret: an instance that has it alone finds the session.
+func TestTheNewSecretSealsWhatIsInRedis(t *testing.T) {
+	server := redistest.New(t)
+	m, next := beside(t, server, inRedis, secrets(1)), beside(t, server, inRedis, secrets(2))
+	instances{one: m, other: m}.use(t, 2, 1)
+	b := newBrowser(t)
+	b.login(m, newSession("alice", 0))
+	if err := b.status(next); err != nil {
+		t.Errorf("got %v", err)
+	}
 }
 
 func TestALoginOutlivesARotation(t *testing.T) {

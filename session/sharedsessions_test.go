@@ -3,6 +3,7 @@
 package session
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"runtime"
@@ -126,6 +127,20 @@ func TestWhatIsReadFromRedisTakesBoundedMemory(t *testing.T) {
 	}
 	if grown := heap() - before; grown > 100<<20 {
 		t.Errorf("it takes %d MiB", grown>>20)
+	}
+}
+
+// A session is written though its client has gone away: a late answer may have told another of its requests.
+func TestASessionIsWrittenForAClientThatHasGone(t *testing.T) {
+	server := redistest.New(t)
+	m, b, s := beside(t, server, inRedis), newBrowser(t), newSession("alice", 0)
+	gone, leave := context.WithCancel(t.Context())
+	leave()
+	if err := m.Create(http.Header{}, b.request().WithContext(gone), s); err != nil {
+		t.Fatal(err)
+	}
+	if value, err := server.Do("GET", m.shared.key(s.ID)).ToString(); value == "" || err != nil {
+		t.Errorf("there is %q, %v", value, err)
 	}
 }
 
