@@ -112,6 +112,7 @@ func TestAnswersThatVaryWithThePersonVaryWithWhatNamesThem(t *testing.T) {
 	}{
 		"Authorization":       {alice, "/x", "Authorization", ", Cookie, Authorization", http.StatusOK},
 		"a header of ours":    {alice, "/x", "accept, X-Forwarded-Groups", ", Cookie, Authorization", http.StatusOK},
+		"an assertion":        {alice, "/x", "X-Doorward-Assertion", ", Cookie, Authorization", http.StatusOK},
 		"a header of HEADERS": {alice, "/x", "x-tenant", ", Cookie, Authorization", http.StatusOK},
 		"an API client":       {client, "/x", "X-Forwarded-User", ", Cookie, Authorization", http.StatusOK},
 		"nobody":              {"X-Nothing: 1", "/public/x", "X-Forwarded-User", ", Cookie, Authorization", http.StatusOK},
@@ -140,6 +141,9 @@ func TestWhatIsSaidOfARequestWithAuthorization(t *testing.T) {
 		`max-age=60, no-cache="a, public, b"`: `max-age=60, no-cache="a, public, b", private`,
 		"public, max-age=60":                  "public, max-age=60",
 		"s-maxage=60":                         "s-maxage=60",
+		"must-revalidate, max-age=60":         "must-revalidate, max-age=60",
+		"no-store":                            "no-store",
+		`max-age=60, x="\", public, \""`:      `max-age=60, x="\", public, \"", private`,
 	} {
 		t.Run(says, func(t *testing.T) {
 			authorized := ""

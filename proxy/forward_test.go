@@ -557,10 +557,17 @@ func TestConnectionCannotRemoveWhatWasDecided(t *testing.T) {
 // Early hints pass, without our cookies, and take nothing from the final answer.
 func TestInformationalAnswers(t *testing.T) {
 	s := public(t, nil)
+	hops := map[string]string{"Connection": "X-Hop", "X-Hop": "1", "Keep-Alive": "timeout=5", "Proxy-Authenticate": "Basic"}
 	s.Upstream.Answer = func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Link", "</style.css>; rel=preload")
 		w.Header().Add("Set-Cookie", "doorward=evil")
+		for name, value := range hops {
+			w.Header().Set(name, value)
+		}
 		w.WriteHeader(http.StatusEarlyHints)
+		for name := range hops {
+			w.Header().Del(name)
+		}
 		w.Header().Set("X-Final", "yes")
 		fmt.Fprint(w, "done")
 	}
@@ -577,6 +584,12 @@ func TestInformationalAnswers(t *testing.T) {
 	text := string(all)
 	if !strings.HasPrefix(text, "HTTP/1.1 103 ") || !strings.Contains(text, "X-Final: yes") || strings.Contains(text, "evil") {
 		t.Errorf("received %s", text)
+	}
+	early, _, _ := strings.Cut(text, "\r\n\r\n")
+	for name := range hops {
+		if strings.Contains(early, name+":") {
+			t.Errorf("%s passes: %s", name, early)
+		}
 	}
 }
 
