@@ -493,6 +493,30 @@ func TestHowLongWhatIsKnownCounts(t *testing.T) {
 	})
 }
 
+// A generation is held once it is in Redis, and nowhere where sessions live in their cookies: who comes with an older one is given it.
+func TestAGenerationIsHeldOnceItIsShared(t *testing.T) {
+	for _, inRedis := range []bool{false, true} {
+		t.Run(fmt.Sprint("in redis: ", inRedis), func(t *testing.T) {
+			m, s := overRedis(t, redistest.New(t), inRedis), newSession("alice", 0)
+			if m.Holds(s) {
+				t.Error("one that is new is held")
+			}
+			newBrowser(t).login(m, s)
+			next := *s
+			next.Generation = 1
+			if m.Holds(s) != inRedis || m.Holds(&next) {
+				t.Errorf("after the login: %v, and the next one %v", m.Holds(s), m.Holds(&next))
+			}
+			if err := m.Share(t.Context(), &next); err != nil {
+				t.Fatal(err)
+			}
+			if m.Holds(&next) != inRedis {
+				t.Errorf("after it is shared: %v", m.Holds(&next))
+			}
+		})
+	}
+}
+
 func TestOtherInstancesLearnOfAGenerationAndOfUse(t *testing.T) {
 	for _, inRedis := range []bool{false, true} {
 		t.Run(fmt.Sprint("in redis: ", inRedis), func(t *testing.T) {
