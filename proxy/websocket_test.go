@@ -23,6 +23,7 @@ func TestSwitchesThatFailLeaveNothingBehind(t *testing.T) {
 		"a body that does not come": {"Connection: Upgrade\r\nContent-Length: 10\r\n\r\n", "Connection: Upgrade\r\nUpgrade: websocket"},
 		"to another protocol":       {"Connection: Upgrade\r\n\r\n", "Connection: Upgrade\r\nUpgrade: other"},
 		"without Connection":        {"Connection: Upgrade\r\n\r\n", "Upgrade: websocket"},
+		"without being asked to":    {"\r\n", "Connection: Upgrade\r\nUpgrade: websocket"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			ended := make(chan error, 1)
