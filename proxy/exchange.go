@@ -38,6 +38,7 @@ type exchange struct {
 	providerSession string // the hash of the provider's, at a login and a logout
 
 	strict bool              // the answer tells browsers to come by https
+	gone   <-chan struct{}   // is closed when a stream of HTTP/2 ends, whatever its handler does; nil over HTTP/1.1
 	idle   time.Duration     // IDLE_TIMEOUT: how long an answer may be left unread, or the rest of the request unsent or untaken
 	onHead func(http.Header) // is called once, when the final head is about to be written; may be nil
 
@@ -57,6 +58,9 @@ type exchange struct {
 func newExchange(w http.ResponseWriter, r *http.Request, idle time.Duration) *exchange {
 	x := &exchange{ResponseWriter: w, id: rand.Text(), start: time.Now(), idle: idle, rule: "none", path: "-", peer: [1]netip.Addr{peerOf(r)}}
 	x.client.hops = x.peer[:]
+	if r.ProtoMajor == 2 {
+		x.gone = r.Context().Done()
+	}
 	return x
 }
 
@@ -89,8 +93,14 @@ func (x *exchange) WriteHeader(status int) {
 // hurry bounds how long what is left of an answer waits for its client to read it: all of one of ours, the end of another's. Otherwise a client
 // that is not even signed in could hold its connection for ever: over HTTP/2 by granting no window, over HTTP/1.1 by asking on and on and
 // reading nothing. net/http takes the deadline back before the next request. Over HTTP/2 it is the stream's, and ends nothing where the client does
-// not read its connection: newServer bounds that.
+// not read its connection: newServer bounds that. One that its client has reset gets none, which net/http would keep, and the stream with it, until
+// it is over: whoever opens streams and resets them has thousands a second.
 func (x *exchange) hurry() {
+	select {
+	case <-x.gone:
+		return
+	default:
+	}
 	_ = http.NewResponseController(x.ResponseWriter).SetWriteDeadline(time.Now().Add(x.idle))
 }
 
