@@ -18,7 +18,9 @@ func (p *Proxy) Admin() http.Handler {
 	if p.config.AdminToken != "" {
 		mux.HandleFunc("/sessions/revoke", p.revokeSessions)
 	}
-	return mux
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mux.ServeHTTP(newExchange(w, r, p.config.IdleTimeout), r) // which sees to it that the answer is read
+	})
 }
 
 // ready says whether traffic is welcome. Asking for a provider that is required makes doorward look for it.

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -82,6 +83,27 @@ func TestClientsThatReadNothing(t *testing.T) {
 			}
 			eventually(t, func() bool { return s.metric(`doorward_connections_cut_total{reason="stalled"}`) == 1 })
 		})
+	}
+}
+
+// Nor does it hold one of the few places of /metrics, without which nobody sees what else goes on.
+func TestMetricsThatNobodyReads(t *testing.T) {
+	t.Parallel()
+	s := public(t, func(c *config.Config) { c.IdleTimeout = time.Second })
+	admin := httptest.NewUnstartedServer(nil)
+	admin.Config = s.Proxy.AdminServer()
+	admin.Start()
+	t.Cleanup(admin.Close)
+	conn, err := net.Dial("tcp", admin.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
+	c := s.client2On(conn, http2.Setting{ID: http2.SettingInitialWindowSize, Val: 0})
+	c.ask(t, c.get("/metrics")...)
+	if status, end := c.status(), c.end(); status != "200" || end != "reset" {
+		t.Errorf("the answer is %s, and its end: %s", status, end)
 	}
 }
 
