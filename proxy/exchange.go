@@ -104,6 +104,15 @@ func (x *exchange) hurry() {
 	_ = http.NewResponseController(x.ResponseWriter).SetWriteDeadline(time.Now().Add(x.idle))
 }
 
+// rest takes back what hurry did where the client has reset its stream meanwhile: net/http may have heard of that first.
+func (x *exchange) rest() {
+	select {
+	case <-x.gone:
+		_ = http.NewResponseController(x.ResponseWriter).SetWriteDeadline(time.Time{})
+	default:
+	}
+}
+
 // finishHead adds to the final head what is known only now.
 func (x *exchange) finishHead() {
 	if x.strict {

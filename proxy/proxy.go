@@ -230,6 +230,7 @@ func (p *Proxy) finish(x *exchange, r *http.Request) {
 	p.endTrace(x, r)
 	p.metrics.inFlight.Dec()
 	p.connections.end(&x.connection)
+	x.rest()
 	if cause == http.ErrAbortHandler || cause != nil && begun || x.status == statusClientGone {
 		panic(http.ErrAbortHandler)
 	}
