@@ -68,6 +68,8 @@ type connection struct {
 	delivering spell // of its answer, or of what comes after an upgrade, to the client
 	behind     int   // bytes of that in the kernel, when the client was last seen to take some
 
+	shares *clientConn // with other streams of HTTP/2; else nil
+
 	judging  sync.Mutex       // guards, after begin:
 	known    *session.Session // the newest generation that the rules were asked about, or what a token says
 	rule     *access.Route    // that let whoever came in; nil where it asks for nothing, or for what is the upstream's to know
@@ -108,6 +110,7 @@ func (c *connections) begin(x *exchange, r *http.Request) *http.Request {
 	one.of, one.in, one.writer, one.cancel, one.all = x, r, x.ResponseWriter, cancel, c
 	one.judgedBy = x.rules
 	one.moved.Store(true) // its request was use
+	one.share()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	one.since = c.looks
@@ -123,6 +126,9 @@ func (c *connections) end(one *connection) {
 		return
 	}
 	one.cancel()
+	if one.shares != nil {
+		one.shares.underWay.Add(-1)
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	one.before.after, one.after.before = one.after, one.before

@@ -124,12 +124,22 @@ func (x *exchange) finishHead() {
 	}
 }
 
-func (x *exchange) Write(b []byte) (int, error) {
+func (x *exchange) Write(b []byte) (n int, _ error) {
 	if x.status == 0 {
 		x.WriteHeader(http.StatusOK)
 	}
+	for {
+		wrote, err := x.write(x.connection.piece(b[n:]))
+		if n += wrote; err != nil || n >= len(b) {
+			return n, err
+		}
+	}
+}
+
+// write writes what the client is to take at once.
+func (x *exchange) write(piece []byte) (int, error) {
 	x.connection.delivering.begin()
-	n, err := x.ResponseWriter.Write(b)
+	n, err := x.ResponseWriter.Write(piece)
 	x.connection.delivering.end()
 	x.bytes += int64(n)
 	x.connection.move()

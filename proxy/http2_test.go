@@ -65,6 +65,22 @@ func (c client2) ask(t *testing.T, fields ...field) {
 	}
 }
 
+// askOften sends a request without a body so many times, each on a stream of its own.
+func (c client2) askOften(t *testing.T, times int, fields ...field) {
+	t.Helper()
+	var block bytes.Buffer
+	encoder := hpack.NewEncoder(&block)
+	encoder.SetMaxDynamicTableSize(0)
+	for _, f := range fields {
+		_ = encoder.WriteField(hpack.HeaderField{Name: f.name, Value: f.value})
+	}
+	for i := range uint32(times) {
+		if err := c.WriteHeaders(http2.HeadersFrameParam{StreamID: 1 + 2*i, BlockFragment: block.Bytes(), EndHeaders: true, EndStream: true}); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func (c client2) get(path string, more ...field) []field {
 	return append([]field{{":method", "GET"}, {":scheme", "http"}, {":authority", c.host}, {":path", path}}, more...)
 }

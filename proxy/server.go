@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"net"
 	"net/http"
+	"sync/atomic"
 	"time"
 )
 
@@ -43,7 +44,7 @@ func (p *Proxy) newServer(h http.Handler) *http.Server {
 		ConnContext: func(ctx context.Context, conn net.Conn) context.Context {
 			client := below(conn)
 			boundUnsentTo(client)
-			return context.WithValue(ctx, connKey{}, client)
+			return context.WithValue(ctx, connKey{}, &clientConn{Conn: client})
 		},
 		ErrorLog: p.serverLog,
 		// `OPTIONS *` is ours to answer, like everything else.
@@ -54,9 +55,15 @@ func (p *Proxy) newServer(h http.Handler) *http.Server {
 // connKey is what a request's connection is found by in its context.
 type connKey struct{}
 
-// connOf is the connection that a request came on, below TLS and MAX_CONNECTIONS; nil where it came by another server than newServer's.
-func connOf(r *http.Request) net.Conn {
-	conn, _ := r.Context().Value(connKey{}).(net.Conn)
+// clientConn is the connection that a request came on, below TLS and MAX_CONNECTIONS.
+type clientConn struct {
+	net.Conn
+	underWay atomic.Int32 // exchanges with upstreams, over HTTP/2
+}
+
+// connOf is a request's; nil where it came by another server than newServer's.
+func connOf(r *http.Request) *clientConn {
+	conn, _ := r.Context().Value(connKey{}).(*clientConn)
 	return conn
 }
 

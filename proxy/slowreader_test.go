@@ -86,6 +86,42 @@ func TestClientsThatReadNothing(t *testing.T) {
 	}
 }
 
+// Where many answers share a connection of HTTP/2, each of them may be slow: 200 at once, over a line of 50 KB/s.
+func TestManyStreamsThatAreReadSlowly(t *testing.T) {
+	const streams, window, round = 20, 16 << 10, 4 * time.Second
+	s, over := pouring(t, round*3/2)
+	t.Cleanup(func() {
+		for range streams {
+			<-over
+		}
+	})
+	t.Cleanup(s.server.CloseClientConnections)
+	c := s.client2On(s.dial(40*time.Second), http2.Setting{ID: http2.SettingInitialWindowSize, Val: window})
+	_ = c.WriteWindowUpdate(0, 1<<30)
+	c.askOften(t, streams, c.get("/")...)
+	often := time.NewTicker(round)
+	defer often.Stop()
+	for range 3 {
+		for rest := streams * window; rest > 0; {
+			switch frame, err := c.ReadFrame(); frame := frame.(type) {
+			case nil:
+				t.Fatal(err)
+			case *http2.RSTStreamFrame:
+				t.Fatal("it is cut")
+			case *http2.DataFrame:
+				rest -= len(frame.Data())
+			}
+		}
+		<-often.C
+		for i := range uint32(streams) {
+			_ = c.WriteWindowUpdate(1+2*i, window)
+		}
+	}
+	if got := s.metric(`doorward_connections_cut_total{reason="stalled"}`); got != 0 {
+		t.Errorf("%v are cut", got)
+	}
+}
+
 // Nor does it hold one of the few places of /metrics, without which nobody sees what else goes on.
 func TestMetricsThatNobodyReads(t *testing.T) {
 	t.Parallel()
