@@ -16,11 +16,15 @@ type spareConns struct {
 	n      int
 }
 
-// any says whether there is one.
+// few is of how many connections the spare ones count. An upstream that has as many has workers for more, and net/http's would draw all GETs over to it
+// where there are many POSTs.
+const few = 16
+
+// any says whether there is one, of few.
 func (s *spareConns) any() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.n > 0
+	return s.n > 0 && len(s.holder) < few
 }
 
 // add is for a new one.

@@ -44,4 +44,13 @@ func TestSpareConns(t *testing.T) {
 	if s.n != 0 || len(s.holder) != 0 {
 		t.Errorf("in the end there are %d, of %d", s.n, len(s.holder))
 	}
+	for n := range few {
+		if n > 0 && !s.any() {
+			t.Errorf("of %d, none is spare", n)
+		}
+		s.add(&quietConn{})
+	}
+	if s.any() {
+		t.Errorf("of %d, one counts", few)
+	}
 }
