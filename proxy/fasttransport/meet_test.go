@@ -147,8 +147,10 @@ type gatedRaw struct {
 }
 
 func (r gatedRaw) Control(listen func(uintptr)) error {
-	r.end.gate.Lock()
-	r.end.holds.Store(true)
+	if !r.end.holds.Load() { // or the pool has listened, while nobody was to write
+		r.end.gate.Lock()
+		r.end.holds.Store(true)
+	}
 	err := r.arrived()
 	if err == nil {
 		err = r.RawConn.Control(listen)
