@@ -885,6 +885,24 @@ func TestUserinfoRefusesTheToken(t *testing.T) {
 	}
 }
 
+// An address that only userinfo would have told is not known to be none: a rule against one holds for nobody then.
+func TestUserinfoRefusesTheAddress(t *testing.T) {
+	m := providertest.UserinfoRefusals()[0]
+	fromTokens := m.IDToken
+	m.IDToken = func(p *providertest.Provider, token *providertest.JWT) {
+		fromTokens(p, token)
+		delete(token.Claims, "email")
+		delete(token.Claims, "email_verified")
+	}
+	s := newSite(t, func(c *config.Config) {
+		c.AccessRules += "\n/staff/ !email:eve@example.com\n/claim/ !claim:email=eve@example.com"
+	}, m)
+	b := s.signedIn("alice")
+	for path, status := range map[string]int{"/x": 200, "/staff/": 403, "/claim/": 403} {
+		b.open(s.URL+path).wants(t, status)
+	}
+}
+
 // What the tokens tell is known, whatever userinfo says.
 func TestUserinfoRefusesTheTokenAndTokensTell(t *testing.T) {
 	m := providertest.UserinfoRefusals()[0]
