@@ -6,8 +6,8 @@
 // together, and not each, so that no upstream talks for ever.
 //
 // Connections are idle here or there, and neither uses the other's. An upstream that has a worker for each connection may have none for one more, so
-// neither opens one while the other has one to spare: the http.Transport closes the one that is idle here for longest, and this leaves its request to
-// the http.Transport where that has one.
+// neither opens one while the other has one to spare: before the http.Transport dials, the one that is idle here for longest is closed, and a Transport
+// leaves its request to the http.Transport where that has one.
 //
 // Rules that this package keeps. An answer that reaches another's request would be the worst that it could do, so:
 //
@@ -43,7 +43,7 @@ import (
 type Transport struct {
 	other         *http.Transport
 	dial          func(ctx context.Context, network, address string) (net.Conn, error)
-	spare         func() bool // says whether other has an idle connection
+	spare         func() bool // says whether other has a connection that is to be used before there is a new one
 	host, address string
 	maxHeader     int64
 	idle          pool
@@ -52,8 +52,8 @@ type Transport struct {
 
 // New makes a Transport for the upstream at target, an http URL. It dials as other does, has its limits (DialContext,
 // MaxResponseHeaderBytes, MaxIdleConnsPerHost and IdleConnTimeout must be set, and DisableCompression, since it never unpacks),
-// and leaves to it what it does not take, and what it can send without a new connection where this cannot: spare says whether other has an idle one.
-// Whenever other dials, an idle connection of this Transport's is closed.
+// and leaves to it what it does not take, and what it can send without a new connection where this cannot: spare says whether other has one
+// to be used first. Whenever other dials, an idle connection of this Transport's is closed.
 func New(target *url.URL, other *http.Transport, spare func() bool) *Transport {
 	port := target.Port()
 	if port == "" {
