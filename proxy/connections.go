@@ -78,7 +78,6 @@ type connection struct {
 	seals    any // the secrets with which the cookies were opened
 
 	patience time.Duration // with the upstream, until its answer begins; 0 for ever
-	mayPause bool          // its client, amid its request
 	answerBy atomic.Int64  // as a time.Duration from the exchange's start, or one of the values in patience.go
 
 	all     *connections // nil before begin

@@ -42,7 +42,7 @@ func (p *Proxy) forward(x *exchange, r *http.Request, route *access.Route, who *
 // deliver takes a request there and its answer back.
 func (p *Proxy) deliver(d *delivery) error {
 	x, r := d.x, d.in
-	x.connection.patience, x.connection.mayPause = d.upstream.Timeout, d.upstream.manyAtOnce() && isGRPC(r)
+	x.connection.patience = d.upstream.Timeout
 	in := p.connections.begin(x, r)
 	if r.ContentLength != 0 {
 		d.body.begin(r.Body, &x.connection)

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -91,7 +90,7 @@ func (g *grpcService) FullDuplexCall(both grpc.BidiStreamingServer[pb.StreamingO
 func payload(size int) *pb.Payload { return &pb.Payload{Body: make([]byte, size)} }
 
 // newGRPCSite is a site before a gRPC service that people of the group Dev may call.
-func newGRPCSite(t *testing.T, further ...func(*config.Config)) (*site, *grpcService) {
+func newGRPCSite(t *testing.T) (*site, *grpcService) {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -104,9 +103,6 @@ func newGRPCSite(t *testing.T, further ...func(*config.Config)) (*site, *grpcSer
 	configure := func(c *config.Config) {
 		c.Upstreams += "\n/grpc.testing.TestService/ h2c://" + listener.Addr().String()
 		c.AccessRules += "\n/grpc.testing.TestService/ group:Dev"
-		for _, configure := range further {
-			configure(c)
-		}
 	}
 	return newSite(t, configure), service
 }
@@ -254,27 +250,6 @@ func TestGRPCStreams(t *testing.T) {
 			t.Errorf("the stream ends with %v", err)
 		}
 	})
-}
-
-// A stream may be silent for longer than others that send something: it is not cut when they are.
-func TestGRPCStreamThatIsSilent(t *testing.T) {
-	s, _ := newGRPCSite(t, func(c *config.Config) { c.IdleTimeout = time.Second })
-	in, err := s.grpcClient(t, s.Provider.APIToken("bob")).StreamingInputCall(soon(t))
-	if err == nil {
-		err = in.Send(&pb.StreamingInputCallRequest{Payload: payload(20)})
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	for range 2 {
-		s.raw("POST /public/ HTTP/1.1\r\nHost: "+strings.TrimPrefix(s.URL, "http://")+"\r\nContent-Length: 10\r\n\r\n").wants(t, http.StatusRequestTimeout)
-	}
-	if err := in.Send(&pb.StreamingInputCallRequest{Payload: payload(1)}); err != nil {
-		t.Error(err)
-	}
-	if sum, err := in.CloseAndRecv(); err != nil || sum.GetAggregatedPayloadSize() != 21 {
-		t.Errorf("%d bytes arrived, %v", sum.GetAggregatedPayloadSize(), err)
-	}
 }
 
 // A client that gives up is heard of by the service.

@@ -2,8 +2,6 @@ package proxy
 
 import (
 	"errors"
-	"net/http"
-	"strings"
 	"sync/atomic"
 	"time"
 )
@@ -52,16 +50,11 @@ func (c *connection) answeredInTime() bool { return c.answerBy.Swap(answered) !=
 var errOverdue = errors.New("the upstream did not begin to answer within timeout= of DOORWARD_UPSTREAMS")
 
 // stalled says whether a client has sent nothing for too long of the rest of its request, before there is an answer, or has not taken what
-// there is of its answer.
+// there is of its answer. A stream of HTTP/2 may be silent: it may be a call of gRPC's, and while one upload of its connection is not taken, none of the
+// others can be sent.
 func (c *connection) stalled() bool {
-	silent := !c.mayPause && c.answerBy.Load() != answered && c.receiving.lasts(c.of.idle)
+	silent := c.in.ProtoMajor == 1 && c.answerBy.Load() != answered && c.receiving.lasts(c.of.idle)
 	return silent || c.unread()
-}
-
-// isGRPC says whether a request is a call of gRPC's (its PROTOCOL-HTTP2.md), of which a stream may be silent for hours.
-func isGRPC(r *http.Request) bool {
-	rest, found := strings.CutPrefix(r.Header.Get("Content-Type"), "application/grpc")
-	return found && r.ProtoMajor == 2 && (rest == "" || rest[0] == '+' || rest[0] == ';')
 }
 
 // aLittle is how much a client takes of its answer within IDLE_TIMEOUT, at least. One whose buffer is full takes it in steps of some 100 KiB, and so it

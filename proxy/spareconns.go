@@ -16,15 +16,15 @@ type spareConns struct {
 	n      int
 }
 
-// few is of how many connections the spare ones count. An upstream that has as many has workers for more, and net/http's would draw all GETs over to it
+// few is of how many connections each spare one counts. Of more they do while they are most of them, or net/http would draw all GETs over to itself
 // where there are many POSTs.
 const few = 16
 
-// any says whether there is one, of few.
+// any says whether there is one that counts.
 func (s *spareConns) any() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.n > 0 && len(s.holder) < few
+	return s.n > 0 && (len(s.holder) < few || s.n > len(s.holder)/2)
 }
 
 // add is for a new one.

@@ -44,13 +44,23 @@ func TestSpareConns(t *testing.T) {
 	if s.n != 0 || len(s.holder) != 0 {
 		t.Errorf("in the end there are %d, of %d", s.n, len(s.holder))
 	}
-	for n := range few {
-		if n > 0 && !s.any() {
-			t.Errorf("of %d, none is spare", n)
+}
+
+// Of many connections the spare ones count while they are more than half.
+func TestSpareConnsOfMany(t *testing.T) {
+	for _, test := range []struct {
+		all, given int
+		spare      bool
+	}{{few - 1, few - 2, true}, {few - 1, few - 1, false}, {few, 0, true}, {few, few/2 - 1, true}, {few, few / 2, false}, {few, few - 1, false}} {
+		s := &spareConns{holder: make(map[*quietConn]*delivery)}
+		for n := range test.all {
+			c := &quietConn{}
+			if s.add(c); n < test.given {
+				s.give(c, &delivery{})
+			}
 		}
-		s.add(&quietConn{})
-	}
-	if s.any() {
-		t.Errorf("of %d, one counts", few)
+		if s.any() != test.spare {
+			t.Errorf("%d given of %d: one counts: %v", test.given, test.all, s.any())
+		}
 	}
 }

@@ -93,9 +93,6 @@ func newUpstream(entry config.Upstream, fast bool, notice func(setting string, e
 	return u
 }
 
-// manyAtOnce says whether a request may share its connection with others, and hold none of them up.
-func (u *upstream) manyAtOnce() bool { return u.URL.Scheme == "https" || u.URL.Scheme == "h2c" }
-
 // newTransport speaks HTTP/1.1. It passes answers on as they come (DisableCompression: or it would unpack them), and no environment variable
 // leads it through another proxy.
 func newTransport(dial dial) *http.Transport {
