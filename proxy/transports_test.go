@@ -95,20 +95,7 @@ func TestUpstreamWithOneWorker(t *testing.T) {
 
 // GETs find no connection of their own while POSTs have left one, and open one when that is closed.
 func TestFastTransportWhenTheOtherHasNone(t *testing.T) {
-	closing := make(chan struct{})
-	conns := &counting{}
-	conns.Listener = accept(t, func(conn net.Conn) {
-		conns.mu.Lock()
-		conns.n++
-		first := conns.n == 1
-		conns.mu.Unlock()
-		conns.serving.Go(func() {
-			if first {
-				go func() { <-closing; _ = conn.Close() }()
-			}
-			answerEach(conn)
-		})
-	})
+	conns := countingUpstream(t)
 	s := public(t, func(c *config.Config) {
 		c.Upstreams, c.FastTransport = "http://"+conns.Addr().String(), true
 	})
@@ -118,7 +105,7 @@ func TestFastTransportWhenTheOtherHasNone(t *testing.T) {
 			t.Fatalf("request %d needs %d connections", i, n)
 		}
 	}
-	close(closing)
+	_ = conns.first().Close()
 	for conns.accepted() == 1 { // until its end is known
 		s.browser().request(http.MethodGet, s.URL, nil, "")
 	}
@@ -139,14 +126,14 @@ type counting struct {
 	net.Listener
 	serving sync.WaitGroup
 	mu      sync.Mutex
-	n       int
+	all     []net.Conn
 }
 
 func countingUpstream(t *testing.T) *counting {
 	u := &counting{}
 	u.Listener = accept(t, func(conn net.Conn) {
 		u.mu.Lock()
-		u.n++
+		u.all = append(u.all, conn)
 		u.mu.Unlock()
 		u.serving.Go(func() { answerEach(conn) })
 	})
@@ -168,7 +155,13 @@ func answerEach(conn net.Conn) {
 func (u *counting) accepted() int {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	return u.n
+	return len(u.all)
+}
+
+func (u *counting) first() net.Conn {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.all[0]
 }
 
 // Some servers take whoever brought NTLM or Negotiate on a connection for the one behind all that follows on it (RFC 4559, against RFC 9110 3.3).
