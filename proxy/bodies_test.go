@@ -214,17 +214,3 @@ func TestChunkedFormsEndTheConnection(t *testing.T) {
 		}
 	}
 }
-
-// A client that does not go on with what it sends holds no upstream for ever.
-func TestClientsThatDoNotGoOn(t *testing.T) {
-	s := public(t, func(c *config.Config) { c.IdleTimeout = time.Second })
-	host := strings.TrimPrefix(s.URL, "http://")
-	for name, body := range map[string]string{"of a known length": "Content-Length: 10\r\n\r\nabc", "in chunks": "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n"} {
-		t.Run(name, func(t *testing.T) {
-			s.raw("POST /upload HTTP/1.1\r\nHost: "+host+"\r\n"+body).wants(t, http.StatusRequestTimeout)
-		})
-	}
-	if got := s.metric(`doorward_connections_cut_total{reason="stalled"}`); got != 2 {
-		t.Errorf("%v were cut", got)
-	}
-}

@@ -206,6 +206,7 @@ func (c *connections) lasting() []*connection {
 			one.force()
 			continue
 		}
+		one.hear()
 		if one.becomesOverdue() {
 			one.cancel()
 		}

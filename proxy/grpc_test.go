@@ -90,7 +90,7 @@ func (g *grpcService) FullDuplexCall(both grpc.BidiStreamingServer[pb.StreamingO
 func payload(size int) *pb.Payload { return &pb.Payload{Body: make([]byte, size)} }
 
 // newGRPCSite is a site before a gRPC service that people of the group Dev may call.
-func newGRPCSite(t *testing.T) (*site, *grpcService) {
+func newGRPCSite(t *testing.T, further ...func(*config.Config)) (*site, *grpcService) {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -103,6 +103,9 @@ func newGRPCSite(t *testing.T) (*site, *grpcService) {
 	configure := func(c *config.Config) {
 		c.Upstreams += "\n/grpc.testing.TestService/ h2c://" + listener.Addr().String()
 		c.AccessRules += "\n/grpc.testing.TestService/ group:Dev"
+		for _, configure := range further {
+			configure(c)
+		}
 	}
 	return newSite(t, configure), service
 }

@@ -81,6 +81,20 @@ func (c client2) askOften(t *testing.T, times int, fields ...field) {
 	}
 }
 
+// send sends a request with a body, and leaves its stream open.
+func (c client2) send(t *testing.T, body string, fields ...field) {
+	t.Helper()
+	var block bytes.Buffer
+	encoder := hpack.NewEncoder(&block)
+	for _, f := range fields {
+		_ = encoder.WriteField(hpack.HeaderField{Name: f.name, Value: f.value})
+	}
+	_ = c.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: block.Bytes(), EndHeaders: true})
+	if err := c.WriteData(1, false, []byte(body)); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func (c client2) get(path string, more ...field) []field {
 	return append([]field{{":method", "GET"}, {":scheme", "http"}, {":authority", c.host}, {":path", path}}, more...)
 }

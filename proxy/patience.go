@@ -15,6 +15,9 @@ import (
 //     kilobyte a second goes on, and an upstream that takes two, whatever the kernels hold of it (unsent_linux.go). Over HTTP/2 each stream has to
 //     take a piece by then: what other streams of its connection take does not count, or one of them would keep all the others. Where there are
 //     many, pieces are smaller, and a connection that 250 downloads share goes on with 35 KB/s.
+//   - What other streams send does count: a client may send one upload after the other, and one whose upstream takes nothing fills the connection's
+//     window (RFC 9113 5.2.1), so that the others cannot be sent. And a stream whose upstream speaks HTTP/2 as well may be silent, as gRPC's are: it
+//     holds no connection.
 
 // What answerBy may be, beside a time.
 const (
@@ -50,11 +53,21 @@ func (c *connection) answeredInTime() bool { return c.answerBy.Swap(answered) !=
 var errOverdue = errors.New("the upstream did not begin to answer within timeout= of DOORWARD_UPSTREAMS")
 
 // stalled says whether a client has sent nothing for too long of the rest of its request, before there is an answer, or has not taken what
-// there is of its answer. A stream of HTTP/2 may be silent: it may be a call of gRPC's, and while one upload of its connection is not taken, none of the
-// others can be sent.
+// there is of its answer.
 func (c *connection) stalled() bool {
-	silent := c.in.ProtoMajor == 1 && c.answerBy.Load() != answered && c.receiving.lasts(c.of.idle)
-	return silent || c.unread()
+	return c.answerBy.Load() != answered && c.silent() || c.unread()
+}
+
+// silent says whether a client has sent nothing for too long, of any request of its connection.
+func (c *connection) silent() bool {
+	return c.receiving.lasts(c.of.idle) && (c.shares == nil || time.Since(c.shares.heard) >= c.of.idle)
+}
+
+// hear notes that a client may not be silent: one of the streams of its connection has sent something, or is not taken.
+func (c *connection) hear() {
+	if c.shares != nil && (c.receiving.anew() || c.passing.goesOn()) {
+		c.shares.heard = time.Now()
+	}
 }
 
 // aLittle is how much a client takes of its answer within IDLE_TIMEOUT, at least. One whose buffer is full takes it in steps of some 100 KiB, and so it
@@ -116,14 +129,17 @@ func (s *spell) begin()       { s.turns.Add(1) }
 func (s *spell) end()         { s.turns.Add(1) }
 func (s *spell) goesOn() bool { return s.turns.Load()%2 == 1 }
 
+// anew says whether one goes on that the look has not seen yet.
+func (s *spell) anew() bool {
+	now := s.turns.Load()
+	if now%2 == 0 || now == s.seen {
+		return false
+	}
+	s.seen, s.since = now, time.Now()
+	return true
+}
+
 // lasts says whether one and the same has gone on for so long.
 func (s *spell) lasts(patience time.Duration) bool {
-	now := s.turns.Load()
-	switch {
-	case now%2 == 0:
-		return false
-	case now != s.seen:
-		s.seen, s.since = now, time.Now()
-	}
-	return time.Since(s.since) >= patience
+	return !s.anew() && s.goesOn() && time.Since(s.since) >= patience
 }

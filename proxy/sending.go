@@ -133,11 +133,11 @@ func (s *sending) goesOn() bool { return !s.over && s.body.latest == s && s.sent
 // pass notes that the upstream is given so many bytes, and what came after them. The caller holds mu.
 func (s *sending) pass(n int, err error) error {
 	s.sent += int64(n)
-	switch err {
-	case nil:
+	if err == nil {
 		s.body.connection.passing.begin()
 		s.body.passing = true
-	case io.EOF:
+	}
+	if err == io.EOF || s.sent == s.body.connection.in.ContentLength { // a client may leave its stream open
 		s.body.connection.awaitAnswer()
 	}
 	return err

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"golang.org/x/net/http2"
+	pb "google.golang.org/grpc/interop/grpc_testing"
 
 	"doorward/config"
 	"doorward/deploy/certtest"
@@ -38,9 +39,7 @@ func TestUpstreamIsLostWhileItsClientIsSilent(t *testing.T) {
 				upstream := entry(t)
 				s := public(t, func(c *config.Config) { c.Upstreams = upstream })
 				client := s.beginToSend(t, protocol)
-				if answer := <-client.answer; answer != nil && answer.StatusCode != http.StatusBadGateway {
-					t.Errorf("it is answered %d", answer.StatusCode)
-				}
+				client.wants(t, http.StatusBadGateway)
 				for series, value := range s.metrics() {
 					if strings.HasPrefix(series, `doorward_upstream_errors_total{reason="client_gone"`) && value > 0 {
 						t.Error("it is counted as the client's doing")
@@ -84,9 +83,7 @@ func TestSilentClientIsSentAgain(t *testing.T) {
 					<-u.begun
 				}
 				client.end()
-				if answer := <-client.answer; answer != nil && answer.StatusCode != http.StatusOK {
-					t.Errorf("it is answered %d", answer.StatusCode)
-				}
+				client.wants(t, http.StatusOK)
 				if sizes := u.sizes(); len(sizes) != 2 || sizes[1] != len("a few words") {
 					t.Errorf("of %d bytes these arrived: %d", len("a few words"), sizes)
 				}
@@ -95,10 +92,141 @@ func TestSilentClientIsSentAgain(t *testing.T) {
 	}
 }
 
+// A client that does not go on with what it sends holds no upstream for ever.
+func TestClientsThatDoNotGoOn(t *testing.T) {
+	s := public(t, func(c *config.Config) { c.IdleTimeout = time.Second })
+	for kind, protocol := range kindsOfClients() {
+		t.Run(kind, func(t *testing.T) { s.beginToSend(t, protocol).wants(t, http.StatusRequestTimeout) })
+	}
+	if got := s.metric(`doorward_connections_cut_total{reason="stalled"}`); got != 4 {
+		t.Errorf("%v were cut", got)
+	}
+	t.Run("HTTP/1.1 to HTTP/2", func(t *testing.T) { // there it is the client's connection that is held
+		upstream := httptest.NewUnstartedServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) }))
+		upstream.Config.Protocols = new(http.Protocols)
+		upstream.Config.Protocols.SetUnencryptedHTTP2(true)
+		upstream.Start()
+		t.Cleanup(upstream.Close)
+		s := public(t, func(c *config.Config) {
+			c.Upstreams, c.IdleTimeout = strings.Replace(upstream.URL, "http:", "h2c:", 1), time.Second
+		})
+		s.waitForIdleTimeout(t)
+	})
+}
+
+// An upload that its upstream does not take fills the window of its connection (RFC 9113 5.2.1): that the others cannot be sent is not their silence.
+func TestUploadsBesideOneThatIsNotTaken(t *testing.T) {
+	stuck := make(chan net.Conn, 1)
+	l := accept(t, func(conn net.Conn) { stuck <- conn })
+	s := public(t, func(c *config.Config) {
+		c.Upstreams += "\n/stuck http://" + l.Addr().String()
+		c.IdleTimeout = time.Second
+	})
+	client := newClient(t, true)
+	held := s.upload(t, client, "/stuck", &stuff{left: 64 << 20}, -1)
+	conn := <-stuck
+	s.waitForIdleTimeout(t) // by then the kernels' buffers are full, and the window is
+	fine := s.upload(t, client, "/fine", strings.NewReader("a few words"), -1)
+	s.waitForIdleTimeout(t)
+	s.waitForIdleTimeout(t)
+	_ = conn.Close()
+	fine.wants(t, http.StatusOK)
+	held.wants(t, http.StatusBadGateway)
+}
+
+// A client that sends one upload of a connection has not gone, and may come to the others yet.
+func TestUploadsBesideOneThatGoesOn(t *testing.T) {
+	s := public(t, func(c *config.Config) { c.IdleTimeout = 2 * time.Second })
+	client := newClient(t, true)
+	waits, later := io.Pipe()
+	waiting := s.upload(t, client, "/", waits, -1)
+	for range 2 {
+		goes, on := io.Pipe()
+		busy := s.upload(t, client, "/", goes, -1)
+		over := make(chan struct{})
+		go func() {
+			s.waitForIdleTimeout(t)
+			close(over)
+		}()
+		for now := time.NewTicker(100 * time.Millisecond); ; <-now.C {
+			if _, err := io.WriteString(on, "a word "); err != nil {
+				t.Fatal(err)
+			}
+			select {
+			case <-over:
+			default:
+				continue
+			}
+			break
+		}
+		_ = on.Close()
+		busy.wants(t, http.StatusOK)
+	}
+	_ = later.Close()
+	waiting.wants(t, http.StatusOK)
+}
+
+// A stream to an upstream of HTTP/2 holds no connection, and may be silent: it may be a call of gRPC's.
+func TestStreamThatIsSilent(t *testing.T) {
+	s, _ := newGRPCSite(t, func(c *config.Config) { c.IdleTimeout = time.Second })
+	in, err := s.grpcClient(t, s.Provider.APIToken("bob")).StreamingInputCall(soon(t))
+	if err == nil {
+		err = in.Send(&pb.StreamingInputCallRequest{Payload: payload(20)})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.waitForIdleTimeout(t)
+	s.waitForIdleTimeout(t)
+	if err := in.Send(&pb.StreamingInputCallRequest{Payload: payload(1)}); err != nil {
+		t.Error(err)
+	}
+	if sum, err := in.CloseAndRecv(); err != nil || sum.GetAggregatedPayloadSize() != 21 {
+		t.Errorf("%d bytes arrived, %v", sum.GetAggregatedPayloadSize(), err)
+	}
+}
+
+// A client that has sent all that it announced is waited for no more, though its stream has not ended: it is the upstream's turn.
+func TestStreamThatIsNotEnded(t *testing.T) {
+	arrived, answer := make(chan struct{}, 1), make(chan struct{})
+	upstream := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		if _, err := io.ReadFull(r.Body, make([]byte, r.ContentLength)); err == nil {
+			arrived <- struct{}{}
+			<-answer
+		}
+	}))
+	t.Cleanup(upstream.Close)
+	defer close(answer)
+	for name, test := range map[string]struct {
+		timeout, want string
+	}{"the upstream takes its time": {"60s", "200"}, "the upstream takes too long": {"1s", "504"}} {
+		t.Run(name, func(t *testing.T) {
+			s := public(t, func(c *config.Config) {
+				c.Upstreams, c.IdleTimeout = upstream.URL+" timeout="+test.timeout, time.Second
+			})
+			client := s.client2()
+			client.send(t, "a word", field{":method", "POST"}, field{":scheme", "http"}, field{":authority", client.host}, field{":path", "/"}, field{"content-length", "6"})
+			<-arrived
+			s.waitForIdleTimeout(t)
+			if test.want == "200" {
+				answer <- struct{}{}
+			}
+			if got := client.status(); got != test.want {
+				t.Errorf("it is answered %s, want %s", got, test.want)
+			}
+		})
+	}
+}
+
+// waitForIdleTimeout returns when a client that is silent over HTTP/1.1 has been cut.
+func (s *site) waitForIdleTimeout(t *testing.T) {
+	s.raw("POST /public/ HTTP/1.1\r\nHost: "+strings.TrimPrefix(s.URL, "http://")+"\r\nContent-Length: 10\r\n\r\n").wants(t, http.StatusRequestTimeout)
+}
+
 // silentClient has begun to send "a few words", and says nothing before it is told to end that.
 type silentClient struct {
-	rest   *io.PipeWriter
-	answer chan *http.Response
+	upload
+	rest *io.PipeWriter
 }
 
 // protocol is what a client speaks; the length of its body is -1 where it does not say.
@@ -113,32 +241,53 @@ func kindsOfClients() map[string]protocol {
 
 func (s *site) beginToSend(t *testing.T, p protocol) *silentClient {
 	t.Helper()
-	transport := &http.Transport{Protocols: new(http.Protocols)}
-	transport.Protocols.SetHTTP1(!p.second)
-	transport.Protocols.SetUnencryptedHTTP2(p.second)
 	body, rest := io.Pipe()
-	t.Cleanup(func() {
-		rest.Close()
-		transport.CloseIdleConnections()
-	})
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL, body)
+	t.Cleanup(func() { rest.Close() })
+	c := &silentClient{s.upload(t, newClient(t, p.second), "/", body, p.length), rest}
+	_, _ = io.WriteString(rest, "a few ")
+	return c
+}
+
+// newClient speaks HTTP/2 in the clear, or HTTP/1.1.
+func newClient(t *testing.T, second bool) *http.Transport {
+	client := &http.Transport{Protocols: new(http.Protocols)}
+	client.Protocols.SetHTTP1(!second)
+	client.Protocols.SetUnencryptedHTTP2(second)
+	t.Cleanup(client.CloseIdleConnections)
+	return client
+}
+
+// upload is a request that is being sent; the status of its answer comes here, or nothing where there is none.
+type upload chan int
+
+// upload begins to send a body, whose length is -1 where the client does not say.
+func (s *site) upload(t *testing.T, client *http.Transport, path string, body io.Reader, length int64) upload {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL+path, body)
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.ContentLength = p.length
-	c := &silentClient{rest, make(chan *http.Response, 1)}
+	r.ContentLength = length
+	u := make(upload, 1)
 	go func() {
-		defer close(c.answer)
-		answer, err := transport.RoundTrip(r)
+		defer close(u)
+		answer, err := client.RoundTrip(r)
 		if err != nil {
 			t.Error(err)
 			return
 		}
 		answer.Body.Close()
-		c.answer <- answer
+		u <- answer.StatusCode
 	}()
-	_, _ = io.WriteString(rest, "a few ")
-	return c
+	return u
+}
+
+// wants waits for the answer.
+func (u upload) wants(t *testing.T, status int) {
+	t.Helper()
+	if got, come := <-u; come && got != status {
+		t.Errorf("it is answered %d, want %d", got, status)
+	}
 }
 
 func (c *silentClient) end() {
