@@ -344,7 +344,7 @@ func TestExplainRefusesBrokenTables(t *testing.T) {
 
 func TestExplainWrongCommandLines(t *testing.T) {
 	environment(t, nil)
-	for _, args := range []string{"", "GET", "app.example.com/x", "GET / extra", "/ --ip nowhere", "/ --claim x"} {
+	for _, args := range []string{"", "GET", "app.example.com/x", "GET / extra", "/admin/ /status", "https://app.example.com/ /", "/ --ip nowhere", "/ --claim x"} {
 		if status, _, errOut := command(t, append([]string{"explain"}, strings.Fields(args)...)...); status != exitUsage || errOut == "" {
 			t.Errorf("%q: status %d, err %q", args, status, errOut)
 		}

@@ -116,6 +116,9 @@ func (q *question) setRequest(words []string) error {
 		q.method = "GET"
 		return q.setURL(words[0])
 	case 2:
+		if strings.Contains(words[0], "/") {
+			return fmt.Errorf("%q is no method; ask about one URL at a time", words[0])
+		}
 		q.method = strings.ToUpper(words[0])
 		return q.setURL(words[1])
 	}
