@@ -14,7 +14,7 @@ func checkAddresses(c *Config) Problems {
 	metrics := verdict{variable: "METRICS_ADDR"}
 	checkAddress(&metrics, c.MetricsAddr)
 	if public.problems == nil && metrics.problems == nil && clash(c.ListenAddr, c.MetricsAddr) {
-		metrics.add("is the address of "+Prefix+"_LISTEN_ADDR too", "choose another port, e.g. :9180")
+		metrics.add("is the address of "+Prefix+"_LISTEN_ADDR too", "choose another port for one of them; :4180 and :9180 are the defaults")
 	}
 	return append(public.problems, metrics.problems...)
 }
@@ -34,7 +34,8 @@ func checkAddress(v *verdict, address string) {
 	host, port, err := net.SplitHostPort(address)
 	_, portErr := strconv.ParseUint(port, 10, 16)
 	if err != nil || portErr != nil || host != "" && !validHost(host) {
-		v.add(quote(address)+" is no host:port", "write e.g. :4180 or 127.0.0.1:4180")
+		usual := settingOf(v.variable).fallback
+		v.add(quote(address)+" is no host:port", "write e.g. "+usual+" or 127.0.0.1"+usual)
 	}
 }
 
