@@ -32,10 +32,11 @@ func (h handed) bind(ctx context.Context, setting, address, byItself string) (ne
 }
 
 func mendListening(err error) string {
+	_, unknown := errors.AsType[*net.DNSError](err)
 	switch {
 	case errors.Is(err, syscall.EACCES):
 		return "ports below 1024 want root, CAP_NET_BIND_SERVICE, or a socket of systemd's: choose a higher one, or see deploy/systemd"
-	case errors.Is(err, syscall.EADDRNOTAVAIL):
+	case errors.Is(err, syscall.EADDRNOTAVAIL), unknown:
 		return "write an address of this machine's, or the port alone"
 	}
 	return "free the address or choose another"

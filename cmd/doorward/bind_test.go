@@ -30,4 +30,7 @@ func TestAddressesThatCannotBeHad(t *testing.T) {
 	if mend := mendListening(fmt.Errorf("bind: %w", syscall.EACCES)); !strings.Contains(mend, "below 1024") {
 		t.Errorf("a port that is not ours to have: %s", mend)
 	}
+	if mend := mendListening(fmt.Errorf("listen: %w", &net.DNSError{Name: "app.invalid"})); !strings.Contains(mend, "an address of this machine's") {
+		t.Errorf("a name that nobody knows: %s", mend)
+	}
 }
