@@ -83,7 +83,7 @@ func (r *report) failed() (failed int) {
 func newReport(c *config.Config, err error) *report {
 	r := &report{OK: err == nil, Problems: config.Problems{}, Notes: []string{}}
 	errors.As(err, &r.Problems)
-	r.Register.RedirectURIs = append([]string{}, c.CallbackURLs()...)
+	r.Register.RedirectURIs, r.Register.PostLogoutRedirectURIs = append([]string{}, c.CallbackURLs()...), []string{}
 	if u := c.LogoutURL(); u != "" && len(r.Problems.Of("POST_LOGOUT_URL")) == 0 {
 		r.Register.PostLogoutRedirectURIs = []string{u}
 	}

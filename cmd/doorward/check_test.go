@@ -78,6 +78,14 @@ func TestCheckJSON(t *testing.T) {
 	}
 }
 
+// Whoever reads lists need not tell an empty one from none.
+func TestCheckJSONHasEveryList(t *testing.T) {
+	environment(t, map[string]string{"PUBLIC_URL": unset})
+	if _, out, _ := command(t, "check", "--json"); !strings.Contains(out, `"redirect_uris": []`) || !strings.Contains(out, `"post_logout_redirect_uris": []`) {
+		t.Errorf("lists are missing in\n%s", out)
+	}
+}
+
 // Problems and notes are findings, too, under the setting that they are about.
 func TestCheckJSONHasEveryFinding(t *testing.T) {
 	for _, c := range []struct {
