@@ -30,7 +30,9 @@ func TestAShellReadsWhatIsMeant(t *testing.T) {
 	}
 	m.WriteSettings(f, false)
 	f.Close()
-	out, err := exec.Command("sh", "-c", `set -a; . "$1"; env -0`, "sh", file).Output()
+	shell := exec.Command("sh", "-c", `set -a; . "$1"; env -0`, "sh", file)
+	shell.Env = []string{"PATH=" + os.Getenv("PATH")} // whoever runs the tests may have settings of their own
+	out, err := shell.Output()
 	if err != nil {
 		t.Fatal(err)
 	}
