@@ -126,9 +126,7 @@ func (c *connections) end(one *connection) {
 		return
 	}
 	one.cancel()
-	if one.shares != nil {
-		one.shares.underWay.Add(-1)
-	}
+	one.shareNoMore()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	one.before.after, one.after.before = one.after, one.before

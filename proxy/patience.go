@@ -110,6 +110,12 @@ func (c *connection) share() {
 	}
 }
 
+func (c *connection) shareNoMore() {
+	if c.shares != nil {
+		c.shares.underWay.Add(-1)
+	}
+}
+
 // piece is how much of an answer the client is to take at once.
 func (c *connection) piece(rest []byte) []byte {
 	if len(rest) > smallPiece && c.shares != nil && c.shares.underWay.Load() >= manyStreams {

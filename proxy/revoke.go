@@ -24,7 +24,7 @@ const logoutByAdmin = "admin"
 
 // revokeSessions answers POST /sessions/revoke of the metrics listener.
 func (p *Proxy) revokeSessions(w http.ResponseWriter, r *http.Request) {
-	x := newExchange(w, r, p.config.IdleTimeout)
+	x := w.(*exchange) // as of all that listener answers
 	x.path = r.URL.EscapedPath()
 	if err := p.endNamed(x, r); err != nil {
 		p.tell(x, r, err)
