@@ -19,6 +19,7 @@ func (p *Proxy) Admin() http.Handler {
 		mux.HandleFunc("/sessions/revoke", p.revokeSessions)
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		noStore(w.Header())
 		mux.ServeHTTP(newExchange(w, r, p.config.IdleTimeout), r) // which sees to it that the answer is read
 	})
 }
