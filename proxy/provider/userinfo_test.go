@@ -14,6 +14,13 @@ func TestUserinfoThatIsRefused(t *testing.T) {
 	signed := func(s *signer, change func(map[string]any)) func(*op) {
 		return func(o *op) { o.instead = handlers("/userinfo", o.signedUserinfo(s, change)) }
 	}
+	declared := func(typ string) func(*op) { // as another kind of token (RFC 8725 3.11)
+		return func(o *op) {
+			claims := map[string]any{"iss": o.issuer, "aud": testClient, "sub": testPerson}
+			jwt := o.signer.sign(map[string]any{"alg": o.signer.algorithm, "kid": o.signer.kid, "typ": typ}, claims)
+			o.instead = handlers("/userinfo", says(200, "application/jwt", jwt))
+		}
+	}
 	plain := func(status int, contentType, body string) func(*op) {
 		return func(o *op) { o.instead = handlers("/userinfo", says(status, contentType, body)) }
 	}
@@ -39,6 +46,9 @@ func TestUserinfoThatIsRefused(t *testing.T) {
 		"signed elsewhere":   signed(nil, set("iss", "https://other.example.com")),
 		"signed about bob":   signed(nil, set("sub", "bob")),
 		"signed, expired":    signed(nil, in("exp", -time.Hour)),
+		"access token":       declared("at+jwt"),
+		"logout token":       declared("logout+jwt"),
+		"DPoP proof":         declared("dpop+jwt"),
 		"JWT, not signed":    plain(200, "application/jwt", unsigned("."+b64([]byte(`{"sub":"alice"}`)), "none")),
 		"JSON called JWT":    plain(200, "application/jwt", `{"sub":"alice"}`),
 	}
