@@ -36,6 +36,9 @@ func (p *Proxy) page(x *exchange, r *http.Request, status int, shown page) error
 	}
 	h.Set("Content-Security-Policy", rendered.Policy)
 	h.Set("X-Frame-Options", "DENY")
+	if shown.Continue == "" { // where a page leads on, an application may wait for whom it sent to sign in, in a window that it opened
+		h.Set("Cross-Origin-Opener-Policy", "same-origin") // ASVS 3.4.8: no other site keeps hold of a page where people decide something
+	}
 	x.send(r, status, htmlType, rendered.Body)
 	return nil
 }

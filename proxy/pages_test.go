@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -74,6 +75,48 @@ func TestEachPageIsOfItsKind(t *testing.T) {
 				t.Errorf("the page is %s", p.Text)
 			}
 		})
+	}
+}
+
+// Nothing of another site runs on a page of ours, shows it in a frame, learns its address or keeps hold of its window (ASVS 3.4.3 to 3.4.8).
+func TestPagesKeepOthersOut(t *testing.T) {
+	s := newSite(t, nil)
+	for name, tt := range map[string]struct {
+		page     *page
+		referrer string
+	}{
+		"sign-out":    {s.signedIn("bob").open(s.URL + "/oauth2/sign_out"), "same-origin"}, // or its form would come from nowhere
+		"signed out":  {s.browser().open(s.URL + "/oauth2/sign_out"), "no-referrer"},
+		"denied":      {s.signedIn("bob").open(s.URL + "/admin/"), "no-referrer"},
+		"late":        {s.browser().open(s.URL + "/oauth2/callback?code=x&state=y"), "no-referrer"},
+		"no endpoint": {s.browser().open(s.URL + "/oauth2/nothing"), "no-referrer"},
+	} {
+		h := tt.page.Header
+		for header, want := range map[string]string{"Cross-Origin-Opener-Policy": "same-origin", "X-Content-Type-Options": "nosniff", "Referrer-Policy": tt.referrer} {
+			if got := h.Values(header); len(got) != 1 || got[0] != want {
+				t.Errorf("%s: %s is %q", name, header, got)
+			}
+		}
+		policy := strings.Split(h.Get("Content-Security-Policy"), "; ")
+		for _, directive := range []string{"default-src 'none'", "base-uri 'none'", "frame-ancestors 'none'"} {
+			if !slices.Contains(policy, directive) {
+				t.Errorf("%s: the policy is %q", name, policy)
+			}
+		}
+	}
+}
+
+// An application that signs people in in a window of its own hears from there when they are back: pages on the way leave it the window.
+func TestPagesThatLeadOnLeaveTheWindowToItsOpener(t *testing.T) {
+	s := newSite(t, func(c *config.Config) { c.CookieSamesite = "strict" })
+	b := s.browser()
+	for name, p := range map[string]*page{
+		"stop for the fragment": b.request("GET", s.URL+"/oauth2/start?rd=/x", browsing(), ""),
+		"signed in":             b.open(b.callbackAddress(s, "/x")),
+	} {
+		if isPage(t, p); p.StatusCode != http.StatusOK || p.Header.Get("Cross-Origin-Opener-Policy") != "" {
+			t.Errorf("%s: the answer is %d, with the policy %q", name, p.StatusCode, p.Header.Get("Cross-Origin-Opener-Policy"))
+		}
 	}
 }
 
