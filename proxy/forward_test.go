@@ -466,10 +466,11 @@ func TestHeadsOfUpstreamsAreBounded(t *testing.T) {
 
 // Who gets an answer of ours need not have sent the whole body first, and holds no connection.
 func TestOurAnswersDoNotWaitForTheBody(t *testing.T) {
-	s := newSite(t, nil)
+	s := newSite(t, signing(newEC()))
 	for request, status := range map[string]int{
 		"POST /x": http.StatusUnauthorized, "POST /closed/": http.StatusForbidden, "GET /x": http.StatusSeeOther, "GET /oauth2/start": http.StatusSeeOther,
 		"GET /oauth2/healthz": http.StatusOK, "GET /oauth2/sign_out": http.StatusOK, "POST /oauth2/sign_out": http.StatusSeeOther, "GET /oauth2/callback": http.StatusBadRequest,
+		"GET /oauth2/jwks": http.StatusOK,
 	} {
 		t.Run(request, func(t *testing.T) { withholdBody(t, s, request, status) })
 	}
