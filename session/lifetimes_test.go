@@ -119,6 +119,19 @@ func TestUseInTheFuture(t *testing.T) {
 	})
 }
 
+// What was made by a clock that was ahead would outlive the sign-outs of the time in between.
+func TestMadeInTheFuture(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for ahead, want := range map[time.Duration]error{time.Minute: nil, time.Minute + time.Second: ErrNone} {
+			s := newSession("alice", 0)
+			s.CreatedAt = time.Now().Add(ahead)
+			if err := found(t, newManager(t), s, 0); !errors.Is(err, want) {
+				t.Errorf("made %v from now: %v", ahead, err)
+			}
+		}
+	})
+}
+
 func TestLivingToken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSession("alice", 0)
