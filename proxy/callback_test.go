@@ -611,6 +611,23 @@ func TestPostedCallback(t *testing.T) {
 	}
 }
 
+// With form_post, a code that comes in the address, where logs and Referer keep it, is none, and the login goes on.
+func TestCodeInTheAddressDespiteFormPost(t *testing.T) {
+	s := newTLSSite(t, func(c *config.Config) { c.ResponseMode = "form_post" })
+	b := s.browser()
+	state := b.open(s.URL + "/x").location().Query().Get("state")
+
+	p := b.open(s.URL + "/oauth2/callback?code=canary-code&state=" + state)
+
+	isPage(t, p)
+	if p.StatusCode != http.StatusBadRequest || len(p.setsCookies()) > 0 || len(s.Provider.Requests(providertest.Token)) > 0 {
+		t.Errorf("the answer is %d, with the cookies %q", p.StatusCode, p.setsCookies())
+	}
+	if end := b.walk(s.URL + "/x"); end.StatusCode != http.StatusOK {
+		t.Errorf("the next login ends with %d", end.StatusCode)
+	}
+}
+
 // A client that does not wait for the provider says nothing of it: no log and no metric tells of a login that failed.
 func TestLoginsThatTheirClientsLeave(t *testing.T) {
 	for name, m := range map[string]providertest.Mutation{
