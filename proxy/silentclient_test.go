@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -188,19 +189,20 @@ func TestStreamThatIsSilent(t *testing.T) {
 
 // A client that has sent all that it announced is waited for no more, though its stream has not ended: it is the upstream's turn.
 func TestStreamThatIsNotEnded(t *testing.T) {
-	arrived, answer := make(chan struct{}, 1), make(chan struct{})
-	upstream := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		if _, err := io.ReadFull(r.Body, make([]byte, r.ContentLength)); err == nil {
-			arrived <- struct{}{}
-			<-answer
-		}
-	}))
-	t.Cleanup(upstream.Close)
-	defer close(answer)
 	for name, test := range map[string]struct {
 		timeout, want string
 	}{"the upstream takes its time": {"60s", "200"}, "the upstream takes too long": {"1s", "504"}} {
 		t.Run(name, func(t *testing.T) {
+			arrived, answer := make(chan struct{}), make(chan struct{})
+			upstream := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+				if _, err := io.ReadFull(r.Body, make([]byte, r.ContentLength)); err == nil {
+					close(arrived)
+					<-answer
+				}
+			}))
+			t.Cleanup(upstream.Close)
+			end := sync.OnceFunc(func() { close(answer) })
+			defer end()
 			s := public(t, func(c *config.Config) {
 				c.Upstreams, c.IdleTimeout = upstream.URL+" timeout="+test.timeout, time.Second
 			})
@@ -209,7 +211,7 @@ func TestStreamThatIsNotEnded(t *testing.T) {
 			<-arrived
 			s.waitForIdleTimeout(t)
 			if test.want == "200" {
-				answer <- struct{}{}
+				end()
 			}
 			if got := client.status(); got != test.want {
 				t.Errorf("it is answered %s, want %s", got, test.want)
