@@ -112,6 +112,7 @@ func (b *clientBody) read(p []byte, patient bool) (int, error) {
 	b.received += int64(n)
 	if n > 0 {
 		b.connection.move()
+		b.connection.speak()
 	}
 	if err == io.EOF {
 		b.ended.Store(true)

@@ -63,9 +63,10 @@ func (c *connection) silent() bool {
 	return c.receiving.lasts(c.of.idle) && (c.shares == nil || time.Since(c.shares.heard) >= c.of.idle)
 }
 
-// hear notes that a client may not be silent: one of the streams of its connection has sent something, or is not taken.
+// hear notes that a client may not be silent: one of the streams of its connection has sent something, or is not taken. What has sent something may
+// be over by now.
 func (c *connection) hear() {
-	if c.shares != nil && (c.receiving.anew() || c.passing.goesOn()) {
+	if c.shares != nil && (c.shares.spoke.Swap(false) || c.passing.goesOn()) {
 		c.shares.heard = time.Now()
 	}
 }
@@ -135,17 +136,14 @@ func (s *spell) begin()       { s.turns.Add(1) }
 func (s *spell) end()         { s.turns.Add(1) }
 func (s *spell) goesOn() bool { return s.turns.Load()%2 == 1 }
 
-// anew says whether one goes on that the look has not seen yet.
-func (s *spell) anew() bool {
-	now := s.turns.Load()
-	if now%2 == 0 || now == s.seen {
-		return false
-	}
-	s.seen, s.since = now, time.Now()
-	return true
-}
-
 // lasts says whether one and the same has gone on for so long.
 func (s *spell) lasts(patience time.Duration) bool {
-	return !s.anew() && s.goesOn() && time.Since(s.since) >= patience
+	now := s.turns.Load()
+	switch {
+	case now%2 == 0:
+		return false
+	case now != s.seen:
+		s.seen, s.since = now, time.Now()
+	}
+	return time.Since(s.since) >= patience
 }

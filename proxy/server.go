@@ -59,7 +59,8 @@ type connKey struct{}
 type clientConn struct {
 	net.Conn
 	underWay atomic.Int32 // exchanges with upstreams, over HTTP/2
-	heard    time.Time    // when one of these last sent some of its request, or was not taken, as the look sees it
+	spoke    atomic.Bool  // one of these has sent some of its request since the last look
+	heard    time.Time    // when that was, or one of them was not taken, as the look sees it
 }
 
 // connOf is a request's; nil where it came by another server than newServer's.

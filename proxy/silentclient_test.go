@@ -103,14 +103,7 @@ func TestClientsThatDoNotGoOn(t *testing.T) {
 		t.Errorf("%v were cut", got)
 	}
 	t.Run("HTTP/1.1 to HTTP/2", func(t *testing.T) { // there it is the client's connection that is held
-		upstream := httptest.NewUnstartedServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) }))
-		upstream.Config.Protocols = new(http.Protocols)
-		upstream.Config.Protocols.SetUnencryptedHTTP2(true)
-		upstream.Start()
-		t.Cleanup(upstream.Close)
-		s := public(t, func(c *config.Config) {
-			c.Upstreams, c.IdleTimeout = strings.Replace(upstream.URL, "http:", "h2c:", 1), time.Second
-		})
+		s := public(t, func(c *config.Config) { c.Upstreams, c.IdleTimeout = newSecondUpstream(t), time.Second })
 		s.waitForIdleTimeout(t)
 	})
 }
@@ -137,31 +130,37 @@ func TestUploadsBesideOneThatIsNotTaken(t *testing.T) {
 
 // A client that sends one upload of a connection has not gone, and may come to the others yet.
 func TestUploadsBesideOneThatGoesOn(t *testing.T) {
+	for upstream, path := range map[string]string{"HTTP/1.1": "/", "HTTP/2": "/second"} {
+		t.Run("to "+upstream, func(t *testing.T) {
+			t.Parallel()
+			s := public(t, func(c *config.Config) {
+				c.Upstreams += "\n/second " + newSecondUpstream(t)
+				c.IdleTimeout = 2 * time.Second
+			})
+			client := newClient(t, true)
+			waits, later := io.Pipe()
+			waiting := s.upload(t, client, "/", waits, -1)
+			for range 2 {
+				goes, on := io.Pipe()
+				busy := s.upload(t, client, path, goes, -1)
+				s.untilIdleTimeout(t, func() { _, _ = io.WriteString(on, "a word ") })
+				_ = on.Close()
+				busy.wants(t, http.StatusOK)
+			}
+			_ = later.Close()
+			waiting.wants(t, http.StatusOK)
+		})
+	}
+}
+
+// The same holds where each of those that it sends is over in a moment.
+func TestUploadBesideShortOnes(t *testing.T) {
 	s := public(t, func(c *config.Config) { c.IdleTimeout = 2 * time.Second })
 	client := newClient(t, true)
 	waits, later := io.Pipe()
 	waiting := s.upload(t, client, "/", waits, -1)
 	for range 2 {
-		goes, on := io.Pipe()
-		busy := s.upload(t, client, "/", goes, -1)
-		over := make(chan struct{})
-		go func() {
-			s.waitForIdleTimeout(t)
-			close(over)
-		}()
-		for now := time.NewTicker(100 * time.Millisecond); ; <-now.C {
-			if _, err := io.WriteString(on, "a word "); err != nil {
-				t.Fatal(err)
-			}
-			select {
-			case <-over:
-			default:
-				continue
-			}
-			break
-		}
-		_ = on.Close()
-		busy.wants(t, http.StatusOK)
+		s.untilIdleTimeout(t, func() { s.upload(t, client, "/", strings.NewReader("a word"), -1).wants(t, http.StatusOK) })
 	}
 	_ = later.Close()
 	waiting.wants(t, http.StatusOK)
@@ -223,6 +222,36 @@ func TestStreamThatIsNotEnded(t *testing.T) {
 // waitForIdleTimeout returns when a client that is silent over HTTP/1.1 has been cut.
 func (s *site) waitForIdleTimeout(t *testing.T) {
 	s.raw("POST /public/ HTTP/1.1\r\nHost: "+strings.TrimPrefix(s.URL, "http://")+"\r\nContent-Length: 10\r\n\r\n").wants(t, http.StatusRequestTimeout)
+}
+
+// untilIdleTimeout does something again and again meanwhile.
+func (s *site) untilIdleTimeout(t *testing.T, something func()) {
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		s.waitForIdleTimeout(t)
+	}()
+	now := time.NewTicker(100 * time.Millisecond)
+	defer now.Stop()
+	for {
+		select {
+		case <-now.C:
+			something()
+		case <-over:
+			return
+		}
+	}
+}
+
+// newSecondUpstream is an upstream's entry that speaks HTTP/2, and takes all that it gets.
+func newSecondUpstream(t *testing.T) (entry string) {
+	t.Helper()
+	upstream := httptest.NewUnstartedServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) }))
+	upstream.Config.Protocols = new(http.Protocols)
+	upstream.Config.Protocols.SetUnencryptedHTTP2(true)
+	upstream.Start()
+	t.Cleanup(upstream.Close)
+	return strings.Replace(upstream.URL, "http:", "h2c:", 1)
 }
 
 // silentClient has begun to send "a few words", and says nothing before it is told to end that.
