@@ -8,6 +8,7 @@ import (
 	"testing"
 	"testing/iotest"
 	"testing/synctest"
+	"time"
 )
 
 // closing is a body of net/http's that is closed as soon as it has been read, because its answer is there.
@@ -181,6 +182,29 @@ func TestBodyGoesOnOverAnotherConnection(t *testing.T) {
 	if got, err := io.ReadAll(sending); string(got) != "a few words" || err != nil {
 		t.Errorf("it reads %q: %v", got, err)
 	}
+}
+
+// An upstream is waited for once it has taken what was announced, and not while it takes the last of it, as where a body of an unknown length ends.
+func TestUpstreamIsWaitedForOnceItHasTaken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		body, client := io.Pipe()
+		b := newBody(body)
+		b.connection.of, b.connection.in.ContentLength, b.connection.patience = &exchange{start: time.Now()}, 6, time.Second
+		go client.Write([]byte("a word"))
+		sending := b.send()
+		if n, err := sending.Read(make([]byte, 8)); n != 6 || err != nil {
+			t.Fatalf("it reads %d bytes: %v", n, err)
+		}
+		if b.connection.answerBy.Load() != notWaiting {
+			t.Error("the upstream is waited for while it takes the last of the body")
+		}
+		go sending.Read(make([]byte, 8)) // which the Transport does when that has been written
+		synctest.Wait()
+		if b.connection.answerBy.Load() == notWaiting {
+			t.Error("the upstream is not waited for when it has all of the body")
+		}
+		client.Close()
+	})
 }
 
 // A connection may be closed already when a request is given it.

@@ -104,6 +104,9 @@ func (s *sending) Read(p []byte) (n int, err error) {
 	defer b.mu.Unlock()
 	for s.goesOn() {
 		b.passed()
+		if s.sent == b.connection.in.ContentLength { // the upstream has it all, and a client may leave its stream open
+			b.connection.awaitAnswer()
+		}
 		ready := b.held[s.sent-b.from:]
 		switch {
 		case len(ready) > 0 || b.err != nil:
@@ -137,7 +140,7 @@ func (s *sending) pass(n int, err error) error {
 		s.body.connection.passing.begin()
 		s.body.passing = true
 	}
-	if err == io.EOF || s.sent == s.body.connection.in.ContentLength { // a client may leave its stream open
+	if err == io.EOF {
 		s.body.connection.awaitAnswer()
 	}
 	return err
