@@ -61,7 +61,7 @@ func (b *clientBody) fetch() {
 	b.held = slices.Grow(b.held, b.room())
 	into := b.held[len(b.held):cap(b.held)]
 	go func() {
-		n, err := b.read(into, b.connection.in.ProtoMajor == 2)
+		n, err := b.read(into)
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		b.held = b.held[:len(b.held)+n]
@@ -73,7 +73,7 @@ func (b *clientBody) fetch() {
 func (b *clientBody) fetchInto(p []byte) (n int, err error) {
 	b.reading = true
 	b.mu.Unlock()
-	n, err = b.read(p, false)
+	n, err = b.read(p)
 	b.mu.Lock()
 	if b.from > 0 || len(b.held)+n > maxHeld {
 		b.from += int64(len(b.held) + n)
@@ -102,9 +102,9 @@ func (b *clientBody) room() int {
 	return min(max(len(b.held), 8<<10), maxHeld+1-len(b.held))
 }
 
-// read reads the client, which is waited for without end where it may be silent, and where it has sent all but the end of its stream.
-func (b *clientBody) read(p []byte, patient bool) (int, error) {
-	if length := b.connection.in.ContentLength; !patient && (length < 0 || b.received < length) {
+// read reads the client, which is waited for without end where it has sent all but the end of its stream.
+func (b *clientBody) read(p []byte) (int, error) {
+	if length := b.connection.in.ContentLength; length < 0 || b.received < length {
 		b.connection.receiving.begin()
 		defer b.connection.receiving.end()
 	}

@@ -68,7 +68,8 @@ type connection struct {
 	delivering spell // of its answer, or of what comes after an upgrade, to the client
 	behind     int   // bytes of that in the kernel, when the client was last seen to take some
 
-	shares *clientConn // with other streams of HTTP/2; else nil
+	shares      *clientConn // with other streams of HTTP/2; else nil
+	mayBeSilent atomic.Bool // as a stream of HTTP/2 on either side
 
 	judging  sync.Mutex       // guards, after begin:
 	known    *session.Session // the newest generation that the rules were asked about, or what a token says

@@ -60,7 +60,7 @@ func (c *connection) stalled() bool {
 
 // silent says whether a client has sent nothing for too long, of any request of its connection.
 func (c *connection) silent() bool {
-	return c.receiving.lasts(c.of.idle) && (c.shares == nil || time.Since(c.shares.heard) >= c.of.idle)
+	return c.receiving.lasts(c.of.idle) && !c.mayBeSilent.Load() && (c.shares == nil || time.Since(c.shares.heard) >= c.of.idle)
 }
 
 // hear notes that a client may not be silent: one of the streams of its connection has sent something, or is not taken. What has sent something may

@@ -273,7 +273,9 @@ func (d *delivery) awaitQuiet(got httptrace.GotConnInfo) {
 	d.conn = nil
 	c, ok := belowTLS(got.Conn).(*quietConn)
 	secured, isTLS := got.Conn.(*tls.Conn)
-	shared := !ok || isTLS && secured.ConnectionState().NegotiatedProtocol == "h2"
+	second := d.upstream.URL.Scheme == "h2c" && !isWebSocket(d.in) || isTLS && secured.ConnectionState().NegotiatedProtocol == "h2"
+	d.x.connection.mayBeSilent.Store(second && d.in.ProtoMajor == 2)
+	shared := second || !ok // HTTP/1.1 on Windows
 	sending := d.body.given(shared)
 	if shared {
 		if d.shared++; d.shared > maxShared {
