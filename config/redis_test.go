@@ -67,6 +67,8 @@ func TestWrongRedisURLs(t *testing.T) {
 		{"redis://redis?addr=:6379", "no host:port", "redis-2:6379"},
 		{"redis://redis?addr=redis-2:", "no host:port", "redis-2:6379"},
 		{"redis://redis?addr=redis-2:66666", "no host:port", "redis-2:6379"},
+		{"redis://redis?addr=redis-2:redis", "no host:port", "redis-2:6379"},
+		{"redis://redis?addr=redis-2:0", "no host:port", "redis-2:6379"},
 		{"redis://redis?addr=redis-2:6379,redis-3:6379", "no host:port", "redis-2:6379"},
 		{"redis://redis?master_set=", "master_set", "one name"},
 		{"redis://redis?master_set=a&master_set=b", "master_set", "one name"},
