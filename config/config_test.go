@@ -266,6 +266,8 @@ var wrongValues = []struct {
 	{"PUBLIC_URL", "https://app.example.com:0", "port", "origin"},
 	{"PUBLIC_URL", "https://app.example.com:99999", "port", "origin"},
 	{"PUBLIC_URL", "https://*.example.com", "host name", "origin"},
+	{"PUBLIC_URL", "https://" + strings.Repeat("a", 64), "host name", "origin"},
+	{"PUBLIC_URL", "https://" + strings.Repeat("a.", 126) + "ab", "host name", "origin"},
 	{"PUBLIC_URL", "https://münchen.example", "xn--", "origin"},
 	{"PUBLIC_URL", "ftp://app.example.com", "neither https nor http", "origin"},
 	{"PUBLIC_URL", "http://app.example.com", "plain http", "INSECURE_PUBLIC_HTTP"},
@@ -408,6 +410,7 @@ var wrongValues = []struct {
 	{"AUTH_PARAMS", "client_id=other", "doorward's", "DOORWARD_CLIENT_ID"},
 	{"AUTH_PARAMS", "max_age=-1", "no number", "max_age=3600"},
 	{"AUTH_PARAMS", "max_age=1h", "no number", "max_age=3600"},
+	{"AUTH_PARAMS", "max_age=2147483648", "no number", "max_age=3600"},
 	{"AUTH_PARAMS", "max_age=0,prompt=none", "nobody", "one of them"},
 	{"AUTH_PARAMS", "prompt=none login", "none", "alone"},
 	{"AUDIENCE", "a,,b", "item 2 is empty", "comma"},
@@ -432,6 +435,7 @@ var wrongValues = []struct {
 	{"COOKIE_SECRETS", secretA[:42], "decodes to 31 bytes", "fresh"},
 	{"COOKIE_SECRETS", strings.Repeat("A", 43) + "=", "not random", "fresh"},
 	{"COOKIE_SECRETS", strings.Repeat("c2VjcmV0", 8), "not random", "fresh"},
+	{"COOKIE_SECRETS", strings.Repeat("MDEyMzQ1NjAxMjM0NTYwMTIzNDU2", 2), "not random", "fresh"}, // seven different ones
 	{"COOKIE_SECRETS", secretA + "," + secretA, "secret 2 is there already", "fresh"},
 	{"COOKIE_SECRETS", secretA + ",", "item 2 is empty", "comma"},
 	{"COOKIE_NAME", "a b", "no cookie name", "__Host-doorward"},
@@ -513,7 +517,7 @@ func TestWrongValues(t *testing.T) {
 
 func TestRightValues(t *testing.T) {
 	for name, values := range map[string][]string{
-		"PUBLIC_URL":               {"https://app.example.com/", "http://localhost:4180", "http://127.9.9.9", "http://[::1]:80", "http://a.localhost,http://b.localhost"},
+		"PUBLIC_URL":               {"https://app.example.com/", "http://localhost:4180", "http://127.9.9.9", "http://[::1]:80", "http://a.localhost,http://b.localhost", "https://" + strings.Repeat("a", 63), "https://" + strings.Repeat("a.", 126) + "a"},
 		"UPSTREAMS":                {"h2c://x:1", "unix:/run/a.sock", "unix:///run/a.sock", "/a/ http://x strip=/a;/ https://y host=upstream token=none timeout=0", "/a/{b}/c/ http://x strip=/a", "/{a}/ http://x strip=/a/b", `"/a" http://x strip=/a`, `"/a b/" http://x`, "http://x/"},
 		"BRAND_NAME":               {"Team # 1", "„Zum Löwen“", "“Acme”"},
 		"ALLOWED_ORIGINS":          {"https://spa.example.com/,https://app.example.com", "http://localhost:3000"},
@@ -521,8 +525,8 @@ func TestRightValues(t *testing.T) {
 		"PROVIDER_INTERNAL_URL":    {"http://127.0.0.1:9998", "https://provider:8443"},
 		"SCOPES":                   {"openid", "openid groups https://api.example.com/read"},
 		"RESPONSE_MODE":            {"query", "form_post"},
-		"AUTH_PARAMS":              {"prompt=login, acr_values=urn:a urn:b", "max_age=0", "audience=https://api.example.com/?a=b"},
-		"COOKIE_SECRETS":           {strings.TrimRight(secretA, "="), secretA + "," + secretB, "q1d6rI8l3CyYx5Zk0mJw7sTgHnVbUeOaP4fR2KcD-_Q="},
+		"AUTH_PARAMS":              {"prompt=login, acr_values=urn:a urn:b", "max_age=0", "max_age=2147483647", "audience=https://api.example.com/?a=b"},
+		"COOKIE_SECRETS":           {strings.TrimRight(secretA, "="), secretA + "," + secretB, "q1d6rI8l3CyYx5Zk0mJw7sTgHnVbUeOaP4fR2KcD-_Q=", strings.Repeat("MDEyMzQ1NjcwMTIzNDU2NzAxMjM0NTY3", 2)},
 		"COOKIE_NAME":              {"app", "__Secure-app", strings.Repeat("a", 64)},
 		"COOKIE_SAMESITE":          {"none", "strict"},
 		"SESSION_COOKIE_MAX_BYTES": {"512", "4096", "60KiB"},
@@ -539,6 +543,32 @@ func TestRightValues(t *testing.T) {
 		for _, value := range values {
 			t.Run(name+"="+value, func(t *testing.T) { load(t, map[string]string{name: value}) })
 		}
+	}
+}
+
+// Two listeners clash over a port of an address that both would have, and never over one that the kernel chooses.
+func TestListenersThatClash(t *testing.T) {
+	for _, test := range []struct {
+		listen, metrics string
+		clash           bool
+	}{
+		{":80", "127.0.0.1:80", true},
+		{"127.0.0.1:80", ":80", true},
+		{"[::]:80", "127.0.0.1:80", true},
+		{"127.0.0.1:80", "0.0.0.0:80", true},
+		{"127.0.0.1:80", "127.0.0.1:80", true},
+		{"127.0.0.1:80", "127.0.0.2:80", false},
+		{"127.0.0.1:80", "127.0.0.1:81", false},
+		{"127.0.0.1:0", "127.0.0.1:0", false},
+		{":0", ":0", false},
+	} {
+		t.Run(test.listen+" and "+test.metrics, func(t *testing.T) {
+			c := valid()
+			c.ListenAddr, c.MetricsAddr = test.listen, test.metrics
+			if err := c.Validate(); (err != nil) != test.clash {
+				t.Errorf("got %v", err)
+			}
+		})
 	}
 }
 

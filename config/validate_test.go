@@ -427,6 +427,7 @@ func TestNotesOnLoops(t *testing.T) {
 		{"https://app.example.com", ":4180", "http://127.0.0.1:4180", "LISTEN_ADDR"},
 		{"https://app.example.com", "127.0.0.1:4180", "/a/ http://app:8080; http://localhost:4180", "LISTEN_ADDR"},
 		{"https://app.example.com", ":80", "http://[::1]", "LISTEN_ADDR"},
+		{"https://app.example.com", "[::1]:443", "https://0.0.0.0", "LISTEN_ADDR"},
 		{"https://app.example.com", ":4180", "https://app.example.com:443", "PUBLIC_URL"},
 		{"https://app.example.com", ":4180", "http://app.example.com", ""},
 		{"https://app.example.com", ":4180", "http://app:4180", ""},
