@@ -160,6 +160,7 @@ func TestFurtherDemandsKeepToTheRules(t *testing.T) {
 		{"acr:mfa,gold", StepUp{ACR: []string{"silver", "gold"}}, "acr:gold", true},
 		{"acr:mfa", StepUp{ACR: []string{"weak"}}, "", false},
 		{"group:Dev", StepUp{ACR: []string{"gold"}}, "", false},
+		{"deny", StepUp{ACR: []string{"gold"}}, "", false},
 	} {
 		route, err := compile(t, "/ "+c.requirement).Route("GET", "h", "/")
 		if err != nil {
@@ -175,6 +176,20 @@ func TestACRsThatRulesAskFor(t *testing.T) {
 	p := compile(t, "/ acr:b,a group:Admin | acr:c !acr:weak\n/x/ group:Dev\n/y/ acr:\"d e\",f")
 	if got := fmt.Sprint(p.ACRs()); got != "[[b a] [c] [f]]" {
 		t.Errorf("got %s", got)
+	}
+}
+
+// What somebody else asks for is taken as it can be asked for further on, or not at all.
+func TestACRsThatOthersAskFor(t *testing.T) {
+	longest := strings.Repeat("x", 399)
+	for text, want := range map[string][]string{
+		"gold": {"gold"}, "gold silver": {"gold", "silver"}, "~!": {"~!"}, longest: {longest},
+		"": nil, " ": nil, " gold": nil, "gold ": nil, "gold  silver": nil, "gold\tsilver": nil, "g\u00f6ld": nil, "gold\x7f": nil,
+		`g"old`: nil, `g\old`: nil, longest + "x": nil,
+	} {
+		if got, ok := ParseACR(text); ok != (want != nil) || ok && !slices.Equal(got, want) {
+			t.Errorf("%q is read as %q, %v", text, got, ok)
+		}
 	}
 }
 
