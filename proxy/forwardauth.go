@@ -170,8 +170,9 @@ func (p *Proxy) consent(x *exchange, asked *http.Request, extra *access.Policy) 
 	if err = p.allowExtra(x, asked, route, who, extra); err != nil {
 		return err
 	}
-	if err = p.nameWho(x, asked, who); err != nil {
-		p.arrived(who, err)
+	err = p.nameWho(x, asked, who)
+	p.arrived(who, err)
+	if err != nil {
 		return err
 	}
 	p.sayYes(x, asked, who)
@@ -247,7 +248,6 @@ func (p *Proxy) sayYes(x *exchange, asked *http.Request, who *identity) {
 	noStore(h)
 	x.finishHead() // the session's cookies come first
 	if who != nil && !who.bearer {
-		p.arrived(who, nil)
 		p.sessions.ForgetRounds(h, asked)
 	}
 	p.limitCookies(h)
