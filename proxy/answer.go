@@ -47,12 +47,12 @@ func (p *Proxy) prepareAnswer(d *delivery, answer *http.Response) {
 
 // mustClose says whether nothing may follow a request on its connection. One case is a body in chunks: where a front server went by
 // Content-Length instead, what follows is not a second request (golang/go#80942). The other is a body that was answered before its end: to keep
-// the connection, net/http would read the rest of it, which is the upstream's; or one of which reading was broken off, which leaves a deadline.
+// the connection, net/http would read the rest of it, which is the upstream's.
 func (d *delivery) mustClose() bool {
 	if d.in.ProtoMajor != 1 {
 		return false
 	}
-	return len(d.in.TransferEncoding) > 0 || d.in.ContentLength > 0 && (!d.body.ended.Load() || d.body.brokenOff.Load())
+	return len(d.in.TransferEncoding) > 0 || d.in.ContentLength > 0 && !d.body.ended.Load()
 }
 
 // errBadStatus is an answer that net/http could not pass on (RFC 9110 15: from 100 to 599).

@@ -136,19 +136,15 @@ const aMoment = 100 * time.Millisecond
 // breakOff stops whoever reads the client for a try that is over, in a moment.
 func (b *clientBody) breakOff(s *sending) { time.AfterFunc(aMoment, func() { b.breakOffNow(s) }) }
 
-// breakOffNow does that, unless there is an answer after all or the client has gone. It says that it does before it asks for the answer: either
-// it sees that there is one, or mustClose sees that a deadline is on the client's connection.
+// breakOffNow does that, unless there is an answer after all or the client has gone. net/http takes the deadline away before it reads what follows the
+// request.
 func (b *clientBody) breakOffNow(s *sending) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.latest != s || !s.over || !b.reading || b.connection.in.Context().Err() != nil {
+	if b.latest != s || !s.over || !b.reading || b.connection.in.Context().Err() != nil || b.connection.answerBy.Load() == answered {
 		return
 	}
 	b.brokenOff.Store(true)
-	if b.connection.answerBy.Load() == answered {
-		b.brokenOff.Store(false)
-		return
-	}
 	if b.connection.in.ProtoMajor == 2 {
 		_ = b.ReadCloser.Close()
 	} else {
