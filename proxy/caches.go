@@ -85,7 +85,7 @@ func (p *Proxy) variesWithPerson(h http.Header) bool {
 
 func saysHowToCache(h http.Header) bool {
 	for name := range h {
-		if name == "Cache-Control" || name == "Expires" || name == "Pragma" || isForSharedCaches(name) {
+		if name == "Cache-Control" || name == "Expires" || isForSharedCaches(name) {
 			return true
 		}
 	}
