@@ -714,6 +714,23 @@ func TestOutageInTheMiddleOfARefresh(t *testing.T) {
 	s.wantResults(map[string]float64{"unavailable": 1, "ok": 1})
 }
 
+// Where that refresh brought no new refresh token, the browser has all that there is, and gets nothing anew.
+func TestOutageInTheMiddleOfARefreshWithALastingToken(t *testing.T) {
+	s := newLivingSite(t, nil, providertest.Mutation{Name: "userinfo-503-after-refresh",
+		IDToken: without("groups"), AccessToken: without("groups"),
+		RefreshUserinfo: func(_ *providertest.Provider, a *providertest.Answer) {
+			providertest.Fail(http.StatusServiceUnavailable, "")(a)
+		}})
+	s.Provider.IssueLastingRefreshTokens()
+	b := s.signedIn("alice")
+	b.age(s, untilDue)
+	b.api(s, "/x").wants(t, http.StatusOK)
+	s.wantResults(map[string]float64{"unavailable": 1})
+	if now := b.carried(s); now.Generation != 0 {
+		t.Errorf("the browser has generation %d", now.Generation)
+	}
+}
+
 // Userinfo takes the access token of the login and not the next: whoever was in a group is not known to be in it any more, nor not to
 // be in another.
 func TestUserinfoRefusesTheRefreshedToken(t *testing.T) {

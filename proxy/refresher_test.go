@@ -368,18 +368,22 @@ func TestGenerationsOfOthers(t *testing.T) {
 	})
 }
 
-// Who looked before a refresh was over, and asks for another after it, looks again: the older token is spent.
+// Who looked before a refresh was over, and asks for another after it, looks again: the older token is spent, or is not to be asked with so soon.
 func TestJoiningTooLate(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := &standIn{}
-		f, s := newRefresher(t, p), sessionWith("s", -time.Second)
-		if _, err := f.fresh(t.Context(), s, nobody); err != nil {
-			t.Fatal(err)
-		}
-		if running, mine := f.generations.join(s); running != nil || mine {
-			t.Error("a spent refresh token is asked with")
-		}
-	})
+	for _, outcome := range []provider.Outcome{provider.Refreshed, provider.Ended, provider.Refused, provider.Unavailable} {
+		t.Run(outcome.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := &standIn{outcome: outcome}
+				f, s := newRefresher(t, p), sessionWith("s", -time.Second)
+				if _, err := f.fresh(t.Context(), s, nobody); (err == nil) != (outcome == provider.Refreshed) {
+					t.Fatal(err)
+				}
+				if running, mine := f.generations.join(s); running != nil || mine {
+					t.Error("the refresh token is asked with again")
+				}
+			})
+		})
+	}
 }
 
 // Close waits for what is under way, and not for ever.
