@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -88,6 +89,30 @@ func TestAnswersAreNotBuffered(t *testing.T) {
 	}
 }
 
+// The head of a large answer does not wait for its body.
+func TestHeadOfALargeAnswer(t *testing.T) {
+	const length = 32<<10 + 1
+	more := make(chan struct{})
+	s := facing(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Length", strconv.Itoa(length))
+		_ = http.NewResponseController(w).Flush()
+		<-more
+		_, _ = w.Write(make([]byte, length))
+	})
+	ended := sync.OnceFunc(func() { close(more) })
+	defer ended()
+	conn := s.dial(10 * time.Second)
+	fmt.Fprintf(conn, "GET / HTTP/1.1\r\nHost: %s\r\n\r\n", strings.TrimPrefix(s.URL, "http://"))
+	answer, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended()
+	if n, err := io.Copy(io.Discard, answer.Body); n != length || err != nil {
+		t.Errorf("of the body %d bytes arrive: %v", n, err)
+	}
+}
+
 // A client that asks before it sends its body is told to go on by the upstream, and not before.
 func TestExpectContinue(t *testing.T) {
 	asked, goOn := make(chan struct{}), make(chan struct{})
@@ -113,6 +138,32 @@ func TestExpectContinue(t *testing.T) {
 	}
 	if text, _ := io.ReadAll(answer.Body); answer.StatusCode != http.StatusOK || string(text) != "helloworld" {
 		t.Errorf("the answer is %d: %q", answer.StatusCode, text)
+	}
+}
+
+// Once is enough, however often the upstream says so; who did not ask hears what it says (RFC 9110 15.2).
+func TestClientsAreToldToGoOn(t *testing.T) {
+	const goOn = "HTTP/1.1 100 Continue\r\n\r\n"
+	l := accept(t, func(conn net.Conn) {
+		r, err := http.ReadRequest(bufio.NewReader(conn))
+		if err != nil {
+			return
+		}
+		_, _ = io.WriteString(conn, goOn)
+		_, _ = io.Copy(io.Discard, r.Body)
+		_, _ = io.WriteString(conn, goOn+"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+	})
+	s := public(t, func(c *config.Config) { c.Upstreams = "http://" + l.Addr().String() })
+	for line, statuses := range map[string][]int{"Expect: 100-continue\r\n": {100, 200}, "": {100, 100, 200}} {
+		t.Run(line, func(t *testing.T) {
+			conn, answers := s.post(line)
+			_, _ = io.WriteString(conn, "helloworld")
+			for _, status := range statuses {
+				if answer, err := http.ReadResponse(answers, nil); err != nil || answer.StatusCode != status {
+					t.Fatalf("there is %v, not %d: %v", answer, status, err)
+				}
+			}
+		})
 	}
 }
 
