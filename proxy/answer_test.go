@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"doorward/config"
 )
@@ -157,6 +158,33 @@ func TestWhatIsSaidOfARequestWithAuthorization(t *testing.T) {
 			}
 			if got := strings.Join(p.Header["Cache-Control"], ", "); got != want {
 				t.Errorf("Cache-Control is %q, want %q", got, want)
+			}
+		})
+	}
+}
+
+// Where the upstream was sent no token, or the client's own, it speaks of the request that caches have seen.
+func TestWhatIsSaidOfTheRequestItself(t *testing.T) {
+	for name, test := range map[string]struct {
+		configure func(*config.Config)
+		age       time.Duration // of the session; none: an API client asks
+	}{
+		"an API client":              {nil, 0},
+		"an upstream without tokens": {func(c *config.Config) { c.ForwardAccessToken = false }, time.Minute},
+		"a dead token":               {func(c *config.Config) { c.SessionWithoutRefresh = "keep" }, 2 * time.Hour},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSite(t, test.configure)
+			s.Upstream.Answer = func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Cache-Control", "max-age=60") }
+			line := "Authorization: Bearer " + s.Provider.APIToken("alice")
+			if test.age > 0 {
+				b := s.browserThat(t, "alice")
+				b.age(s, test.age)
+				b.open(s.URL+"/x").wants(t, http.StatusOK) // which notes that the session is in use
+				line = "Cookie: " + b.cookieHeader(s)
+			}
+			if got := strings.Join(s.rawGet("/x", line).Header["Cache-Control"], ", "); got != "max-age=60" {
+				t.Errorf("Cache-Control is %q", got)
 			}
 		})
 	}

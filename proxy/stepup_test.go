@@ -598,6 +598,27 @@ func TestChallengesOfUpstreamsThatGotNoToken(t *testing.T) {
 	}
 }
 
+// At a host where nobody signs in, an upstream's challenge passes, and who posted a form is led to no login.
+func TestStepUpAtAHostThatOnlyARuleNames(t *testing.T) {
+	s := newSite(t, rules("other.test/app authenticated\nother.test/strong/ acr:mfa"))
+	at := func(request string) *page {
+		return s.raw(request + " HTTP/1.1\r\nHost: other.test\r\nConnection: close\r\nAccept: text/html\r\nCookie: " + s.browserThat(t, "alice").cookieHeader(s) +
+			"\r\nContent-Type: text/plain\r\nContent-Length: 0\r\n\r\n")
+	}
+	p := at("POST /strong/pay")
+	isPage(t, p)
+	if p.StatusCode != http.StatusUnauthorized || strings.Contains(p.Text, "/oauth2/") {
+		t.Errorf("the answer is %d: %s", p.StatusCode, p.Text)
+	}
+	s.Upstream.Answer = func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("WWW-Authenticate", wantsGold)
+		w.Header().Set("X-Upstream", "its own")
+		w.WriteHeader(http.StatusUnauthorized)
+		fmt.Fprint(w, "the upstream's own words")
+	}
+	passed(t, at("GET /app"), wantsGold)
+}
+
 // Only a 401 asks for a login, whatever stands beside another status.
 func TestChallengesBesideAnotherStatus(t *testing.T) {
 	for _, status := range []int{http.StatusOK, http.StatusForbidden, http.StatusProxyAuthRequired} {
