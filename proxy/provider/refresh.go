@@ -165,7 +165,7 @@ func (k Known) idToken() (*token, error) {
 		return nil, fail(KindInvalidIDToken, "the session's ID token: %w", err)
 	}
 	t := &token{raw: k.IDToken, claims: claims}
-	if k.Subject == "" || t.claims["sub"] != k.Subject {
+	if t.claims["sub"] != k.Subject {
 		return nil, fail(KindInvalidIDToken, "the session's ID token is about somebody else")
 	}
 	return t, nil
