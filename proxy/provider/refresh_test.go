@@ -114,3 +114,19 @@ func TestClaimsThatANewIDTokenLeavesOut(t *testing.T) {
 		t.Errorf("the groups are %v", groups)
 	}
 }
+
+// An access token of which nothing is read takes no claim away: without a new ID token, what the one before said holds.
+func TestAnAccessTokenThatIsNotReadTakesNothingAway(t *testing.T) {
+	o := newOP(t, "ES256")
+	o.idClaims, o.accessClaims, o.userinfo = set("groups", []string{"Admin"}), set("groups", []string{"Admin"}), without("groups")
+	p := o.client(t, nil)
+	known := o.refreshable(t, p)
+	o.tokenResponse = without("id_token")
+	person, err := p.Refresh(t.Context(), known)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, found := person.Claim("groups"); !found {
+		t.Error("the groups are gone")
+	}
+}
