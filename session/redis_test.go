@@ -149,6 +149,22 @@ func TestAnUnreadableEntryEndsOlderSessions(t *testing.T) {
 	}
 }
 
+// It is as old as its millisecond, at the end of it: a session that began in the same one may be whose it was.
+func TestAnUnreadableEntryEndsSessionsOfItsMillisecond(t *testing.T) {
+	entry := rueidis.XRangeEntry{ID: "1700000000123-0", FieldValues: map[string]string{"k": "short", "t": "1"}}
+	m := newManager(t)
+	m.revoked.take(readEntry(entry))
+	s := person("alice", "1")
+	for began, want := range map[time.Time]bool{
+		time.UnixMicro(1700000000123999): true,
+		time.UnixMicro(1700000000124000): false,
+	} {
+		if s.CreatedAt = began; m.Revoked(s) != want {
+			t.Errorf("one that began at %d us is revoked: %t", began.UnixMicro(), !want)
+		}
+	}
+}
+
 // A lock that was taken without anybody hearing of it is its owner's all the same.
 func TestALockIsTakenOnceByItsOwner(t *testing.T) {
 	m := overRedis(t, redistest.New(t), false)
