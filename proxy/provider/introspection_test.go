@@ -2,6 +2,7 @@ package provider
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -339,6 +340,24 @@ func TestOneIntrospectionForAll(t *testing.T) {
 				t.Errorf("the provider was asked %d times", n)
 			}
 		})
+	}
+}
+
+// Who looked just before an answer came, and asks just after, gets that one.
+func TestAnAnswerThatCameJustBeforeTheQuestion(t *testing.T) {
+	o, p := introspecting(t, nil)
+	if _, _, err := p.Bearer(t.Context(), opaque); err != nil {
+		t.Fatal(err)
+	}
+	q, err := p.join(t.Context(), opaque, sha256.Sum256([]byte(opaque)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if <-q.done; q.err != nil || q.person.Subject != testPerson {
+		t.Errorf("got %v, %v", q.person, q.err)
+	}
+	if n := o.count(introspections); n != 1 {
+		t.Errorf("the provider was asked %d times", n)
 	}
 }
 

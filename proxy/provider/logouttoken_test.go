@@ -160,6 +160,8 @@ func TestLogoutTokensAtTheirLimits(t *testing.T) {
 		"iat within the leeway":      {in("iat", 30*time.Second), true, 150 * time.Second},
 		"iat beyond the leeway":      {in("iat", 31*time.Second), false, 0},
 		"exp far ahead":              {in("exp", 1000*time.Hour), true, time.Hour + leeway},
+		"sid of 1024 characters":     {set("sid", strings.Repeat("a", 1024)), true, 2*time.Minute + leeway},
+		"jti of 1024 characters":     {set("jti", strings.Repeat("a", 1024)), true, 2*time.Minute + leeway},
 		"just not too old": {func(m map[string]any) {
 			in("iat", -time.Hour-29*time.Second)(m)
 			in("exp", 1000*time.Hour)(m)
@@ -209,6 +211,19 @@ func TestLogoutTokensAreSignedAsIDTokensAre(t *testing.T) {
 	_, err := p.VerifyLogoutToken(t.Context(), other)
 	o.wantKind(t, err, KindInvalidLogoutToken)
 	if _, err := p.VerifyLogoutToken(t.Context(), o.logoutToken(nil, nil)); err != nil {
+		t.Error(err)
+	}
+}
+
+// An ID token that is refused, such as that of another login, teaches nothing.
+func TestNoAlgorithmIsLearnedFromAnIDTokenThatIsRefused(t *testing.T) {
+	o := newOP(t, "ES256")
+	second := withTwoKeys(o)
+	p := o.client(t, nil)
+	o.idClaims = set("nonce", "another")
+	_, err := o.login(t, p)
+	o.wantKind(t, err, KindNonceMismatch)
+	if _, err := p.VerifyLogoutToken(t.Context(), second.sign(map[string]any{"alg": "RS256", "kid": "key-2"}, o.leaving(nil))); err != nil {
 		t.Error(err)
 	}
 }
