@@ -84,6 +84,22 @@ func TestWhatRedisForgotComesBackThoughNoConnectionBroke(t *testing.T) {
 	}
 }
 
+// What was revoked while Redis was away is known here to the nanosecond, and there to the microsecond: it is added once.
+func TestWhatIsThereToTheMicrosecondIsNotMissing(t *testing.T) {
+	m := beside(t, redistest.New(t))
+	one := revocation{keyOfSubject("https://id.example.com", "alice"), time.UnixMicro(now(t, m).UnixMicro()).Add(time.Nanosecond)}
+	m.revoked.take(one)
+	s := &sharedRevocations{redis: m.redis, set: m.revoked, most: maxRevocations}
+	if _, err := s.write(t.Context(), string(one.key[:]), microseconds(one.at)); err != nil {
+		t.Fatal(err)
+	}
+	line, release := (*m.redis.client.Load()).Dedicate()
+	defer release()
+	if missing, err := s.readAll(t.Context(), line); err != nil || len(missing) != 0 {
+		t.Errorf("%d are missing, %v", len(missing), err)
+	}
+}
+
 // A Redis without memory answers every question. Nobody is to lose their session because somebody signed out.
 func TestASignOutThatRedisDoesNotTakeIsNoOutage(t *testing.T) {
 	server := redistest.New(t)

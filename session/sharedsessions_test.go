@@ -253,6 +253,21 @@ func TestWhatRedisLostStaysSoWhileRedisIsAway(t *testing.T) {
 	}
 }
 
+// Who signs out leaves no tokens in memory.
+func TestASessionThatWasEndedIsForgotten(t *testing.T) {
+	m, b, s := beside(t, redistest.New(t), inRedis), newBrowser(t), newSession("alice", 0)
+	b.login(m, s)
+	if err := b.status(m); err != nil || len(m.shared.opened.known) != 1 {
+		t.Fatalf("%d sessions are known, %v", len(m.shared.opened.known), err)
+	}
+	if err := m.Revoke(s); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(m.shared.opened.known); n != 0 {
+		t.Errorf("%d sessions are known", n)
+	}
+}
+
 // While Redis is away a session counts where it was only read, too: whichever instance somebody comes to, they stay signed in.
 func TestWhatWasReadIsKnownWhileRedisIsAway(t *testing.T) {
 	server := redistest.New(t)
