@@ -347,6 +347,29 @@ func TestForwardAuthMethodOfTheQuestion(t *testing.T) {
 	isRefusedQuestion(t, s, answer)
 }
 
+// Envoy's may say that a body follows, which stays with Envoy: the answer does not wait for it.
+func TestForwardAuthWaitsForNoBody(t *testing.T) {
+	s := behindFront(t, "envoy", nil)
+	line, host, _ := fronts["envoy"]("POST", strings.TrimPrefix(s.URL, "http://"), "/public/")
+	for _, framing := range []string{"Content-Length: 10", "Transfer-Encoding: chunked"} {
+		got := s.raw(line+" HTTP/1.1\r\nHost: "+host+"\r\n"+framing+"\r\n\r\n").wants(t, http.StatusOK)
+		if !got.Close {
+			t.Errorf("%s: the connection is to go on, with a body that was not read", framing)
+		}
+	}
+}
+
+// What begins as the endpoint's path does is another, whoever is in front.
+func TestForwardAuthPathsThatOnlyBeginAsTheEndpoint(t *testing.T) {
+	for front := range fronts {
+		s := behindFront(t, front, nil)
+		s.rawGet("/oauth2/authority").wants(t, http.StatusNotFound)
+		if events := s.Log.events(t, "forward_auth_refused"); len(events) != 0 {
+			t.Errorf("%s: the log has %v", front, events)
+		}
+	}
+}
+
 // Our own paths are not the application's: to ask about them would lead from login to login.
 func TestForwardAuthAboutOurOwnPaths(t *testing.T) {
 	for front := range fronts {
