@@ -36,11 +36,20 @@ func (p *Proxy) page(x *exchange, r *http.Request, status int, shown page) error
 	}
 	h.Set("Content-Security-Policy", rendered.Policy)
 	h.Set("X-Frame-Options", "DENY")
-	if shown.Continue == "" { // where a page leads on, an application may wait for whom it sent to sign in, in a window that it opened
-		h.Set("Cross-Origin-Opener-Policy", "same-origin") // ASVS 3.4.8: no other site keeps hold of a page where people decide something
+	if !isOfLogin(shown) {
+		h.Set("Cross-Origin-Opener-Policy", "same-origin") // ASVS 3.4.8: whoever opened the window keeps no hold of it
 	}
 	x.send(r, status, htmlType, rendered.Body)
 	return nil
+}
+
+// isOfLogin says whether a login goes on from a page, or may. An application may have opened a window for it, and wait there for who comes back.
+func isOfLogin(shown page) bool {
+	switch shown.Kind {
+	case pages.LoginExpired, pages.LoginFailed, pages.LoginLoop, pages.ProviderDown:
+		return true
+	}
+	return shown.Continue != ""
 }
 
 // kind says which page tells a person of the failure.

@@ -104,7 +104,7 @@ func (s *sending) Read(p []byte) (n int, err error) {
 	defer b.mu.Unlock()
 	for s.goesOn() {
 		b.passed()
-		if s.sent == b.connection.in.ContentLength { // the upstream has it all, and a client may leave its stream open
+		if s.sent == b.connection.in.ContentLength { // all of it was given, and a client may leave its stream open
 			b.connection.awaitAnswer()
 		}
 		ready := b.held[s.sent-b.from:]
