@@ -52,6 +52,16 @@ func TestThirdPartyInitiatedLogin(t *testing.T) {
 	}
 }
 
+// The longest hint that is passed on has 256 bytes; TestStartIsRefused has a longer one.
+func TestLongestLoginHint(t *testing.T) {
+	s := newSite(t, nil)
+	hint := strings.Repeat("b", 256)
+	p := s.browser().begin(s, http.MethodGet, url.Values{"iss": {s.Provider.Issuer}, "login_hint": {hint}})
+	if isLogin(t, s, p); p.location().Query().Get("login_hint") != hint {
+		t.Errorf("it leads to %s", p.location())
+	}
+}
+
 // Nothing but the hint is passed on to the provider, whatever else another site sends (C21).
 func TestThirdPartyChoosesNothing(t *testing.T) {
 	for _, method := range []string{http.MethodGet, http.MethodPost} {
