@@ -69,7 +69,7 @@ type connection struct {
 	behind     int   // bytes of that in the kernel, when the client was last seen to take some
 
 	shares      *clientConn // with other streams of HTTP/2; else nil
-	mayBeSilent atomic.Bool // as a stream of HTTP/2 on either side
+	mayBeSilent atomic.Bool // as a stream of HTTP/2 on both sides
 
 	judging  sync.Mutex       // guards, after begin:
 	known    *session.Session // the newest generation that the rules were asked about, or what a token says

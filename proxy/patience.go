@@ -111,6 +111,7 @@ func (c *connection) share() {
 	}
 }
 
+// shareNoMore takes that back.
 func (c *connection) shareNoMore() {
 	if c.shares != nil {
 		c.shares.underWay.Add(-1)

@@ -136,11 +136,11 @@ func (s *sending) goesOn() bool { return !s.over && s.body.latest == s && s.sent
 // pass notes that the upstream is given so many bytes, and what came after them. The caller holds mu.
 func (s *sending) pass(n int, err error) error {
 	s.sent += int64(n)
-	if err == nil {
+	switch err {
+	case nil:
 		s.body.connection.passing.begin()
 		s.body.passing = true
-	}
-	if err == io.EOF {
+	case io.EOF:
 		s.body.connection.awaitAnswer()
 	}
 	return err
