@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/redis/rueidis"
@@ -100,8 +99,7 @@ func checkRedisParameters(v *verdict, u *url.URL, option rueidis.ClientOption) {
 
 func checkRedisAddress(v *verdict, address string) {
 	host, port, err := net.SplitHostPort(address)
-	number, portErr := strconv.ParseUint(port, 10, 16)
-	if err != nil || portErr != nil || number == 0 || !validHost(host) {
+	if err != nil || !validHost(host) || !isPort(port) {
 		v.add("has an addr that is no host:port", "write each with its port, e.g. redis://redis-1:6379?addr=redis-2:6379")
 	}
 }

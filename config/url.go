@@ -70,11 +70,12 @@ func validHost(host string) bool {
 }
 
 func validPort(u *url.URL) bool {
-	if strings.HasSuffix(u.Host, ":") {
-		return false
-	}
-	port, err := strconv.ParseUint(u.Port(), 10, 16)
-	return u.Port() == "" || err == nil && port > 0
+	return !strings.HasSuffix(u.Host, ":") && (u.Port() == "" || isPort(u.Port()))
+}
+
+func isPort(text string) bool {
+	port, err := strconv.ParseUint(text, 10, 16)
+	return err == nil && port > 0
 }
 
 // plainHTTP reports http beyond loopback.

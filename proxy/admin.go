@@ -43,6 +43,7 @@ func (p *Proxy) healthz(x *exchange, r *http.Request) error {
 	}
 	x.outcome = "healthz"
 	x.refuseBody(r)
+	noStore(x.Header())
 	health(x, !p.draining.Load())
 	return nil
 }
@@ -52,7 +53,6 @@ func health(w http.ResponseWriter, well bool) {
 	if !well {
 		status, word = http.StatusServiceUnavailable, "unavailable\n"
 	}
-	noStore(w.Header())
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.WriteHeader(status)
 	_, _ = io.WriteString(w, word)

@@ -104,13 +104,6 @@ func (c *connection) move() {
 	}
 }
 
-// speak notes that a client has sent some of a request.
-func (c *connection) speak() {
-	if c.shares != nil && !c.shares.spoke.Load() {
-		c.shares.spoke.Store(true)
-	}
-}
-
 // begin counts an exchange among those that are under way. The request that it gives ends when the connection is cut.
 func (c *connections) begin(x *exchange, r *http.Request) *http.Request {
 	ctx, cancel := context.WithCancel(r.Context())

@@ -368,14 +368,9 @@ func TestOtherUpstreams(t *testing.T) {
 	unix := &httptest.Server{Listener: listener, Config: &http.Server{Handler: echo}}
 	unix.Start()
 	t.Cleanup(unix.Close)
-	h2c := httptest.NewUnstartedServer(echo)
-	h2c.Config.Protocols = new(http.Protocols)
-	h2c.Config.Protocols.SetUnencryptedHTTP2(true)
-	h2c.Start()
-	t.Cleanup(h2c.Close)
 	for entry, want := range map[string]string{
-		"unix:" + socket: "HTTP/1.1",
-		strings.Replace(h2c.URL, "http:", "h2c:", 1): "HTTP/2.0",
+		"unix:" + socket:           "HTTP/1.1",
+		newSecondUpstream(t, echo): "HTTP/2.0",
 	} {
 		s := public(t, func(c *config.Config) { c.Upstreams = entry })
 		if p := s.rawGet("/"); p.StatusCode != http.StatusOK || p.Text != want {

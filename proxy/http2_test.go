@@ -41,16 +41,22 @@ func (s *site) client2On(conn net.Conn, settings ...http2.Setting) client2 {
 	return c
 }
 
-// ask sends the connection's one request, which has no body.
-func (c client2) ask(t *testing.T, fields ...field) {
-	t.Helper()
+// encoded is a header block that may be sent any number of times: it leaves nothing in the other side's table (RFC 7541 2.3.2).
+func encoded(fields []field) []byte {
 	var block bytes.Buffer
 	encoder := hpack.NewEncoder(&block)
+	encoder.SetMaxDynamicTableSize(0)
 	for _, f := range fields {
 		_ = encoder.WriteField(hpack.HeaderField{Name: f.name, Value: f.value})
 	}
+	return block.Bytes()
+}
+
+// ask sends the connection's one request, which has no body.
+func (c client2) ask(t *testing.T, fields ...field) {
+	t.Helper()
 	const most = 16 << 10 // of a frame
-	rest := block.Bytes()
+	rest := encoded(fields)
 	first := rest[:min(len(rest), most)]
 	rest = rest[len(first):]
 	if err := c.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: first, EndHeaders: len(rest) == 0, EndStream: true}); err != nil {
@@ -68,14 +74,9 @@ func (c client2) ask(t *testing.T, fields ...field) {
 // askOften sends a request without a body so many times, each on a stream of its own.
 func (c client2) askOften(t *testing.T, times int, fields ...field) {
 	t.Helper()
-	var block bytes.Buffer
-	encoder := hpack.NewEncoder(&block)
-	encoder.SetMaxDynamicTableSize(0)
-	for _, f := range fields {
-		_ = encoder.WriteField(hpack.HeaderField{Name: f.name, Value: f.value})
-	}
+	block := encoded(fields)
 	for i := range uint32(times) {
-		if err := c.WriteHeaders(http2.HeadersFrameParam{StreamID: 1 + 2*i, BlockFragment: block.Bytes(), EndHeaders: true, EndStream: true}); err != nil {
+		if err := c.WriteHeaders(http2.HeadersFrameParam{StreamID: 1 + 2*i, BlockFragment: block, EndHeaders: true, EndStream: true}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -84,12 +85,7 @@ func (c client2) askOften(t *testing.T, times int, fields ...field) {
 // send sends a request with a body, and leaves its stream open.
 func (c client2) send(t *testing.T, body string, fields ...field) {
 	t.Helper()
-	var block bytes.Buffer
-	encoder := hpack.NewEncoder(&block)
-	for _, f := range fields {
-		_ = encoder.WriteField(hpack.HeaderField{Name: f.name, Value: f.value})
-	}
-	_ = c.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: block.Bytes(), EndHeaders: true})
+	_ = c.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: encoded(fields), EndHeaders: true})
 	if err := c.WriteData(1, false, []byte(body)); err != nil {
 		t.Fatal(err)
 	}

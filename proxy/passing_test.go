@@ -71,12 +71,7 @@ func TestAnswersAreNotBuffered(t *testing.T) {
 			})
 			ended := sync.OnceFunc(func() { close(more) })
 			defer ended()
-			conn := s.dial(10 * time.Second)
-			fmt.Fprintf(conn, "GET / HTTP/1.1\r\nHost: %s\r\n\r\n", strings.TrimPrefix(s.URL, "http://"))
-			answer, err := http.ReadResponse(bufio.NewReader(conn), nil)
-			if err != nil {
-				t.Fatal(err)
-			}
+			answer := s.headOfAnswer(t)
 			part := make([]byte, 5)
 			if _, err := io.ReadFull(answer.Body, part); err != nil || string(part) != "hello" {
 				t.Fatalf("of what the upstream has sent %q arrives: %v", part, err)
@@ -87,6 +82,18 @@ func TestAnswersAreNotBuffered(t *testing.T) {
 			}
 		})
 	}
+}
+
+// headOfAnswer asks, and gives the answer as soon as its head has come.
+func (s *site) headOfAnswer(t *testing.T) *http.Response {
+	t.Helper()
+	conn := s.dial(10 * time.Second)
+	fmt.Fprintf(conn, "GET / HTTP/1.1\r\nHost: %s\r\n\r\n", strings.TrimPrefix(s.URL, "http://"))
+	answer, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer
 }
 
 // The head of a large answer does not wait for its body.
@@ -101,12 +108,7 @@ func TestHeadOfALargeAnswer(t *testing.T) {
 	})
 	ended := sync.OnceFunc(func() { close(more) })
 	defer ended()
-	conn := s.dial(10 * time.Second)
-	fmt.Fprintf(conn, "GET / HTTP/1.1\r\nHost: %s\r\n\r\n", strings.TrimPrefix(s.URL, "http://"))
-	answer, err := http.ReadResponse(bufio.NewReader(conn), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	answer := s.headOfAnswer(t)
 	ended()
 	if n, err := io.Copy(io.Discard, answer.Body); n != length || err != nil {
 		t.Errorf("of the body %d bytes arrive: %v", n, err)

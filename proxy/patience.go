@@ -63,6 +63,13 @@ func (c *connection) silent() bool {
 	return c.receiving.lasts(c.of.idle) && !c.mayBeSilent.Load() && (c.shares == nil || time.Since(c.shares.heard) >= c.of.idle)
 }
 
+// speak notes that a client has sent some of a request.
+func (c *connection) speak() {
+	if c.shares != nil && !c.shares.spoke.Load() {
+		c.shares.spoke.Store(true)
+	}
+}
+
 // hear notes that a client may not be silent: one of the streams of its connection has sent something, or is not taken. What has sent something may
 // be over by now.
 func (c *connection) hear() {

@@ -272,9 +272,10 @@ func (d *delivery) onlyWhenQuiet(r *http.Request) *http.Request {
 func (d *delivery) awaitQuiet(got httptrace.GotConnInfo) {
 	d.conn = nil
 	c, ok := belowTLS(got.Conn).(*quietConn)
-	secured, isTLS := got.Conn.(*tls.Conn)
-	second := d.upstream.URL.Scheme == "h2c" && !isWebSocket(d.in) || isTLS && secured.ConnectionState().NegotiatedProtocol == "h2"
-	d.x.connection.mayBeSilent.Store(second && d.in.ProtoMajor == 2)
+	second := d.inHTTP2(got.Conn)
+	if d.in.ProtoMajor == 2 {
+		d.x.connection.mayBeSilent.Store(second)
+	}
 	shared := second || !ok // HTTP/1.1 on Windows
 	sending := d.body.given(shared)
 	if shared {
@@ -290,4 +291,12 @@ func (d *delivery) awaitQuiet(got httptrace.GotConnInfo) {
 		c.take(d)
 	}
 	c.given = true
+}
+
+// inHTTP2 says whether the upstream is asked in HTTP/2 over a connection.
+func (d *delivery) inHTTP2(conn net.Conn) bool {
+	if secured, ok := conn.(*tls.Conn); ok {
+		return secured.ConnectionState().NegotiatedProtocol == "h2"
+	}
+	return d.upstream.URL.Scheme == "h2c" && !isWebSocket(d.in) // as byVersion has it
 }

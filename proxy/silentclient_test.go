@@ -103,7 +103,7 @@ func TestClientsThatDoNotGoOn(t *testing.T) {
 		t.Errorf("%v were cut", got)
 	}
 	t.Run("HTTP/1.1 to HTTP/2", func(t *testing.T) { // there it is the client's connection that is held
-		s := public(t, func(c *config.Config) { c.Upstreams, c.IdleTimeout = newSecondUpstream(t), time.Second })
+		s := public(t, func(c *config.Config) { c.Upstreams, c.IdleTimeout = newSecondUpstream(t, takeAll), time.Second })
 		s.waitForIdleTimeout(t)
 	})
 }
@@ -134,7 +134,7 @@ func TestUploadsBesideOneThatGoesOn(t *testing.T) {
 		t.Run("to "+upstream, func(t *testing.T) {
 			t.Parallel()
 			s := public(t, func(c *config.Config) {
-				c.Upstreams += "\n/second " + newSecondUpstream(t)
+				c.Upstreams += "\n/second " + newSecondUpstream(t, takeAll)
 				c.IdleTimeout = 2 * time.Second
 			})
 			client := newClient(t, true)
@@ -243,16 +243,19 @@ func (s *site) untilIdleTimeout(t *testing.T, something func()) {
 	}
 }
 
-// newSecondUpstream is an upstream's entry that speaks HTTP/2, and takes all that it gets.
-func newSecondUpstream(t *testing.T) (entry string) {
+// newSecondUpstream starts an upstream that speaks HTTP/2, and gives its entry.
+func newSecondUpstream(t *testing.T, serve http.HandlerFunc) (entry string) {
 	t.Helper()
-	upstream := httptest.NewUnstartedServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) }))
+	upstream := httptest.NewUnstartedServer(serve)
 	upstream.Config.Protocols = new(http.Protocols)
 	upstream.Config.Protocols.SetUnencryptedHTTP2(true)
 	upstream.Start()
 	t.Cleanup(upstream.Close)
 	return strings.Replace(upstream.URL, "http:", "h2c:", 1)
 }
+
+// takeAll is an upstream that takes all that it gets.
+func takeAll(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) }
 
 // silentClient has begun to send "a few words", and says nothing before it is told to end that.
 type silentClient struct {
